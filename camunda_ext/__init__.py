@@ -1,0 +1,113 @@
+"""
+SDK for the External Task REST API of Camunda 7 and its living forks, Operaton and CIB seven.
+"""
+
+import logging
+
+from camunda_ext._request import Timeout
+from camunda_ext._version import __version__
+from camunda_ext.auth import Basic, Bearer
+from camunda_ext.client import ExternalTaskClient
+from camunda_ext.dto import (
+    Batch,
+    BatchStatistics,
+    CompleteExternalTask,
+    CountResult,
+    ExtendLockOnExternalTask,
+    ExternalTask,
+    ExternalTaskBpmnError,
+    ExternalTaskFailure,
+    FetchExternalTasks,
+    HistoricExternalTaskLog,
+    LockedExternalTask,
+    LockExternalTask,
+    Priority,
+    Retries,
+    SetRetriesForExternalTasks,
+    Sorting,
+    SuspensionState,
+    Topic,
+    VariableQueryParameter,
+    Version,
+)
+from camunda_ext.errors import (
+    Attempt,
+    BadRequest,
+    CamundaError,
+    Conflict,
+    EngineBusy,
+    EngineFailure,
+    Forbidden,
+    LockLost,
+    MissingAuthorization,
+    NoAnswer,
+    NotFound,
+    NotSent,
+    NotTheEngine,
+    OutcomeUnknown,
+    Problem,
+    Refused,
+    ResourceReport,
+    TaskNotFound,
+    Unauthorized,
+)
+from camunda_ext.history import HistoricExternalTaskLogQuery, LogSortBy
+from camunda_ext.query import ExternalTaskQuery, SortBy
+from camunda_ext.variables import File, Variables, VariableValue, typed
+
+__all__ = [
+    "Attempt",
+    "BadRequest",
+    "Basic",
+    "Batch",
+    "BatchStatistics",
+    "Bearer",
+    "CamundaError",
+    "CompleteExternalTask",
+    "Conflict",
+    "CountResult",
+    "EngineBusy",
+    "EngineFailure",
+    "ExtendLockOnExternalTask",
+    "ExternalTask",
+    "ExternalTaskBpmnError",
+    "ExternalTaskClient",
+    "ExternalTaskFailure",
+    "ExternalTaskQuery",
+    "FetchExternalTasks",
+    "File",
+    "Forbidden",
+    "HistoricExternalTaskLog",
+    "HistoricExternalTaskLogQuery",
+    "LockExternalTask",
+    "LockLost",
+    "LockedExternalTask",
+    "LogSortBy",
+    "MissingAuthorization",
+    "NoAnswer",
+    "NotFound",
+    "NotSent",
+    "NotTheEngine",
+    "OutcomeUnknown",
+    "Priority",
+    "Problem",
+    "Refused",
+    "ResourceReport",
+    "Retries",
+    "SetRetriesForExternalTasks",
+    "SortBy",
+    "Sorting",
+    "SuspensionState",
+    "TaskNotFound",
+    "Timeout",
+    "Topic",
+    "Unauthorized",
+    "VariableQueryParameter",
+    "VariableValue",
+    "Variables",
+    "Version",
+    "__version__",
+    "typed",
+]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())

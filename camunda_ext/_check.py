@@ -1,0 +1,168 @@
+"""
+What the engine would take without a word and get wrong, refused at the call.
+
+Each function gives back the value that it was asked about, in the form in which it is kept, or
+raises `TypeError` or `ValueError` with a sentence that names it and says what to pass instead.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Final, TypeVar, get_args
+
+INT32: Final = 2**31 - 1
+INT64: Final = 2**63 - 1
+# The engine adds durations to its clock without looking: past int64 the lock is over at once.
+_LONGEST: Final = 2**62
+_LONGEST_NAME: Final = 255
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+E = TypeVar("E", bound=enum.Enum)
+
+
+def text(name: str, value: object) -> str:
+    """
+    Give back *value* if it is a string.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {_said(value)}")
+    return value
+
+
+def worker_id(name: str, value: object) -> str:
+    """
+    Give back *value* if it can name a worker: the engine locks for ``""`` as well.
+    """
+    if not text(name, value):
+        raise ValueError(f"{name} must not be empty: it is all that tells whose lock it is")
+    return named(name, value)
+
+
+def named(name: str, value: object) -> str:
+    """
+    Give back *value* if it fits the 255 characters of the engine's columns.
+    """
+    checked = text(name, value)
+    if utf16_units(checked) > _LONGEST_NAME:
+        raise ValueError(f"{name} has more than {_LONGEST_NAME} characters: {checked[:40]!r}...")
+    return checked
+
+
+def not_blank(name: str, value: object) -> str:
+    """
+    Give back *value* if it is a string with something in it.
+    """
+    if not text(name, value).strip():
+        raise ValueError(f"{name} must not be empty: the engine refuses a blank one")
+    return text(name, value)
+
+
+def texts(name: str, values: object) -> tuple[str, ...]:
+    """
+    Give back *values*, any iterable of strings but a string itself, as a tuple.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be an iterable of str, not {_said(values)}")
+    return tuple(text(f"each of {name}", value) for value in values)
+
+
+def some_texts(name: str, values: object) -> tuple[str, ...]:
+    """
+    Give back *values* like `texts`, but refuse none at all.
+    """
+    checked = texts(name, values)
+    if not checked:
+        # ExternalTaskQueryDto.java sets a list filter only where the list is not empty.
+        raise ValueError(f"{name} is empty: the engine ignores an empty list and takes everything")
+    return checked
+
+
+def flag(name: str, value: object) -> bool:
+    """
+    Give back *value* if it is a `bool`.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {_said(value)}")
+    return value
+
+
+def integer(name: str, value: object, *, low: int = -INT64 - 1, high: int = INT64) -> int:
+    """
+    Give back *value* if it is an `int` from *low* to *high*, by default those of 64 bits.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {_said(value)}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, not {value}")
+    return value
+
+
+def milliseconds(name: str, value: object, *, low: int = 1, high: int = _LONGEST) -> int:
+    """
+    Give back a duration in whole milliseconds, from an `int` or a `timedelta`.
+    """
+    if not isinstance(value, timedelta) and (isinstance(value, bool) or not isinstance(value, int)):
+        raise TypeError(f"{name} must be milliseconds as int, or a timedelta, not {_said(value)}")
+    return integer(f"{name} (milliseconds)", to_milliseconds(value), low=low, high=high)
+
+
+def to_milliseconds(value: int | timedelta) -> int:
+    """
+    Give a `timedelta` in milliseconds, a part of one counted as a whole; an `int` as it is.
+    """
+    return math.ceil(value / _MILLISECOND) if isinstance(value, timedelta) else value
+
+
+def aware(name: str, value: object) -> datetime:
+    """
+    Give back *value*, an aware datetime, cut to milliseconds and with a fixed offset.
+
+    That is all of it that the engine gets to see; so a query read back equals the one written.
+    """
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} must be an aware datetime, not {_said(value)}")
+    offset = value.utcoffset()
+    if offset is None:
+        raise ValueError(
+            f"{name} must be an aware datetime, such as datetime.now(timezone.utc): "
+            f"of {value!r} the engine would have to guess the zone"
+        )
+    if offset.microseconds or offset.seconds % 60:
+        value, offset = value.astimezone(timezone.utc), timedelta(0)
+    return value.replace(
+        microsecond=value.microsecond // 1000 * 1000, tzinfo=timezone(offset), fold=0
+    )
+
+
+def choice(name: str, value: object, kind: type[E]) -> E:
+    """
+    Give back the member of *kind* that *value* is, or is the text of.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(repr(member.value) for member in kind)
+        raise ValueError(f"{name} must be one of {known}, not {value!r}") from None
+
+
+def literal(name: str, value: object, kind: object) -> None:
+    """
+    Refuse a *value* that is none of those that the `Literal` *kind* lists.
+    """
+    if value not in get_args(kind):
+        known = ", ".join(map(repr, get_args(kind)))
+        raise ValueError(f"{name} must be one of {known}, not {value!r}")
+
+
+def utf16_units(value: str) -> int:
+    """
+    Count *value* as Java does, where an emoji has length two.
+    """
+    return len(value) + sum(character > "\uffff" for character in value)
+
+
+def _said(value: object) -> str:
+    return f"{type(value).__name__} {value!r:.80}"

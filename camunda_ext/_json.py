@@ -1,0 +1,198 @@
+"""
+Bytes to Python and back, strictly; dates in the server's own format.
+
+This is the one module that knows whether :pypi:`orjson` is there. What it reads is always what the
+standard library would have read: where the two differ, the standard library decides.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import warnings
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any, Final, NoReturn
+
+import attrs
+
+try:
+    from orjson import loads as _loads_fast
+except ImportError:  # an optional extra
+    _loads_fast = None  # type: ignore[assignment]  # the type is that of the function
+
+_ALL_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
+# One digit more than int64 needs; longer integers become floats in orjson, without a word.
+_LONG_NUMBER: Final = b"0" * 20
+
+
+def loads(content: bytes) -> Any:
+    """
+    Read one JSON document.
+
+    Raises:
+        ValueError: It is not JSON in UTF-8: a bare ``NaN`` and a number beyond the floats are not
+            JSON either, nor is nesting that Python cannot follow.
+    """
+    reads_fast: Callable[[bytes], Any] | None = _loads_fast
+    if reads_fast is not None and _LONG_NUMBER not in content.translate(_ALL_DIGITS_ALIKE):
+        try:
+            return reads_fast(content)
+        except ValueError:
+            pass  # It refuses lone surrogates, which engines do store; the reader below takes them.
+    try:
+        return json.loads(
+            content.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
+        )
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+
+
+def dumps(value: object) -> str:
+    """
+    Write *value* as JSON text in ASCII, so that even a lone surrogate arrives.
+
+    Raises:
+        ValueError: It holds NaN or an infinity.
+        TypeError: It holds something that JSON has no form for.
+    """
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:40]} is beyond the floats")
+    return number
+
+
+_MODERN_DATE: Final = re.compile(
+    r"(\d{4,})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
+    r"(?:(Z)|([+-])(\d\d):?(\d\d)(?::?(\d\d))?)?",
+    re.ASCII,
+)
+_LAST_MOMENT: Final = datetime.max.replace(tzinfo=timezone.utc)
+
+
+@attrs.frozen
+class DateFormat:
+    """
+    How one server writes and reads dates.
+
+    The default is what every server since 7.8 speaks: ``yyyy-MM-dd'T'HH:mm:ss.SSSZ``, three digits
+    of milliseconds, no colon in the offset. Older ones write no zone and ignore the one they are
+    sent; they need a *pattern* and a *zone*.
+    """
+
+    #: A `strptime` pattern whose ``%f`` means milliseconds; ``None`` for the modern format.
+    pattern: str | None = None
+
+    #: The zone of dates that name none; ``None`` if the server was not said to have one.
+    zone: tzinfo | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.pattern is not None and "%z" not in self.pattern and self.zone is None:
+            raise ValueError(
+                f"date_format {self.pattern!r} writes no zone (%z): pass date_zone= as well, "
+                "the zone that the server's clock runs in"
+            )
+
+    def format(self, value: datetime) -> str:
+        """
+        Write an aware *value*, cut to whole milliseconds.
+
+        Raises:
+            ValueError: It is naive, or a day that the engine's calendar does not have.
+        """
+        offset = value.utcoffset()
+        if offset is None:
+            raise ValueError(
+                f"{value!r} is naive: the engine would guess its zone. Pass an aware datetime, "
+                "such as datetime.now(timezone.utc)"
+            )
+        if self.pattern is not None:
+            return self._format_by_pattern(value)
+        if offset.microseconds or offset.seconds % 60:
+            value, offset = value.astimezone(timezone.utc), timedelta(0)
+        _refuse_missing_day(value)
+        minutes = round(offset.total_seconds()) // 60
+        sign = "-" if minutes < 0 else "+"
+        hours, minutes = divmod(abs(minutes), 60)
+        return (
+            f"{value.year:04}-{value.month:02}-{value.day:02}"
+            f"T{value.hour:02}:{value.minute:02}:{value.second:02}"
+            f".{value.microsecond // 1000:03}{sign}{hours:02}{minutes:02}"
+        )
+
+    def parse(self, text: str) -> datetime:
+        """
+        Read a date; one beyond the year 9999 is `datetime.max` in UTC.
+
+        Raises:
+            ValueError: It is no date.
+        """
+        found = _MODERN_DATE.fullmatch(text)
+        if found is None:
+            return self._parse_by_pattern(text)
+        year, month, day, hour, minute, second, fraction, utc, *offset = found.groups()
+        if len(year) > 4:
+            # A lock of 10^15 ms ends in the year 33715; such a task must not break its page.
+            return _LAST_MOMENT
+        zone = timezone.utc if utc else _zone(*offset)
+        return datetime(
+            int(year),
+            int(month),
+            int(day),
+            int(hour),
+            int(minute),
+            int(second),
+            int((fraction or "0").ljust(6, "0")[:6]),
+            tzinfo=zone or self._own_zone(),
+        )
+
+    def _own_zone(self) -> tzinfo:
+        if self.zone is None:
+            warnings.warn(
+                "the server sends dates without a zone, as those before 7.8 do; they are taken "
+                "for UTC. Pass date_format= and date_zone= to ExternalTaskClient",
+                stacklevel=2,
+            )
+        return self.zone or timezone.utc
+
+    def _format_by_pattern(self, value: datetime) -> str:
+        assert self.pattern is not None  # noqa: S101  # the only caller asked
+        if self.zone is not None:
+            value = value.astimezone(self.zone)
+        _refuse_missing_day(value)
+        # strftime has no milliseconds, and does not pad years before 1000 on every system.
+        own = {"%f": f"{value.microsecond // 1000:03}", "%Y": f"{value.year:04}", "%%": "%%"}
+        pattern = re.sub("%[fY%]", lambda found: own[found[0]], self.pattern)
+        return value.strftime(pattern)
+
+    def _parse_by_pattern(self, text: str) -> datetime:
+        if self.pattern is None:
+            raise ValueError(f"{text!r} is not a date as servers since 7.8 write it")
+        value = datetime.strptime(text, self.pattern)
+        return value if value.tzinfo is not None else value.replace(tzinfo=self._own_zone())
+
+
+#: What every server since 7.8 speaks, unless configured otherwise.
+MODERN: Final = DateFormat()
+
+
+def _zone(sign: str | None, hours: str, minutes: str, seconds: str | None) -> timezone | None:
+    if sign is None:
+        return None
+    offset = timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0))
+    return timezone(-offset if sign == "-" else offset)
+
+
+def _refuse_missing_day(value: datetime) -> None:
+    # Java's calendar goes from 1582-10-04 to 1582-10-15 and moves what lies between by ten days.
+    if (1582, 10, 5) <= (value.year, value.month, value.day) <= (1582, 10, 14):
+        raise ValueError(f"{value!r} is a day that the engine's calendar does not have")

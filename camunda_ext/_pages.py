@@ -1,0 +1,82 @@
+"""
+All results of a query, page by page, each once, though results vanish between two pages.
+
+The engine knows offsets only. When a consumer completes tasks, those that follow move up, and the
+next offset would skip as many. So each page has to begin with something that was seen before; where
+it does not, results have moved up, and the walk steps back until it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Protocol, TypeVar
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound=_HasId)
+
+
+class _UpToLast:
+    """
+    What was seen, of results in ascending order of their ids: all up to the last one.
+    """
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __contains__(self, one: str) -> bool:
+        return one <= self._last
+
+    def add(self, one: str) -> None:
+        self._last = one
+
+
+def walk(
+    fetch: Callable[[int, int], Sequence[T]], page_size: int, *, in_id_order: bool
+) -> Iterator[T]:
+    """
+    Give each result that is there during the whole walk exactly once.
+
+    Args:
+        fetch: Gives the results from an offset on, as many as its second argument at most.
+
+        in_id_order:
+            Whether results come in ascending order of their ids, so that the last one tells what
+            was seen. Otherwise all ids are remembered.
+    """
+    seen: _UpToLast | set[str] = _UpToLast() if in_id_order else set()
+    offset, step, surviving, survival = 0, _first_step(page_size), 0, 1.0
+    given: Sequence[T] = ()
+    while True:
+        page = fetch(offset, page_size)
+        if offset and not (page and page[0].id in seen):
+            offset, step = max(0, offset - step), step * 2
+            continue
+        if isinstance(seen, _UpToLast) and not _ascending(page):
+            # The database sorts by other rules than Python: from here on, remember.
+            seen = {one.id for one in given}
+        new = [one for one in page if one.id not in seen]
+        left = offset + len(page) - len(new)
+        if given:
+            # How many of the page before are still there is the best guess for this one.
+            survival = min(1.0, max(0.0, (left - surviving) / len(given)))
+        for one in new:
+            seen.add(one.id)
+            yield one
+        if len(page) < page_size:
+            return
+        surviving, given, step = left, new, _first_step(page_size)
+        offset = max(0, left + round(len(new) * survival) - 1)
+
+
+def _first_step(page_size: int) -> int:
+    return max(1, page_size // 4)
+
+
+def _ascending(page: Sequence[_HasId]) -> bool:
+    return all(one.id < other.id for one, other in pairwise(page))

@@ -1,0 +1,134 @@
+"""
+What is to be asked, and what an answer consists of: values that no socket is tied to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Request(Generic[T]):
+    """
+    One operation with its arguments.
+    """
+
+    #: Name of the client's method.
+    operation: str
+
+    #: The HTTP method.
+    method: str
+
+    #: The path below the engine, with ``{name}`` where an id belongs.
+    path: str
+
+    #: What is due: nothing (204), text (also 204), bytes, or else JSON of this shape.
+    returns: type[T]
+
+    #: The ids.
+    ids: Mapping[str, str] = attrs.field(kw_only=True, factory=dict)
+
+    #: The query of the URL.
+    params: Mapping[str, str] = attrs.field(kw_only=True, factory=dict)
+
+    #: What to send as JSON; ``None`` to send nothing.
+    body: Any = attrs.field(kw_only=True, default=None)
+
+    #: How long the engine may think about it besides the usual time, in seconds.
+    extra_time: float = attrs.field(kw_only=True, default=0.0)
+
+    #: The first engine version that has the operation.
+    since: str = attrs.field(kw_only=True, default="7.5")
+
+    #: Of what changes the engine's state: what to do when nobody knows whether it did.
+    doubt: str | None = attrs.field(kw_only=True, default=None)
+
+
+@attrs.frozen(kw_only=True)
+class Timeout:
+    """
+    How long to wait, in seconds; ``None`` waits for ever.
+
+    A long poll's own time is added to `read` and `total`.
+    """
+
+    #: For the connection.
+    connect: float | None = 3.0
+
+    #: For the next piece of the answer.
+    read: float | None = 60.0
+
+    #: For the whole call.
+    total: float | None = 120.0
+
+    @classmethod
+    def of(cls, given: Timeout | float | None) -> Timeout:
+        """
+        Give the time-outs for what a user gave: a number is the one for the whole call.
+        """
+        if given is None or isinstance(given, Timeout):
+            return given or cls()
+        whole = cls(read=given, total=given)
+        return attrs.evolve(whole, connect=min(given, whole.connect or given))
+
+    def __attrs_post_init__(self) -> None:
+        for name, seconds in attrs.asdict(self).items():
+            if seconds is None:
+                continue
+            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+                raise TypeError(f"{name} must be seconds as a number, not {seconds!r:.80}")
+            if not seconds > 0:
+                raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
+
+    def plus(self, seconds: float) -> Timeout:
+        """
+        Give the time-outs of a request that the engine may take *seconds* longer for.
+        """
+        return Timeout(
+            connect=self.connect,
+            read=None if self.read is None else self.read + seconds,
+            total=None if self.total is None else self.total + seconds,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class HttpRequest:
+    """
+    A request as it goes to a transport; credentials are the transport's own business.
+    """
+
+    #: The HTTP method.
+    method: str
+
+    #: The whole URL, encoded.
+    url: str
+
+    #: The headers.
+    headers: Mapping[str, str]
+
+    #: The body; ``None`` for none.
+    content: bytes | None = attrs.field(repr=False)
+
+    #: How long to wait.
+    timeout: Timeout
+
+
+@attrs.frozen(kw_only=True)
+class HttpResponse:
+    """
+    An answer, whole.
+    """
+
+    #: The HTTP status.
+    status: int
+
+    #: The headers, their names in lower case.
+    headers: Mapping[str, str]
+
+    #: The body, its content encoding undone.
+    content: bytes

@@ -1,0 +1,257 @@
+"""
+Every rule of fields and URLs, once. It works on any attrs class and names none of ours.
+
+- A field ``activity_id_in`` is ``activityIdIn`` on the wire; keys of users' mappings never change.
+- ``None`` is left out; a value that equals a default is sent.
+- What an answer lacks, or has as null, gets the field's default; what it has besides is ignored.
+- GET parameters are a projection of the POST body: one comma list for a list, ``true`` for `True`.
+- An id is one percent-encoded segment of the path.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+import cattrs
+from cattrs.dispatch import StructureHook
+
+from camunda_ext import _check, _json
+from camunda_ext._json import MODERN, DateFormat
+from camunda_ext.variables import Variables, VariableValue
+
+T = TypeVar("T")
+
+#: Longest query string that Tomcat takes; with the rest of the head it has 8192 bytes.
+_LONGEST_QUERY: Final = 8000
+
+
+def wire_name(name: str) -> str:
+    """
+    Give the engine's name of a field.
+    """
+    first, *rest = name.lstrip("_").split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def field_name(name: str) -> str:
+    """
+    Give our name of the engine's field: the inverse of `wire_name`.
+    """
+    return re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), name)
+
+
+# ------------------------------------------------------------------------------------------ encode
+
+
+def encode(value: Any, dates: DateFormat = MODERN) -> Any:
+    """
+    Give what JSON has for *value*: an attrs instance, or what one holds.
+    """
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime):
+        return dates.format(value)
+    if isinstance(value, VariableValue):
+        return _encode_variable(value, dates)
+    if isinstance(value, Variables):
+        return {name: encode(value.typed(name), dates) for name in value}
+    if isinstance(value, Mapping):
+        return {name: encode(item, dates) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [encode(item, dates) for item in value]
+    fields = {
+        wire_name(field.name): getattr(value, field.name) for field in attrs.fields(type(value))
+    }
+    return {name: encode(item, dates) for name, item in fields.items() if item is not None}
+
+
+def _encode_variable(variable: VariableValue, dates: DateFormat) -> dict[str, Any]:
+    body = {"value": encode(variable.value, dates)}  # null is a value, unlike elsewhere
+    if variable.type is not None:
+        body["type"] = variable.type
+    if variable.value_info:
+        body["valueInfo"] = dict(variable.value_info)
+    return body
+
+
+# ------------------------------------------------------------------------------------------ decode
+
+
+def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
+    """
+    Read an answer in JSON as *kind*: an attrs class, or a tuple of one or of strings.
+
+    Raises:
+        ValueError: It is not JSON, or not of that shape.
+    """
+    body = _json.loads(content)
+    try:
+        return _converter(dates).structure(body, kind)
+    except (cattrs.BaseValidationError, TypeError, ValueError) as error:
+        told = "; ".join(cattrs.transform_error(error, "answer", _explain)[:3])
+        raise ValueError(f"JSON of the wrong shape: {told}") from None
+
+
+@lru_cache(maxsize=16)
+def _converter(dates: DateFormat) -> cattrs.Converter:
+    converter = cattrs.Converter()
+    for exact in (bool, int, float, str):
+        converter.register_structure_hook(exact, _exactly)
+    converter.register_structure_hook(datetime, lambda value, _: dates.parse(_exactly(value, str)))
+    converter.register_structure_hook(
+        Variables, lambda value, _: _variables(_exactly(value, dict), dates)
+    )
+    converter.register_structure_hook_func(
+        lambda kind: getattr(kind, "__origin__", None) is tuple,
+        lambda value, kind: tuple(
+            converter.structure(item, kind.__args__[0]) for item in _exactly(value, list)
+        ),
+    )
+    converter.register_structure_hook_factory(
+        attrs.has, lambda kind: _structure_attrs(kind, converter)
+    )
+    return converter
+
+
+def _exactly(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, not {type(value).__name__} {value!r:.60}")
+    return value
+
+
+def _variables(value: Mapping[str, Any], dates: DateFormat) -> Variables:
+    return Variables(
+        {
+            name: VariableValue(
+                value=one.get("value"), type=one.get("type"), value_info=one.get("valueInfo") or {}
+            )
+            for name, one in value.items()
+        },
+        dates,
+    )
+
+
+def _structure_attrs(kind: type[Any], converter: cattrs.Converter) -> StructureHook:
+    names = {field.name: wire_name(field.name) for field in attrs.fields(kind)}
+    renamed: Any = {name: cattrs.gen.override(rename=wire) for name, wire in names.items()}
+    structure = cattrs.gen.make_dict_structure_fn(kind, converter, **renamed)
+    known = set(names.values())
+
+    def from_answer(value: Any, _: Any) -> Any:
+        if known.isdisjoint(_exactly(value, dict)):
+            raise ValueError(f"has no field of {kind.__name__}")
+        return structure({name: one for name, one in value.items() if one is not None}, kind)
+
+    return from_answer
+
+
+def _explain(error: BaseException, _: type | None) -> str:
+    return "missing" if isinstance(error, KeyError) else str(error)
+
+
+# -------------------------------------------------------------------------------------------- URLs
+
+
+def project(body: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Give the GET parameters that say what the POST *body* says.
+
+    Raises:
+        ValueError: GET has no form for it.
+    """
+    params: dict[str, str] = {}
+    for name, value in body.items():
+        if name == "sorting":
+            params |= _project_sorting(value)
+        elif name == "processVariables":
+            params[name] = _comma_list(name, [_project_condition(one) for one in value])
+        elif isinstance(value, bool):
+            params[name] = "true" if value else "false"  # BooleanConverter takes no True
+        elif isinstance(value, list):
+            params[name] = _comma_list(name, value)
+        else:
+            params[name] = _parameter(name, str(value))
+    if len(urlencode(params)) > _LONGEST_QUERY:
+        raise ValueError(f"longer than the {_LONGEST_QUERY} bytes that a URL may have: {_POST}")
+    return params
+
+
+_POST: Final = "send it with POST"
+
+
+def _parameter(name: str, value: str) -> str:
+    if not value:
+        raise ValueError(f"{name} is empty, which GET takes for not given: {_POST}")
+    return value
+
+
+def _comma_list(name: str, values: Sequence[str]) -> str:
+    # The engine decodes first and splits then: there is no way to escape a comma.
+    for value in values:
+        if "," in value or not value:
+            raise ValueError(f"{name} on GET cannot hold {value!r}, values part at commas: {_POST}")
+    return ",".join(values)
+
+
+def _project_sorting(sorting: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    if len(sorting) > 1:
+        raise ValueError(f"GET has room for one criterion of sorting, not {len(sorting)}: {_POST}")
+    return {name: one[name] for one in sorting for name in ("sortBy", "sortOrder")}
+
+
+def _project_condition(condition: Mapping[str, Any]) -> str:
+    name, operator, value = condition["name"], condition["operator"], condition.get("value")
+    if not isinstance(value, str):
+        raise ValueError(
+            f"GET compares {name!r} with text only, never with {type(value).__name__}: {_POST}"
+        )
+    if "_" in name or "_" in value:
+        raise ValueError(f"GET parts name, operator and value at each '_' ({name!r}): {_POST}")
+    return f"{name}_{operator}_{value}"
+
+
+#: Paths beside ``/external-task/{id}`` that an id of this name would hit.
+_SIBLINGS: Final = frozenset({"count", "topic-names", "retries", "retries-async", "fetchAndLock"})
+
+
+def segment(name: str, value: object) -> str:
+    """
+    Give an id as one percent-encoded segment of a path.
+
+    Raises:
+        ValueError: No id that a URL could carry: an empty one, a dot segment, one with a slash or a
+            control character, one of more than 255 characters, or a word with another meaning.
+    """
+    checked = _check.named(name, value)
+    if checked in ("", ".", ".."):
+        # HTTP clients fold dot segments away, in their percent-encoded form too.
+        raise ValueError(f"{name} must not be {checked!r}: the URL would mean something else")
+    if name == "task_id" and checked in _SIBLINGS:
+        raise ValueError(f"{name} must not be {checked!r}: that is the path of another operation")
+    if _NOT_IN_IDS.search(checked):
+        raise ValueError(f"{name} must have no slash and no control character: {checked!r}")
+    return quote(checked, safe="")
+
+
+_NOT_IN_IDS: Final = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def url(base: str, path: str, ids: Mapping[str, str], params: Mapping[str, str]) -> str:
+    """
+    Give the whole URL of a request, its ids filled in and all of it encoded.
+    """
+    filled = path.format_map({name: segment(name, value) for name, value in ids.items()})
+    # A bare "+" would be a space, and a date without its offset is refused.
+    query = urlencode(params)
+    return f"{base}{filled}?{query}" if query else base + filled

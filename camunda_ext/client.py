@@ -1,0 +1,1045 @@
+"""
+The client: one short method for each operation, and one way to the network.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta, tzinfo
+from time import monotonic
+from types import NoneType, TracebackType
+from typing import Any, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+import attrs
+import requests
+
+from camunda_ext import _check, _pages, _wire, errors
+from camunda_ext._json import DateFormat, dumps
+from camunda_ext._request import HttpRequest, HttpResponse, Request, Timeout
+from camunda_ext._transport import Transport, TransportFailure, to_base, to_transport
+from camunda_ext.auth import Auth, to_auth
+from camunda_ext.dto import (
+    Batch,
+    BatchStatistics,
+    CompleteExternalTask,
+    CountResult,
+    ExtendLockOnExternalTask,
+    ExternalTask,
+    ExternalTaskBpmnError,
+    ExternalTaskFailure,
+    FetchExternalTasks,
+    HistoricExternalTaskLog,
+    LockedExternalTask,
+    LockExternalTask,
+    Priority,
+    Retries,
+    SetRetriesForExternalTasks,
+    Sorting,
+    SuspensionState,
+    Topic,
+    VariablesLike,
+    Version,
+)
+from camunda_ext.history import HistoricExternalTaskLogQuery
+from camunda_ext.query import OLDEST, ExternalTaskQuery, Query, SortBy
+
+T = TypeVar("T")
+
+Via = Literal["POST", "GET"]
+
+_log: Final = logging.getLogger("camunda_ext")
+
+_LOOK_AT_TASK: Final = "It may have happened: look whether the task is gone, or as it should be."
+_LOCKED_MAYBE: Final = (
+    "Tasks may be locked, now or until a long poll would have ended. List them with "
+    "ExternalTaskQuery().worker_id(...).locked(); unlock them, or let the locks expire."
+)
+_BATCH_MAYBE: Final = (
+    "There may be a batch: look for a new one of type set-external-task-retries in the engine "
+    "before you ask for another."
+)
+_BULK_MAYBE: Final = "All of it happened, or nothing: look at one of the tasks."
+_BATCH_LOOK: Final = "Look at the batch."
+
+
+class ExternalTaskClient:
+    """
+    A client for the external tasks of one engine.
+
+    It can be shared by threads, and survives a fork. As a context manager it closes at the end what
+    it has opened.
+
+    Args:
+        base_url: The engine's REST API, such as ``http://localhost:8080/engine-rest``.
+
+        auth: ``(user, password)``, a `Bearer` token, or any auth object of requests.
+
+        engine: Name of the engine, where a server runs several; ``None`` for the default one.
+
+        session:
+            A `requests.Session` of your own, to be used as it is. It is yours to keep safe among
+            threads and forks, and to close.
+
+        timeout: A `Timeout`, or a number of seconds for each whole call.
+
+        verify: `True` to verify TLS, or the path of a CA bundle. `False` verifies nothing.
+
+        cert: Path of a client certificate, or paths of certificate and key.
+
+        proxies: Proxies by scheme; ``None`` for those of the environment.
+
+        headers: Headers to send besides, such as an API key.
+
+        date_format:
+            The server's own format of dates, as a `strptime` pattern whose ``%f`` means
+            milliseconds; needed for servers before 7.8, ``"%Y-%m-%dT%H:%M:%S"``.
+
+        date_zone:
+            The zone of the server's clock, needed with a `date_format` without ``%z``: a `tzinfo`
+            or a name such as ``"Europe/Berlin"``.
+
+    Raises:
+        TypeError, ValueError: An argument cannot be meant as it is; nothing has been sent.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        auth: Auth = None,
+        engine: str | None = None,
+        session: requests.Session | None = None,
+        timeout: Timeout | float | None = None,
+        verify: bool | str = True,
+        cert: str | tuple[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        date_format: str | None = None,
+        date_zone: tzinfo | str | None = None,
+    ) -> None:
+        self._base = to_base(base_url)
+        if engine is not None:
+            self._base += f"/engine/{_wire.segment('engine', engine)}"
+        self._timeout = Timeout.of(timeout)
+        zone = ZoneInfo(date_zone) if isinstance(date_zone, str) else date_zone
+        self._dates = DateFormat(date_format, zone)
+        self._honoured: set[str] = set()
+        transport = to_transport(
+            self._base,
+            auth=to_auth(auth),
+            headers=headers or {},
+            session=session,
+            verify=verify,
+            cert=cert,
+            proxies=proxies,
+        )
+        self._transport: Transport = transport
+        self._close = transport.close
+
+    def close(self) -> None:
+        """
+        Close what the client has opened; a session of your own stays open.
+        """
+        self._close()
+
+    def __enter__(self) -> ExternalTaskClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<ExternalTaskClient {self._base}>"
+
+    # ------------------------------------------------------------------------------------- queries
+
+    def list(
+        self,
+        query: ExternalTaskQuery | None = None,
+        *,
+        first_result: int | None = None,
+        max_results: int | None = None,
+        via: Via = "POST",
+    ) -> tuple[ExternalTask, ...]:
+        """
+        Give the external tasks that match, by id if the query does not say otherwise.
+
+        Whether the engine knows each filter is not looked at: one that is too young for it, see
+        `ExternalTaskQuery`, is ignored.
+
+        Args:
+            first_result: How many of the results to leave out at the start.
+
+            max_results: How many to give at most; ``None`` for all. See also `iterate()`.
+
+            via: ``GET`` to send the query in the URL, if it can be said there.
+        """
+        return self._query(
+            "list",
+            "/external-task",
+            tuple[ExternalTask, ...],
+            ExternalTaskQuery,
+            query,
+            via,
+            _page(first_result, max_results),
+        )
+
+    def count(self, query: ExternalTaskQuery | None = None, *, via: Via = "POST") -> int:
+        """
+        Give the number of external tasks that match.
+        """
+        path = "/external-task/count"
+        return self._query("count", path, CountResult, ExternalTaskQuery, query, via).count
+
+    def iterate(
+        self, query: ExternalTaskQuery | None = None, *, page_size: int = 500
+    ) -> Iterator[ExternalTask]:
+        """
+        Give all external tasks that match, page by page, each once.
+
+        Tasks may be completed meanwhile, by the consumer or by others: each one that matches during
+        the whole run comes exactly once. Only a page is kept in memory. For a query with a sorting
+        of its own all ids are; and where what it sorts by changes meanwhile, tasks can be missed.
+
+        Args:
+            page_size: How many tasks to ask for at a time, at least 2.
+        """
+        _check.integer("page_size", page_size, low=2, high=_check.INT32)
+        asked = ExternalTaskQuery() if query is None else query
+        by_id = asked.sorting in ((), (Sorting(SortBy.ID.value),))
+        ordered = asked.unsorted().sort_by(SortBy.ID) if by_id else asked
+        return _pages.walk(
+            lambda offset, size: self.list(ordered, first_result=offset, max_results=size),
+            page_size,
+            in_id_order=by_id,
+        )
+
+    def get(self, task_id: str) -> ExternalTask:
+        """
+        Give one external task.
+
+        Raises:
+            TaskNotFound: There is no such task, or the user may not see it.
+        """
+        return self._send(
+            Request(
+                "get", "GET", "/external-task/{task_id}", ExternalTask, ids={"task_id": task_id}
+            )
+        )
+
+    def error_details(self, task_id: str) -> str | None:
+        """
+        Give the full text of a task's last failure; ``None`` if none was given.
+
+        Raises:
+            TaskNotFound: There is no such task.
+        """
+        return self._send(
+            Request[str | None](
+                "error_details",
+                "GET",
+                "/external-task/{task_id}/errorDetails",
+                str,
+                ids={"task_id": task_id},
+            )
+        )
+
+    def topic_names(
+        self,
+        *,
+        with_locked_tasks: bool = False,
+        with_unlocked_tasks: bool = False,
+        with_retries_left: bool = False,
+    ) -> tuple[str, ...]:
+        """
+        Give the names of all topics that have tasks. Since 7.13.
+
+        Args:
+            with_locked_tasks: Only topics of tasks that are locked.
+
+            with_unlocked_tasks: Only topics of tasks that are not; with both there is none.
+
+            with_retries_left: Only topics of tasks with retries left.
+        """
+        flags = {
+            "withLockedTasks": _check.flag("with_locked_tasks", with_locked_tasks),
+            "withUnlockedTasks": _check.flag("with_unlocked_tasks", with_unlocked_tasks),
+            "withRetriesLeft": _check.flag("with_retries_left", with_retries_left),
+        }
+        return self._send(
+            Request(
+                "topic_names",
+                "GET",
+                "/external-task/topic-names",
+                tuple[str, ...],
+                params=_wire.project({name: flag for name, flag in flags.items() if flag}),
+                since="7.13",
+            )
+        )
+
+    def variable_file(self, process_instance_id: str, name: str) -> bytes:
+        """
+        Give the contents of a variable of type File or Bytes.
+
+        Args:
+            name: Name of the variable; it must be one of the process instance, not of the task.
+
+        Raises:
+            NotFound: There is no such variable, or no such process instance.
+        """
+        return self._send(
+            Request(
+                "variable_file",
+                "GET",
+                "/process-instance/{process_instance_id}/variables/{name}/data",
+                bytes,
+                ids={"process_instance_id": process_instance_id, "name": name},
+            )
+        )
+
+    # -------------------------------------------------------------------------- commands on a task
+
+    def fetch_and_lock(
+        self,
+        worker_id: str,
+        topics: Iterable[Topic],
+        *,
+        max_tasks: int,
+        use_priority: bool | None = None,
+        async_response_timeout: int | timedelta | None = None,
+        sorting: Iterable[Sorting] | None = None,
+    ) -> tuple[LockedExternalTask, ...]:
+        """
+        Lock tasks for a worker and give them, with their variables.
+
+        Fewer than there are may come, or none: other workers may have been quicker.
+
+        Args:
+            worker_id: Who is to hold the locks; the engine tells workers apart by it alone.
+
+            topics: What to fetch; each topic once.
+
+            max_tasks: How many tasks at most, over all topics.
+
+            use_priority: Whether tasks of a higher priority come first.
+
+            async_response_timeout:
+                How long the engine may wait for a task, in milliseconds, or a `timedelta`. The
+                time-outs of the client are as much longer. Since 7.9.
+
+            sorting: ``[Sorting("createTime", "asc")]``. Since 7.21; older engines ignore it.
+
+        Raises:
+            OutcomeUnknown: No answer came; tasks may be locked.
+        """
+        body = FetchExternalTasks(
+            worker_id=worker_id,
+            max_tasks=max_tasks,
+            use_priority=use_priority,
+            async_response_timeout=async_response_timeout,
+            topics=topics,
+            sorting=sorting,
+        )
+        return self._send(
+            Request(
+                "fetch_and_lock",
+                "POST",
+                "/external-task/fetchAndLock",
+                tuple[LockedExternalTask, ...],
+                body=body,
+                extra_time=(body.async_response_timeout or 0) / 1000,
+                doubt=_LOCKED_MAYBE,
+            )
+        )
+
+    def complete(
+        self,
+        task_id: str,
+        worker_id: str,
+        variables: VariablesLike | None = None,
+        *,
+        local_variables: VariablesLike | None = None,
+    ) -> None:
+        """
+        Complete a task, so that the process goes on.
+
+        The engine looks whose the last lock was, not whether it has expired.
+
+        Args:
+            worker_id: The worker that holds the lock.
+
+            variables:
+                Variables by name, or an attrs instance for its fields; set where they are, or else
+                at the process instance.
+
+            local_variables: The same in the task's own scope, for its output mappings to see.
+
+        Raises:
+            TaskNotFound: There is no such task; it may be completed already.
+
+            LockLost: Another worker holds the lock, or nobody does.
+
+            EngineFailure: What follows the task in the process failed; the task is still locked.
+
+            OutcomeUnknown: No answer came; it may be completed.
+        """
+        self._command(
+            "complete",
+            task_id,
+            CompleteExternalTask(
+                worker_id=worker_id, variables=variables, local_variables=local_variables
+            ),
+        )
+
+    def failure(
+        self,
+        task_id: str,
+        worker_id: str,
+        *,
+        retries: int,
+        retry_timeout: int | timedelta | None = None,
+        error_message: str | None = None,
+        error_details: str | None = None,
+        variables: VariablesLike | None = None,
+        local_variables: VariablesLike | None = None,
+    ) -> None:
+        """
+        Report that a task could not be done.
+
+        Args:
+            worker_id: The worker that holds the lock.
+
+            retries: Retries left from now on, not a difference; 0 opens an incident.
+
+            retry_timeout:
+                How long nobody may fetch the task, in milliseconds, or a `timedelta`; ``None`` for
+                not at all.
+
+            error_message: What went wrong, in short; the engine keeps 666 UTF-16 units.
+
+            error_details: All that is known of it; ``None`` keeps what was reported before.
+
+            variables, local_variables: As for `complete()`. Since 7.15; older engines ignore them.
+
+        Raises:
+            TaskNotFound: There is no such task.
+
+            LockLost: Another worker holds the lock, or nobody does.
+
+            OutcomeUnknown: No answer came; it may have been reported.
+        """
+        self._command(
+            "failure",
+            task_id,
+            ExternalTaskFailure(
+                worker_id=worker_id,
+                retries=retries,
+                retry_timeout=retry_timeout,
+                error_message=error_message,
+                error_details=error_details,
+                variables=variables,
+                local_variables=local_variables,
+            ),
+        )
+
+    def bpmn_error(
+        self,
+        task_id: str,
+        worker_id: str,
+        error_code: str,
+        *,
+        error_message: str | None = None,
+        variables: VariablesLike | None = None,
+    ) -> None:
+        """
+        Report a BPMN error, which the process may catch.
+
+        If nothing catches it, the engine by default ends the execution, and says nothing of it.
+
+        Args:
+            worker_id: The worker that holds the lock.
+
+            error_code: The code that a boundary event or an event subprocess may catch.
+
+            error_message: What went wrong; not blank. Since 7.10; older engines ignore it.
+
+            variables: As for `complete()`. Since 7.10; older engines ignore them.
+
+        Raises:
+            TaskNotFound: There is no such task.
+
+            LockLost: Another worker holds the lock, or nobody does.
+
+            OutcomeUnknown: No answer came; it may have been reported.
+        """
+        self._command(
+            "bpmn_error",
+            task_id,
+            ExternalTaskBpmnError(
+                worker_id=worker_id,
+                error_code=error_code,
+                error_message=error_message,
+                variables=variables,
+            ),
+            path="bpmnError",
+        )
+
+    def lock(self, task_id: str, worker_id: str, lock_duration: int | timedelta) -> None:
+        """
+        Lock a task for a worker, or lock it anew from now. Since 7.15.
+
+        The engine looks at no retries here, and not whether the instance is suspended.
+
+        Args:
+            worker_id: Who is to hold the lock.
+
+            lock_duration: How long, in milliseconds from now, or a `timedelta`.
+
+        Raises:
+            TaskNotFound: There is no such task.
+
+            LockLost: Another worker holds the lock.
+        """
+        self._command(
+            "lock",
+            task_id,
+            LockExternalTask(worker_id=worker_id, lock_duration=lock_duration),
+            since="7.15",
+        )
+
+    def extend_lock(self, task_id: str, worker_id: str, new_duration: int | timedelta) -> None:
+        """
+        Let the lock of a task expire *new_duration* from now, not from its old end. Since 7.8.
+
+        After `failure()` this would put off the retry.
+
+        Args:
+            worker_id: The worker that holds the lock.
+
+            new_duration: In milliseconds, or a `timedelta`; may shorten the lock.
+
+        Raises:
+            TaskNotFound: There is no such task; it may be completed.
+
+            LockLost: Another worker holds the lock, or it has expired.
+        """
+        self._command(
+            "extend_lock",
+            task_id,
+            ExtendLockOnExternalTask(worker_id=worker_id, new_duration=new_duration),
+            path="extendLock",
+            since="7.8",
+        )
+
+    def unlock(self, task_id: str) -> None:
+        """
+        Take the lock of a task away, whoever holds it: the engine does not ask.
+
+        Raises:
+            TaskNotFound: There is no such task.
+        """
+        self._command("unlock", task_id, None)
+
+    def set_priority(self, task_id: str, priority: int) -> None:
+        """
+        Set the priority of a task, any integer of 64 bits.
+
+        Raises:
+            TaskNotFound: There is no such task.
+        """
+        body = Priority(priority=priority)
+        self._command("set_priority", task_id, body, method="PUT", path="priority")
+
+    def set_retries(self, task_id: str, retries: int) -> None:
+        """
+        Set the retries left of a task; 0 opens an incident, more than 0 closes it.
+
+        Raises:
+            TaskNotFound: There is no such task.
+        """
+        body = Retries(retries=retries)
+        self._command("set_retries", task_id, body, method="PUT", path="retries")
+
+    # --------------------------------------------------------------------------- commands on many
+
+    def set_retries_of(
+        self,
+        retries: int,
+        *,
+        external_task_ids: Iterable[str] | None = None,
+        external_task_query: ExternalTaskQuery | None = None,
+        process_instance_ids: Iterable[str] | None = None,
+        process_instance_query: Mapping[str, Any] | None = None,
+        historic_process_instance_query: Mapping[str, Any] | None = None,
+        everything: bool = False,
+    ) -> None:
+        """
+        Set the retries left of many tasks, of all or of none. Since 7.8.
+
+        The tasks of all selections are taken together.
+
+        Args:
+            retries: Retries left from now on; 0 opens incidents, more than 0 closes them.
+
+            external_task_ids: Tasks by id.
+
+            external_task_query:
+                Tasks by a query. Before anything is changed, the engine is asked whether it knows
+                the younger ones of its filters.
+
+            process_instance_ids: All tasks of these process instances.
+
+            process_instance_query, historic_process_instance_query:
+                All tasks of the process instances that match, as bodies of the engine's own
+                queries, passed through as they are.
+
+            everything: Whether a query without any filter really means everything.
+
+        Raises:
+            ValueError: Nothing is selected, or a query has no filter, or one that the engine does
+                not know.
+
+            TaskNotFound: There is no task of one of the ids; nothing was changed.
+
+            BadRequest: No task was selected, or more than the engine allows.
+        """
+        body = self._to_bulk(
+            SetRetriesForExternalTasks(
+                retries=retries,
+                external_task_ids=external_task_ids,
+                external_task_query=external_task_query,
+                process_instance_ids=process_instance_ids,
+                process_instance_query=process_instance_query,
+                historic_process_instance_query=historic_process_instance_query,
+            ),
+            everything=everything,
+        )
+        self._send(
+            Request(
+                "set_retries_of",
+                "PUT",
+                "/external-task/retries",
+                NoneType,
+                body=body,
+                since="7.8",
+                doubt=_BULK_MAYBE,
+            )
+        )
+
+    def set_retries_async(
+        self,
+        retries: int,
+        *,
+        external_task_ids: Iterable[str] | None = None,
+        external_task_query: ExternalTaskQuery | None = None,
+        process_instance_ids: Iterable[str] | None = None,
+        process_instance_query: Mapping[str, Any] | None = None,
+        historic_process_instance_query: Mapping[str, Any] | None = None,
+        everything: bool = False,
+    ) -> Batch:
+        """
+        Let the engine set the retries left of many tasks in the background. Since 7.8.
+
+        Arguments have the same meaning as for `set_retries_of()`. An unknown id fails a job of the
+        batch, later.
+
+        Raises:
+            ValueError: As `set_retries_of()`.
+
+            BadRequest: No task was selected, or more than the engine allows.
+
+            OutcomeUnknown: No answer came; there may be a batch.
+        """
+        body = self._to_bulk(
+            SetRetriesForExternalTasks(
+                retries=retries,
+                external_task_ids=external_task_ids,
+                external_task_query=external_task_query,
+                process_instance_ids=process_instance_ids,
+                process_instance_query=process_instance_query,
+                historic_process_instance_query=historic_process_instance_query,
+            ),
+            everything=everything,
+        )
+        return self._send(
+            Request(
+                "set_retries_async",
+                "POST",
+                "/external-task/retries-async",
+                Batch,
+                body=body,
+                since="7.8",
+                doubt=_BATCH_MAYBE,
+            )
+        )
+
+    # --------------------------------------------------------------------------------- the history
+
+    def log_list(
+        self,
+        query: HistoricExternalTaskLogQuery | None = None,
+        *,
+        first_result: int | None = None,
+        max_results: int | None = None,
+        via: Via = "POST",
+    ) -> tuple[HistoricExternalTaskLog, ...]:
+        """
+        Give entries of the historic external task log. Since 7.7, at history level full.
+
+        Arguments have the same meaning as for `list()`.
+        """
+        return self._query(
+            "log_list",
+            "/history/external-task-log",
+            tuple[HistoricExternalTaskLog, ...],
+            HistoricExternalTaskLogQuery,
+            query,
+            via,
+            _page(first_result, max_results),
+            since="7.7",
+        )
+
+    def log_count(
+        self, query: HistoricExternalTaskLogQuery | None = None, *, via: Via = "POST"
+    ) -> int:
+        """
+        Give the number of entries that match. Since 7.7.
+        """
+        path = "/history/external-task-log/count"
+        kind = HistoricExternalTaskLogQuery
+        return self._query("log_count", path, CountResult, kind, query, via, since="7.7").count
+
+    def log_get(self, log_id: str) -> HistoricExternalTaskLog:
+        """
+        Give one entry of the historic external task log. Since 7.7.
+
+        Raises:
+            NotFound: There is no such entry.
+        """
+        return self._send(
+            Request(
+                "log_get",
+                "GET",
+                "/history/external-task-log/{log_id}",
+                HistoricExternalTaskLog,
+                ids={"log_id": log_id},
+                since="7.7",
+            )
+        )
+
+    def log_error_details(self, log_id: str) -> str | None:
+        """
+        Give the full text of the failure in an entry; ``None`` if it has none. Since 7.7.
+
+        Raises:
+            NotFound: There is no such entry.
+        """
+        return self._send(
+            Request[str | None](
+                "log_error_details",
+                "GET",
+                "/history/external-task-log/{log_id}/error-details",
+                str,
+                ids={"log_id": log_id},
+                since="7.7",
+            )
+        )
+
+    # ------------------------------------------------------------------------------------- batches
+
+    def batch(self, batch_id: str) -> Batch:
+        """
+        Give a batch that is not finished. Since 7.8.
+
+        Raises:
+            NotFound: There is no such batch; a finished one is gone.
+        """
+        return self._send(
+            Request(
+                "batch", "GET", "/batch/{batch_id}", Batch, ids={"batch_id": batch_id}, since="7.8"
+            )
+        )
+
+    def batch_statistics(self, batch_id: str) -> BatchStatistics | None:
+        """
+        Give how far a batch is; ``None`` for one that is finished, or never existed. Since 7.8.
+        """
+        _wire.segment("batch_id", batch_id)
+        found = self._send(
+            Request(
+                "batch_statistics",
+                "GET",
+                "/batch/statistics",
+                tuple[BatchStatistics, ...],
+                params={"batchId": batch_id},
+                since="7.8",
+            )
+        )
+        return next(iter(found), None)
+
+    def suspend_batch(self, batch_id: str, *, suspended: bool = True) -> None:
+        """
+        Let a batch rest, or go on if *suspended* is `False`. Since 7.8.
+
+        Raises:
+            NotFound: There is no such batch; a finished one is gone.
+        """
+        self._send(
+            Request(
+                "suspend_batch",
+                "PUT",
+                "/batch/{batch_id}/suspended",
+                NoneType,
+                ids={"batch_id": batch_id},
+                body=SuspensionState(suspended=suspended),
+                since="7.8",
+                doubt=_BATCH_LOOK,
+            )
+        )
+
+    def delete_batch(self, batch_id: str, *, cascade: bool = False) -> None:
+        """
+        Delete a batch; what it has done stays done. Since 7.8.
+
+        Args:
+            cascade: Whether to delete its history too.
+
+        Raises:
+            NotFound: There is no such batch; a finished one is gone.
+        """
+        self._send(
+            Request(
+                "delete_batch",
+                "DELETE",
+                "/batch/{batch_id}",
+                NoneType,
+                ids={"batch_id": batch_id},
+                params=_wire.project({"cascade": _check.flag("cascade", cascade)}),
+                since="7.8",
+                doubt=_BATCH_LOOK,
+            )
+        )
+
+    # ------------------------------------------------------------------------------------ the rest
+
+    def version(self) -> str | None:
+        """
+        Give the engine's version, in the vendor's own count; ``None`` in odd packagings.
+
+        Operaton and CIB seven count from 1: do not compare numbers of different vendors.
+        """
+        return self._send(Request("version", "GET", "/version", Version, since="7.8")).version
+
+    # ------------------------------------------------------------------------------- how it is done
+
+    def _query(
+        self,
+        operation: str,
+        path: str,
+        returns: type[T],
+        kind: type[Query],
+        query: Query | None,
+        via: Via,
+        page: Mapping[str, str] | None = None,
+        since: str = OLDEST,
+    ) -> T:
+        query = kind() if query is None else query
+        if not isinstance(query, kind):
+            raise TypeError(f"query must be of {kind.__name__}, not {type(query).__name__}")
+        _check.literal("via", via, Via)
+        body = _wire.encode(query, self._dates)
+        return self._send(
+            Request(
+                operation,
+                via,
+                path,
+                returns,
+                params={**(_wire.project(body) if via == "GET" else {}), **(page or {})},
+                body=body if via == "POST" else None,
+                since=since,
+            )
+        )
+
+    def _command(
+        self,
+        operation: str,
+        task_id: str,
+        body: object,
+        *,
+        method: str = "POST",
+        path: str | None = None,
+        since: str = OLDEST,
+    ) -> None:
+        self._send(
+            Request(
+                operation,
+                method,
+                "/external-task/{task_id}/" + (path or operation),
+                NoneType,
+                ids={"task_id": task_id},
+                body=body,
+                since=since,
+                doubt=_LOOK_AT_TASK,
+            )
+        )
+
+    def _to_bulk(
+        self, body: SetRetriesForExternalTasks, *, everything: bool
+    ) -> SetRetriesForExternalTasks:
+        """
+        Refuse a bulk command that would change more than was meant.
+        """
+        selections = {
+            name: value
+            for name, value in attrs.asdict(body, recurse=False).items()
+            if name != "retries" and value is not None
+        }
+        if not selections:
+            raise ValueError("nothing is selected: pass ids, or a query")
+        if not isinstance(body.external_task_query, (ExternalTaskQuery, NoneType)):
+            raise TypeError("external_task_query must be an ExternalTaskQuery")
+        for name, value in selections.items():
+            if name.endswith("_query") and not everything and not _has_filter(value):
+                raise ValueError(
+                    f"{name} has no filter and would change every task; pass everything=True if "
+                    "that is meant"
+                )
+        if isinstance(body.external_task_query, ExternalTaskQuery):
+            self._prove_honoured(body.external_task_query)
+        return body
+
+    def _prove_honoured(self, query: ExternalTaskQuery) -> None:
+        """
+        Raise `ValueError` if the engine ignores a filter, before a bulk command widens by it.
+
+        The proof needs no tasks and changes nothing: a value of the wrong type is an error for a
+        property that the engine knows, and ignored with the property if it does not.
+        """
+        for name, since in query.filters().items():
+            if since == OLDEST or name in self._honoured:
+                continue
+            wrong: object = "not a list" if isinstance(query.body()[name], list) else {}
+            path = "/external-task/count"
+            probe = Request("count", "POST", path, CountResult, body={name: wrong})
+            try:
+                self._send(probe)
+            except errors.BadRequest:
+                self._honoured.add(name)
+            else:
+                raise ValueError(
+                    f"this engine ignores the filter {name}, which came with {since}: the command "
+                    "would change more tasks than it says. Nothing was changed"
+                )
+
+    def _send(self, request: Request[T]) -> T:
+        """
+        Send a request and give what it returns: the one way to the network.
+        """
+        call, asked = self._to_http(request)
+        started = monotonic()
+        try:
+            response = self._transport.send(asked)
+            answer: T = _read(request.returns, response, self._dates)
+        except TransportFailure as failure:
+            error = (errors.no_answer if failure.sent else errors.not_sent)(call, failure.reason)
+        except _NotDue as problem:
+            error = errors.from_response(
+                call, response.status, response.content, reason=str(problem)
+            )
+        else:
+            _log.debug("%s: %s %s in %.3f s", call, response.status, "done", monotonic() - started)
+            return answer
+        seconds = monotonic() - started
+        _log.debug("%s: %s in %.3f s", call, type(error).__name__, seconds)
+        error.attempts = (errors.Attempt(error=str(error), seconds=seconds),)
+        # Raised out here, so that it has no context: one would hold the request and its secrets.
+        raise error
+
+    def _to_http(self, request: Request[Any]) -> tuple[errors.Call, HttpRequest]:
+        url = _wire.url(self._base, request.path, request.ids, request.params)
+        headers = {"Accept": _ACCEPT.get(request.returns, "application/json")}
+        content = None
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+            content = dumps(_wire.encode(request.body, self._dates)).encode("ascii")
+        named_tasks = getattr(request.body, "external_task_ids", None) or ()
+        call = errors.Call(
+            operation=request.operation,
+            method=request.method,
+            url=url,
+            task_ids=(*request.ids.values(), *named_tasks),
+            since=request.since,
+            doubt=request.doubt,
+        )
+        return call, HttpRequest(
+            method=request.method,
+            url=url,
+            headers=headers,
+            content=content,
+            timeout=self._timeout.plus(request.extra_time),
+        )
+
+
+_ACCEPT: Final[Mapping[Any, str]] = {str: "text/plain, application/json", bytes: "*/*"}
+
+
+class _NotDue(Exception):
+    """
+    An answer is not the one that the operation gives; the text is empty if the status says it all.
+    """
+
+
+def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
+    """
+    Give what an answer says, if it is one that the operation gives: 200 alone proves nothing.
+    """
+    status, content = response.status, response.content
+    if not 200 <= status < 300:
+        raise _NotDue
+    if status == 204 and not content and returns in (NoneType, str):
+        return None
+    if status != 200 or returns is NoneType:
+        raise _NotDue(f"{204 if returns is NoneType else 200} was due")
+    kind = response.headers.get("content-type", "")
+    if returns is str:
+        if not kind.startswith("text/plain"):
+            raise _NotDue(f"text/plain was due, not {kind or 'nothing'}")
+        return content.decode("utf-8", "replace")
+    if returns is bytes:
+        if not kind.startswith("application/octet-stream") and (
+            "content-disposition" not in response.headers
+        ):
+            raise _NotDue(f"a file was due, not {kind or 'nothing'}")
+        return content
+    try:
+        return _wire.decode(content, returns, dates)
+    except ValueError as error:
+        raise _NotDue(str(error)) from None
+
+
+def _page(first_result: int | None, max_results: int | None) -> dict[str, str]:
+    given = {"first_result": first_result, "max_results": max_results}
+    # The engine takes -1 too, and answers with nothing at all.
+    return {
+        _wire.wire_name(name): str(_check.integer(name, value, low=0, high=_check.INT32))
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def _has_filter(value: ExternalTaskQuery | Mapping[str, Any]) -> bool:
+    if isinstance(value, ExternalTaskQuery):
+        return value.narrows()
+    no_filters = ("sorting", "variableNamesIgnoreCase", "variableValuesIgnoreCase")
+    return any(
+        one not in (None, False, "", [], {})
+        for name, one in value.items()
+        if name not in no_filters
+    )

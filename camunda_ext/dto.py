@@ -1,0 +1,715 @@
+"""
+What goes over the wire: the reference's DTOs by their names, without the ``Dto``.
+
+Times are aware datetimes, durations are milliseconds. What an engine is too old to know, or leaves
+out, is ``None`` or empty in an answer; in a request, ``None`` is not sent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from camunda_ext import _check
+from camunda_ext.variables import Variables
+
+SortOrder = Literal["asc", "desc"]
+Operator = Literal["eq", "neq", "gt", "gteq", "lt", "lteq", "like", "notLike"]
+
+
+#: Values by name: a mapping, or an attrs instance for its fields.
+VariablesLike: TypeAlias = "Mapping[str, Any] | attrs.AttrsInstance"
+
+
+# ------------------------------------------------------------------------ how requests are checked
+# A converter brings a value into the form in which it is kept, and leaves one that has none to the
+# validator, which knows the name of the field.
+
+
+def _valid(
+    check: Callable[..., object], **bounds: int
+) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if value is not None or field.default is attrs.NOTHING:
+            check(field.name, value, **bounds)
+
+    return validate
+
+
+def _to_milliseconds(value: int | timedelta) -> int:
+    return _check.to_milliseconds(value)
+
+
+def _to_milliseconds_or_none(value: int | timedelta | None) -> int | None:
+    return None if value is None else _check.to_milliseconds(value)
+
+
+def _to_texts(value: Iterable[str] | None) -> tuple[str, ...] | None:
+    kept: tuple[str, ...] | None = _to_tuple(value)
+    return kept
+
+
+def _to_topics(value: Iterable[Topic]) -> tuple[Topic, ...]:
+    kept: tuple[Topic, ...] = _to_tuple(value)
+    return kept
+
+
+def _to_sortings(value: Iterable[Sorting] | None) -> tuple[Sorting, ...] | None:
+    kept: tuple[Sorting, ...] | None = _to_tuple(value)
+    return kept
+
+
+def _to_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
+
+
+def _to_variables(value: VariablesLike | None) -> Variables | None:
+    return None if value is None else Variables.of("variables", value)
+
+
+def _scalar(name: str, value: object) -> None:
+    """
+    Refuse what the engine cannot compare a variable with.
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return
+    if isinstance(value, int):
+        _check.integer(name, value)
+    elif isinstance(value, datetime):
+        _check.aware(name, value)
+    elif not isinstance(value, float) or not math.isfinite(value):
+        raise TypeError(
+            f"{name} must be None, bool, int, finite float, str or an aware datetime, "
+            f"not {value!r:.80}: the engine compares nothing else"
+        )
+
+
+# ---------------------------------------------------------------------------------- external tasks
+
+
+@attrs.frozen(kw_only=True)
+class ExternalTask:
+    """
+    An external task as a query gives it (``ExternalTaskDto``).
+    """
+
+    #: Names the task in every command.
+    id: str = ""
+
+    #: What kind of work it is.
+    topic_name: str = ""
+
+    #: The worker of the most recent lock, also of one that has expired; ``None`` if never locked,
+    #: or unlocked.
+    worker_id: str | None = None
+
+    #: When the lock expires, or did; after a failure, the end of its retry timeout.
+    lock_expiration_time: datetime | None = None
+
+    #: When the task came to be; engines before 7.24 do not say it.
+    create_time: datetime | None = None
+
+    #: Retries left; ``None`` until a worker reported a failure, which counts as some left.
+    retries: int | None = None
+
+    #: Message of the last failure, cut by the engine to 666 UTF-16 units: the last character may be
+    #: half of one.
+    error_message: str | None = None
+
+    #: Priority; a higher number comes first where the fetch asks for it.
+    priority: int = 0
+
+    #: Whether the process instance is suspended.
+    suspended: bool = False
+
+    #: Id of the service task in the process model.
+    activity_id: str = ""
+
+    #: Id of this run of the service task.
+    activity_instance_id: str = ""
+
+    #: The execution that waits for the task.
+    execution_id: str = ""
+
+    #: The process instance that the task belongs to.
+    process_instance_id: str = ""
+
+    #: The deployed version of the process.
+    process_definition_id: str = ""
+
+    #: The process, whatever its version.
+    process_definition_key: str = ""
+
+    #: Version tag of the process; up to 7.13 only fetched tasks have it.
+    process_definition_version_tag: str | None = None
+
+    #: The tenant of the process instance.
+    tenant_id: str | None = None
+
+    #: The business key of the process instance.
+    business_key: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class LockedExternalTask(ExternalTask):
+    """
+    An external task that a worker has just locked (``LockedExternalTaskDto``).
+
+    `suspended` is always `False` here.
+    """
+
+    #: Full text of the last failure.
+    error_details: str | None = None
+
+    #: The variables that the topic asked for, by name.
+    variables: Variables = attrs.field(factory=lambda: Variables({}), hash=False)
+
+    #: Extension properties of the service task, if the topic asked for them; known since 7.14.
+    extension_properties: Mapping[str, str | None] = attrs.field(factory=dict, hash=False)
+
+
+@attrs.frozen(kw_only=True)
+class CountResult:
+    """
+    How many results a query has (``CountResultDto``).
+    """
+
+    #: The number.
+    count: int
+
+
+@attrs.frozen(kw_only=True)
+class Version:
+    """
+    What the engine says of itself.
+    """
+
+    #: The vendor's own number; ``None`` in odd packagings.
+    version: str | None = None
+
+
+# -------------------------------------------------------------------------------- parts of queries
+
+
+@attrs.frozen
+class Sorting:
+    """
+    One criterion of sorting (``SortingDto``).
+    """
+
+    #: What to sort by, in the engine's word.
+    sort_by: str = attrs.field(validator=_valid(_check.not_blank))
+
+    #: ``asc`` or ``desc``.
+    sort_order: SortOrder = attrs.field(default="asc")
+
+    @sort_order.validator
+    def _known_order(self, field: attrs.Attribute[Any], value: object) -> None:
+        _check.literal(field.name, value, SortOrder)
+
+    #: Ignored by the engine for external tasks.
+    parameters: Mapping[str, Any] | None = attrs.field(default=None, kw_only=True, hash=False)
+
+
+@attrs.frozen
+class VariableQueryParameter:
+    """
+    A condition on a process variable (``VariableQueryParameterDto``).
+    """
+
+    #: Name of the variable.
+    name: str = attrs.field(validator=_valid(_check.text))
+
+    #: How to compare.
+    operator: Operator = attrs.field()
+
+    #: What to compare with; a datetime is compared with Date variables.
+    value: str | float | bool | datetime | None = attrs.field(
+        eq=lambda value: (type(value), value),
+    )
+
+    @operator.validator
+    def _known_operator(self, field: attrs.Attribute[Any], value: object) -> None:
+        _check.literal(field.name, value, Operator)
+
+    @value.validator
+    def _comparable(self, _: attrs.Attribute[Any], value: object) -> None:
+        _scalar("value", value)
+        if self.operator in ("like", "notLike") and not isinstance(value, str):
+            raise TypeError(f"value of {self.operator!r} must be a str, not {value!r:.80}")
+        if self.operator not in ("eq", "neq") and (value is None or isinstance(value, bool)):
+            raise TypeError(f"value {value!r} can be compared by 'eq' and 'neq' only")
+
+
+# ----------------------------------------------------------------------------------- fetch and lock
+
+
+@attrs.frozen
+class Topic:
+    """
+    What to fetch of one topic, and for how long to lock it (``FetchExternalTaskTopicDto``).
+
+    All filters that are given must hold. An engine that is too old for one ignores it.
+    """
+
+    #: Name of the topic.
+    topic_name: str = attrs.field(validator=_valid(_check.not_blank))
+
+    #: How long the tasks are locked, in milliseconds, or a `timedelta`.
+    lock_duration: int = attrs.field(
+        kw_only=True, converter=_to_milliseconds, validator=_valid(_check.milliseconds)
+    )
+
+    #: The variables to bring along: ``None`` for all, an empty list for none.
+    variables: tuple[str, ...] | None = attrs.field(
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.texts)
+    )
+
+    #: Whether to bring only variables of the task's own scope. Since 7.9.
+    local_variables: bool | None = attrs.field(
+        kw_only=True, default=None, validator=_valid(_check.flag)
+    )
+
+    #: Only tasks of process instances with this business key. Since 7.9.
+    business_key: str | None = attrs.field(
+        kw_only=True, default=None, validator=_valid(_check.text)
+    )
+
+    #: Only tasks of this process definition. Since 7.12.
+    process_definition_id: str | None = attrs.field(
+        kw_only=True, default=None, validator=_valid(_check.text)
+    )
+
+    #: Only tasks of one of these process definitions. Since 7.12.
+    process_definition_id_in: tuple[str, ...] | None = attrs.field(
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.some_texts)
+    )
+
+    #: Only tasks of the process with this key. Since 7.12.
+    process_definition_key: str | None = attrs.field(
+        kw_only=True, default=None, validator=_valid(_check.text)
+    )
+
+    #: Only tasks of the processes with one of these keys. Since 7.12.
+    process_definition_key_in: tuple[str, ...] | None = attrs.field(
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.some_texts)
+    )
+
+    #: Only tasks whose process has this version tag; ``%`` and ``_`` are wildcards. Since 7.12.
+    process_definition_version_tag: str | None = attrs.field(
+        kw_only=True, default=None, validator=_valid(_check.text)
+    )
+
+    #: Only tasks without a tenant; not together with `tenant_id_in`, which would win. Since 7.12.
+    without_tenant_id: bool | None = attrs.field(
+        kw_only=True, default=None, validator=_valid(_check.flag)
+    )
+
+    #: Only tasks of one of these tenants. Since 7.12.
+    tenant_id_in: tuple[str, ...] | None = attrs.field(
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.some_texts)
+    )
+
+    #: Plain values by name: tasks whose process instance has *any one* of them are fetched, for the
+    #: engine joins them by or. Since 7.9.
+    process_variables: Mapping[str, str | float | bool | None] | None = attrs.field(
+        kw_only=True, default=None, hash=False
+    )
+
+    #: Whether the engine builds the Java objects of Object variables; one class that it lacks
+    #: fails the whole fetch, and Json and Xml lose their content.
+    deserialize_values: bool | None = attrs.field(
+        kw_only=True, default=None, validator=_valid(_check.flag)
+    )
+
+    #: Whether to bring the extension properties of the service task. Since 7.14.
+    include_extension_properties: bool | None = attrs.field(
+        kw_only=True, default=None, validator=_valid(_check.flag)
+    )
+
+    @tenant_id_in.validator
+    def _one_word_on_tenants(self, _: attrs.Attribute[Any], value: object) -> None:
+        if value is not None and self.without_tenant_id:
+            raise ValueError(
+                "tenant_id_in and without_tenant_id exclude each other: the engine would look at "
+                "tenant_id_in alone"
+            )
+
+    @process_variables.validator
+    def _plain_values(self, field: attrs.Attribute[Any], value: object) -> None:
+        if value is None:
+            return
+        if not isinstance(value, Mapping) or not value:
+            raise ValueError(f"{field.name} must be a mapping with at least one name")
+        for name, one in value.items():
+            _check.text(f"a name in {field.name}", name)
+            _scalar(f"{field.name}[{name!r}]", one)
+            if isinstance(one, datetime):
+                raise TypeError(
+                    f"{field.name}[{name!r}] must not be a date: a fetch compares text with text, "
+                    "and finds no Date variable"
+                )
+
+
+@attrs.frozen(kw_only=True)
+class FetchExternalTasks:
+    """
+    What a worker asks for (``FetchExternalTasksDto``).
+    """
+
+    #: The worker that is to hold the locks.
+    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+
+    #: How many tasks at most, over all topics.
+    max_tasks: int = attrs.field(validator=_valid(_check.integer, low=1, high=_check.INT32))
+
+    #: Whether tasks of a higher priority come first; any order otherwise.
+    use_priority: bool | None = attrs.field(default=None, validator=_valid(_check.flag))
+
+    #: How long the engine may wait for a task, in milliseconds, or a `timedelta`; at most half an
+    #: hour. Since 7.9.
+    async_response_timeout: int | None = attrs.field(
+        default=None,
+        converter=_to_milliseconds_or_none,
+        # FetchAndLockHandlerImpl.java: MAX_REQUEST_TIMEOUT
+        validator=_valid(_check.milliseconds, high=1_800_000),
+    )
+
+    #: What to fetch; each topic once.
+    topics: tuple[Topic, ...] = attrs.field(converter=_to_topics)
+
+    #: Order of the tasks, by ``createTime`` only, after the priority. Since 7.21, ignored before.
+    sorting: tuple[Sorting, ...] | None = attrs.field(default=None, converter=_to_sortings)
+
+    #: Known to the reference here as well, and without effect: it belongs to a `Topic`.
+    include_extension_properties: bool | None = attrs.field(
+        default=None, validator=_valid(_check.flag)
+    )
+
+    @topics.validator
+    def _each_topic_once(self, _: attrs.Attribute[Any], value: tuple[Topic, ...]) -> None:
+        if not value:
+            raise ValueError("topics is empty: nothing would ever be fetched")
+        names = set()
+        for topic in value:
+            if not isinstance(topic, Topic):
+                raise TypeError(f"each of topics must be a Topic, not {topic!r:.80}")
+            if topic.topic_name in names:
+                raise ValueError(
+                    f"topics has {topic.topic_name!r} twice: the engine would forget the first one"
+                )
+            names.add(topic.topic_name)
+
+    @sorting.validator
+    def _by_create_time(self, _: attrs.Attribute[Any], value: tuple[Sorting, ...] | None) -> None:
+        for one in value or ():
+            if one.sort_by != "createTime":
+                raise ValueError(f"a fetch can be sorted by 'createTime' only, not {one.sort_by!r}")
+
+
+# ------------------------------------------------------------------------------- commands on a task
+
+
+@attrs.frozen(kw_only=True)
+class CompleteExternalTask:
+    """
+    That a task is done (``CompleteExternalTaskDto``).
+    """
+
+    #: The worker that holds the lock.
+    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+
+    #: Variables to set where they are, or else at the process instance.
+    variables: Variables | None = attrs.field(default=None, converter=_to_variables)
+
+    #: Variables to set in the task's own scope, for its output mappings to see.
+    local_variables: Variables | None = attrs.field(default=None, converter=_to_variables)
+
+
+@attrs.frozen(kw_only=True)
+class ExternalTaskFailure:
+    """
+    That a task could not be done (``ExternalTaskFailureDto``).
+    """
+
+    #: The worker that holds the lock.
+    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+
+    #: What went wrong, in short; becomes the incident's message.
+    error_message: str | None = attrs.field(default=None, validator=_valid(_check.text))
+
+    #: All that is known of it; ``None`` keeps the details of the failure before.
+    error_details: str | None = attrs.field(default=None, validator=_valid(_check.text))
+
+    #: Retries left from now on; 0 opens an incident. Leaving it out would mean 0.
+    retries: int = attrs.field(validator=_valid(_check.integer, low=0, high=_check.INT32))
+
+    #: How long nobody may fetch the task, in milliseconds, or a `timedelta`.
+    retry_timeout: int | None = attrs.field(
+        default=None,
+        converter=_to_milliseconds_or_none,
+        validator=_valid(_check.milliseconds, low=0),
+    )
+
+    #: Variables to set where they are, or else at the process instance. Since 7.15.
+    variables: Variables | None = attrs.field(default=None, converter=_to_variables)
+
+    #: Variables to set in the task's own scope. Since 7.15.
+    local_variables: Variables | None = attrs.field(default=None, converter=_to_variables)
+
+
+@attrs.frozen(kw_only=True)
+class ExternalTaskBpmnError:
+    """
+    That a task ended in a BPMN error (``ExternalTaskBpmnError``).
+    """
+
+    #: The worker that holds the lock.
+    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+
+    #: The code that a boundary event or an event subprocess may catch.
+    error_code: str = attrs.field(validator=_valid(_check.not_blank))
+
+    #: What went wrong, for whoever catches it. Since 7.10.
+    error_message: str | None = attrs.field(default=None, validator=_valid(_check.not_blank))
+
+    #: Variables to pass to whoever catches it. Since 7.10.
+    variables: Variables | None = attrs.field(default=None, converter=_to_variables)
+
+
+@attrs.frozen(kw_only=True)
+class LockExternalTask:
+    """
+    That a worker wants the lock of a task (``LockExternalTaskDto``).
+    """
+
+    #: The worker that is to hold the lock.
+    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+
+    #: How long, in milliseconds from now, or a `timedelta`.
+    lock_duration: int = attrs.field(
+        converter=_to_milliseconds, validator=_valid(_check.milliseconds)
+    )
+
+
+@attrs.frozen(kw_only=True)
+class ExtendLockOnExternalTask:
+    """
+    That a worker needs a task for longer (``ExtendLockOnExternalTaskDto``).
+    """
+
+    #: The worker that holds the lock.
+    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+
+    #: How long, in milliseconds from now, or a `timedelta`; may shorten the lock.
+    new_duration: int = attrs.field(
+        converter=_to_milliseconds, validator=_valid(_check.milliseconds)
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Priority:
+    """
+    The priority that a task is to have (``PriorityDto``).
+    """
+
+    #: Any integer of 64 bits.
+    priority: int = attrs.field(validator=_valid(_check.integer))
+
+
+@attrs.frozen(kw_only=True)
+class Retries:
+    """
+    The retries that a task is to have (``RetriesDto``).
+    """
+
+    #: Retries left from now on; 0 opens an incident, more than 0 closes it.
+    retries: int = attrs.field(validator=_valid(_check.integer, low=0, high=_check.INT32))
+
+
+# ------------------------------------------------------------------------------ commands on many
+
+
+@attrs.frozen(kw_only=True)
+class SetRetriesForExternalTasks:
+    """
+    The retries that many tasks are to have (``SetRetriesForExternalTasksDto``).
+
+    The engine takes all tasks that any one of the selections names.
+    """
+
+    #: Retries left from now on; 0 opens incidents, more than 0 closes them.
+    retries: int = attrs.field(validator=_valid(_check.integer, low=0, high=_check.INT32))
+
+    #: Tasks by id.
+    external_task_ids: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_to_texts, validator=_valid(_check.some_texts)
+    )
+
+    #: Tasks by an `ExternalTaskQuery`.
+    external_task_query: Any = None
+
+    #: All tasks of these process instances.
+    process_instance_ids: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_to_texts, validator=_valid(_check.some_texts)
+    )
+
+    #: All tasks of the process instances that match this body of the engine's own query.
+    process_instance_query: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
+
+    #: The same, by a query of historic process instances.
+    historic_process_instance_query: Mapping[str, Any] | None = attrs.field(
+        default=None, hash=False
+    )
+
+
+@attrs.frozen(kw_only=True)
+class SuspensionState:
+    """
+    Whether a batch is to rest (``SuspensionStateDto``).
+    """
+
+    #: `True` to let it rest, `False` to let it go on.
+    suspended: bool = attrs.field(validator=_valid(_check.flag))
+
+
+@attrs.frozen(kw_only=True)
+class Batch:
+    """
+    Work that the engine does in the background (``BatchDto``).
+    """
+
+    #: Names the batch.
+    id: str = ""
+
+    #: What it does, such as ``set-external-task-retries``.
+    type: str = ""
+
+    #: How many jobs it will have.
+    total_jobs: int | None = None
+
+    #: How many jobs have been made so far.
+    jobs_created: int | None = None
+
+    #: How many jobs are made at once.
+    batch_jobs_per_seed: int | None = None
+
+    #: How many tasks one job changes.
+    invocations_per_batch_job: int | None = None
+
+    #: Definition of the job that makes the others.
+    seed_job_definition_id: str | None = None
+
+    #: Definition of the job that looks whether all is done.
+    monitor_job_definition_id: str | None = None
+
+    #: Definition of the jobs that do the work.
+    batch_job_definition_id: str | None = None
+
+    #: Whether it rests.
+    suspended: bool | None = None
+
+    #: The tenant it belongs to.
+    tenant_id: str | None = None
+
+    #: The user who started it, where the engine knows users.
+    create_user_id: str | None = None
+
+    #: When it was made; since 7.18.
+    start_time: datetime | None = None
+
+    #: When its first job ran; since 7.18.
+    execution_start_time: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BatchStatistics(Batch):
+    """
+    How far a batch is (``BatchStatisticsDto``).
+    """
+
+    #: Jobs still to be done, those that failed among them.
+    remaining_jobs: int = 0
+
+    #: Jobs done.
+    completed_jobs: int = 0
+
+    #: Jobs given up after all their tries; while there is one, the batch never ends by itself.
+    failed_jobs: int = 0
+
+
+# ------------------------------------------------------------------------------------------ history
+
+
+@attrs.frozen(kw_only=True)
+class HistoricExternalTaskLog:
+    """
+    One event in the life of an external task (``HistoricExternalTaskLogDto``).
+    """
+
+    #: Names the entry.
+    id: str = ""
+
+    #: When it happened.
+    timestamp: datetime | None = None
+
+    #: When the engine's clean-up may delete the entry.
+    removal_time: datetime | None = None
+
+    #: The task.
+    external_task_id: str = ""
+
+    #: The task's topic.
+    topic_name: str = ""
+
+    #: The worker that had the lock.
+    worker_id: str | None = None
+
+    #: The task's priority.
+    priority: int = 0
+
+    #: Retries left.
+    retries: int | None = None
+
+    #: Message of the failure.
+    error_message: str | None = None
+
+    #: Id of the service task in the process model.
+    activity_id: str = ""
+
+    #: Id of this run of the service task.
+    activity_instance_id: str = ""
+
+    #: The execution that waited for the task.
+    execution_id: str = ""
+
+    #: The process instance.
+    process_instance_id: str = ""
+
+    #: The deployed version of the process.
+    process_definition_id: str = ""
+
+    #: The process, whatever its version.
+    process_definition_key: str = ""
+
+    #: The tenant.
+    tenant_id: str | None = None
+
+    #: The process instance at the top, where one calls another.
+    root_process_instance_id: str | None = None
+
+    #: Whether the task came to be.
+    creation_log: bool = False
+
+    #: Whether a worker reported a failure.
+    failure_log: bool = False
+
+    #: Whether the task was completed.
+    success_log: bool = False
+
+    #: Whether the task was cancelled, by a BPMN error too.
+    deletion_log: bool = False

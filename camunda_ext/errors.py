@@ -1,0 +1,591 @@
+"""
+What went wrong, told by class::
+
+    CamundaError
+    ├── NotSent                 it provably never left: nothing happened
+    ├── Refused                 it was answered, and not done
+    │   ├── NotFound            an operation that the engine lacks, a batch, a log entry
+    │   │   └── TaskNotFound    there is no such task (any more)
+    │   ├── LockLost            another worker has the lock, or nobody has
+    │   ├── Unauthorized        no credentials, or wrong ones
+    │   ├── Forbidden           the credentials are right, the permission is missing
+    │   ├── BadRequest          the engine does not take it as it is; also a suspended task
+    │   ├── Conflict            somebody changed the same rows; rolled back
+    │   ├── EngineBusy          starting, or too many requests
+    │   ├── EngineFailure       any other failure in the engine; rolled back
+    │   └── NotTheEngine        a redirect, a login page, a gateway's 404
+    └── NoAnswer                no trustworthy answer came
+        └── OutcomeUnknown      ... to something that may have changed the engine's state
+
+Status alone decides nothing: a gateway says 404 too, a starting engine says 400, and an unknown
+task is a 500 to one operation. The table `_ROWS` holds all that decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from camunda_ext import _json
+
+_LONGEST_TEXT: Final = 2048
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """
+    One try to get an answer.
+    """
+
+    #: What went wrong, as text: an exception of the HTTP library would carry the request along.
+    error: str
+
+    #: How long it took, in seconds.
+    seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class MissingAuthorization:
+    """
+    A permission that would have been enough.
+    """
+
+    #: The permission, such as ``UPDATE``.
+    permission_name: str | None = None
+
+    #: What it is a permission for, such as ``ProcessInstance``.
+    resource_name: str | None = None
+
+    #: Which one of these; ``None`` or ``*`` for all.
+    resource_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """
+    One complaint about a deployed file.
+    """
+
+    #: What is wrong.
+    message: str | None = None
+
+    #: Line of the file, from 1.
+    line: int | None = None
+
+    #: Column of the line, from 1.
+    column: int | None = None
+
+    #: The element that it is about.
+    main_element_id: str | None = None
+
+    #: All elements that it is about.
+    element_ids: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class ResourceReport:
+    """
+    All complaints about one deployed file.
+    """
+
+    #: What keeps the file from being deployed.
+    errors: tuple[Problem, ...] = ()
+
+    #: What does not.
+    warnings: tuple[Problem, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """
+    What was asked: all that an error has to know about a request.
+    """
+
+    #: Name of the client's method.
+    operation: str
+
+    #: The HTTP method.
+    method: str
+
+    #: The whole URL; a client never has secrets in one.
+    url: str
+
+    #: The external tasks that it names, to tell a missing task from a missing page.
+    task_ids: tuple[str, ...] = ()
+
+    #: The first engine version that has the operation.
+    since: str = "7.5"
+
+    #: Of what changes the engine's state: what to do when nobody knows whether it did.
+    doubt: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.method} {self.url}"
+
+
+class CamundaError(Exception):
+    """
+    A call that did not do what it was to do; the subclass says what happened instead.
+    """
+
+    #: Name of the client's method.
+    operation: str
+    #: The HTTP method.
+    method: str
+    #: The whole URL, without user and password.
+    url: str
+    #: The HTTP status; ``None`` if there was no answer.
+    status: int | None
+    #: The engine's type of error, a simple Java class name; ``None`` if the engine did not say one.
+    type: str | None
+    #: The engine's message, or what the network said.
+    message: str | None
+    #: The engine's code; ``None`` up to 7.14, and where no engine exception is behind the answer.
+    code: int | None
+    #: Each try and what became of it.
+    attempts: tuple[Attempt, ...]
+    #: What to do next, in a sentence.
+    hint: str
+    #: The start of the answer as it came, at most 2048 characters; for a person to look at.
+    body: str
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        operation: str = "",
+        method: str = "",
+        url: str = "",
+        status: int | None = None,
+        type: str | None = None,  # noqa: A002  # the engine's own word
+        code: int | None = None,
+        attempts: Sequence[Attempt] = (),
+        hint: str = "",
+        body: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.operation = operation
+        self.method = method
+        self.url = url
+        self.status = status
+        self.type = type
+        self.code = code
+        self.attempts = tuple(attempts)
+        self.hint = hint
+        self.body = body
+
+    def __str__(self) -> str:
+        said = [str(self.status)] if self.status is not None else []
+        said += [printable(self.message)] if self.message else []
+        said += [f"({self.type})"] if self.type else []
+        where = f"{self.method} {self.url}".strip()
+        told = ": ".join(filter(None, [self.operation, where, " ".join(said)]))
+        return f"{told}. {self.hint}" if self.hint else told
+
+
+class NotSent(CamundaError):
+    """
+    The request provably never left, so nothing happened: it can be sent again.
+    """
+
+
+class Refused(CamundaError):
+    """
+    The request was answered, and was not done.
+    """
+
+
+class NotFound(Refused):
+    """
+    The engine lacks the operation, or has no such batch or log entry.
+    """
+
+
+class TaskNotFound(NotFound):
+    """
+    There is no external task of this id: completed, cancelled, or never there.
+    """
+
+
+class LockLost(Refused):
+    """
+    The worker does not hold the lock that the command needs.
+    """
+
+    #: The worker that holds it; ``None`` if nobody does, or if the lock has just expired.
+    by: str | None = None
+
+
+class Unauthorized(Refused):
+    """
+    The credentials are missing or wrong, or the user is locked after a wrong try.
+    """
+
+
+class Forbidden(Refused):
+    """
+    The user lacks a permission.
+    """
+
+    #: The permissions of which any one would do.
+    missing_authorizations: tuple[MissingAuthorization, ...] = ()
+
+    #: The user who was refused.
+    user_id: str | None = None
+
+
+class BadRequest(Refused):
+    """
+    The engine does not take the request as it is; sending it again does not help.
+    """
+
+    #: For a file that could not be deployed: its name, and what is wrong with it.
+    details: Mapping[str, ResourceReport] = {}
+
+
+class Conflict(Refused):
+    """
+    Somebody changed the same rows at the same time; rolled back, so try again soon.
+    """
+
+
+class EngineBusy(Refused):
+    """
+    The engine is starting, or has too many requests; try again later.
+    """
+
+
+class EngineFailure(Refused):
+    """
+    The engine failed and rolled back; the fault lies in the request or in the process.
+    """
+
+
+class NotTheEngine(Refused):
+    """
+    Something else than an engine answered: a login page, a gateway, another application.
+    """
+
+
+class NoAnswer(CamundaError):
+    """
+    No trustworthy answer came to a request that only reads.
+    """
+
+
+class OutcomeUnknown(NoAnswer):
+    """
+    No trustworthy answer came, and the engine may or may not have done it.
+    """
+
+
+@attrs.frozen
+class _Row:
+    """
+    An error for the answers that fit all that is given.
+    """
+
+    error: type[Refused]
+    hint: str
+    status: int | None = None
+    java_type: str | None = None
+    code: int | None = None
+    #: Searched in the message; a group ``id`` must be one of the tasks that were asked for.
+    message: re.Pattern[str] | None = None
+    operation: str | None = None
+
+    def fits(self, call: Call, status: int, said: _Said) -> bool:
+        if self.message is not None:
+            found = self.message.search(said.message or "")
+            if found is None or found.groupdict().get("id", None) not in (None, *call.task_ids):
+                return False
+        return (
+            self.status in (None, status)
+            and self.java_type in (None, said.java_type)
+            and self.code in (None, said.code)
+            and self.operation in (None, call.operation)
+        )
+
+
+_GONE: Final = "It was completed or cancelled, or never existed."
+_AGAIN: Final = "It was rolled back: try again soon, after a look at the task."
+_WAIT: Final = "Wait, then try again."
+
+#: The first row that fits an answer *of the engine* is its error.
+_ROWS: Final = (
+    _Row(
+        TaskNotFound,
+        _GONE,
+        404,
+        "RestException",
+        message=re.compile(r"\AExternal task with id (?P<id>.*) does not exist\Z", re.DOTALL),
+    ),
+    _Row(
+        TaskNotFound,
+        _GONE + " Nothing was changed.",
+        404,
+        "InvalidRequestException",
+        message=re.compile(r"\ACannot find external task with id (?P<id>.*?): ", re.DOTALL),
+    ),
+    _Row(
+        TaskNotFound,
+        _GONE,
+        500,
+        "NullValueException",
+        # GetExternalTaskErrorDetailsCmd.java:48 answers so, where every other command says 404.
+        message=re.compile(r"\ANo external task found with id (?P<id>.*): ", re.DOTALL),
+        operation="error_details",
+    ),
+    _Row(
+        LockLost,
+        "Drop the work: the result belongs to whoever holds the lock.",
+        400,
+        # The sentences around it differ between operations, versions and vendors.
+        message=re.compile(r"locked by worker '"),
+    ),
+    _Row(
+        LockLost,
+        "The lock has expired. Until another worker takes the task, complete may still work.",
+        400,
+        message=re.compile(r"\ACannot extend a lock that expired"),
+    ),
+    _Row(
+        EngineBusy,
+        "The engine is starting, or there is none of that name. " + _WAIT,
+        400,
+        "InvalidRequestException",
+        message=re.compile(r"\ANo process engine available"),
+    ),
+    _Row(
+        NotFound,
+        "There is no engine of that name: look at engine=.",
+        404,
+        "InvalidRequestException",
+        message=re.compile(r"\AProcess engine .* not available", re.DOTALL),
+    ),
+    _Row(NotFound, "It is finished, deleted, or never existed.", 404, "InvalidRequestException"),
+    _Row(
+        NotFound,
+        "There is no such batch: it is finished, deleted, or never existed.",
+        400,
+        message=re.compile(r"\AUnable to (suspend|activate|delete) batch with id "),
+    ),
+    _Row(
+        NotFound,
+        "There is no such process instance (any more).",
+        500,
+        # RuntimeServiceImpl.java fails on an unknown execution, where a variable is just missing.
+        message=re.compile(r": execution is null\Z"),
+        operation="variable_file",
+    ),
+    _Row(NotFound, "The engine lacks this operation: it came with {since}. Look at the URL.", 404),
+    _Row(NotFound, "The engine lacks this operation: it came with {since}. Look at the URL.", 405),
+    _Row(
+        BadRequest,
+        "The process instance is suspended; the lock is kept. Activate it first.",
+        400,
+        message=re.compile(r" is suspended\.\Z"),
+    ),
+    _Row(
+        BadRequest,
+        "No task was selected, and nothing was changed.",
+        400,
+        message=re.compile(r"\AexternalTaskIds is empty"),
+    ),
+    _Row(
+        BadRequest,
+        "The engine limits the results of a query: ask for fewer at a time.",
+        400,
+        message=re.compile(r"\A(An unbound number of results|Max results limit)"),
+    ),
+    _Row(Conflict, _AGAIN, 500, "OptimisticLockingException"),
+    _Row(Conflict, _AGAIN, 500, code=1),
+    _Row(Conflict, _AGAIN, 500, code=10000),
+    _Row(EngineBusy, _WAIT, 500, message=re.compile(r"too many requests at the same time")),
+    _Row(EngineBusy, _WAIT, 500, message=re.compile(r"\ARequest rejected due to shutdown")),
+    _Row(EngineBusy, _WAIT, 503),
+    _Row(
+        EngineFailure,
+        "A text is too long for its column: a String variable takes 4000 UTF-16 units.",
+        500,
+        code=10002,
+    ),
+    _Row(
+        EngineFailure,
+        "The task may have been changed by somebody else at the same time: look at it first.",
+        500,
+        message=re.compile(r"\ACannot find execution with id "),
+    ),
+    _Row(EngineFailure, "It was rolled back. The reason is in the engine's log.", 500),
+)
+
+#: What a status means whoever said it; looked at after the engine's own words.
+_ANYBODYS: Final[Mapping[int, tuple[type[Refused], str]]] = {
+    400: (BadRequest, "The request is malformed, or too large, for the engine or its server."),
+    401: (
+        Unauthorized,
+        "Look at auth=. After a wrong password the engine refuses the right one too, for seconds.",
+    ),
+    403: (Forbidden, "The user lacks a permission, or something before the engine says no."),
+    429: (EngineBusy, _WAIT),
+}
+
+
+@attrs.frozen
+class _Said:
+    """
+    The body of an engine's error.
+    """
+
+    java_type: str | None = None
+    message: str | None = None
+    code: int | None = None
+    rest: Mapping[str, Any] = {}
+
+
+def from_response(call: Call, status: int, content: bytes, reason: str = "") -> CamundaError:
+    """
+    Say what an answer means that is not the one that was due.
+
+    Args:
+        reason: What is wrong with an answer that looked like success.
+    """
+    said = _engine_said(content)
+    error, hint = _classify(call, status, said)
+    raised = _error(
+        error,
+        call,
+        reason or (said.message if said else None),
+        status=status,
+        type=said.java_type if said else None,
+        code=said.code if said else None,
+        hint=hint.replace("{since}", call.since),
+        body=content[: 4 * _LONGEST_TEXT].decode("utf-8", "replace")[:_LONGEST_TEXT],
+    )
+    if said is not None:
+        _add_particulars(raised, said)
+    return raised
+
+
+def not_sent(call: Call, reason: str) -> CamundaError:
+    """
+    Say that a request never left.
+    """
+    return _error(NotSent, call, reason, hint="Nothing happened: it can be sent again.")
+
+
+def no_answer(call: Call, reason: str) -> CamundaError:
+    """
+    Say that a request may have left, and that no trustworthy answer came.
+    """
+    error, hint = _doubt(call)
+    return _error(error, call, reason, hint=hint)
+
+
+def printable(text: str) -> str:
+    """
+    Give *text* on one line, with all that a log or a terminal could stumble over escaped.
+    """
+    cut = text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "..."
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in cut
+    )
+
+
+def _error(error: type[CamundaError], call: Call, message: str | None, **told: Any) -> CamundaError:
+    return error(message, operation=call.operation, method=call.method, url=call.url, **told)
+
+
+def _doubt(call: Call) -> tuple[type[CamundaError], str]:
+    if call.doubt is None:
+        return NoAnswer, "Nothing was changed: ask again."
+    return OutcomeUnknown, call.doubt
+
+
+def _engine_said(content: bytes) -> _Said | None:
+    """
+    Read the body of an error; ``None`` if no engine has written it.
+    """
+    try:
+        body = _json.loads(content)
+    except ValueError:
+        return None
+    if not isinstance(body, dict) or not isinstance(body.get("type"), str):
+        return None
+    message, code = body.get("message"), body.get("code")
+    if message is not None and not isinstance(message, str):
+        return None
+    return _Said(body["type"], message, code if isinstance(code, int) else None, body)
+
+
+def _classify(call: Call, status: int, said: _Said | None) -> tuple[type[CamundaError], str]:
+    if status == 401:
+        # A filter before the engine says so, in any form; the engine never does.
+        return _ANYBODYS[status]
+    if said is not None:
+        for row in _ROWS:
+            if row.fits(call, status, said):
+                return row.error, row.hint
+    if status in _ANYBODYS:
+        return _ANYBODYS[status]
+    if 300 <= status < 400:
+        return NotTheEngine, "A redirect is not followed: is there a login before this URL?"
+    if 400 <= status < 500:
+        if said is not None:
+            return BadRequest, "The engine does not take the request as it is."
+        return NotTheEngine, (
+            "Something before the engine answered, or an engine older than {since}: "
+            "look at the URL."
+        )
+    return _doubt(call)
+
+
+def _add_particulars(error: CamundaError, said: _Said) -> None:
+    if isinstance(error, LockLost):
+        _, marked, rest = (said.message or "").rpartition("locked by worker '")
+        holder = rest.removesuffix(".").removesuffix("'")
+        error.by = holder if marked and holder != "null" else None
+    elif isinstance(error, Forbidden):
+        error.user_id = _text(said.rest.get("userId"))
+        error.missing_authorizations = tuple(
+            MissingAuthorization(
+                permission_name=_text(one.get("permissionName")),
+                resource_name=_text(one.get("resourceName")),
+                resource_id=_text(one.get("resourceId")),
+            )
+            for one in _dicts(said.rest.get("missingAuthorizations")) or (said.rest,)
+        )
+    elif isinstance(error, BadRequest) and isinstance(said.rest.get("details"), dict):
+        error.details = {
+            file: ResourceReport(
+                errors=_problems(report.get("errors")), warnings=_problems(report.get("warnings"))
+            )
+            for file, report in said.rest["details"].items()
+            if isinstance(report, dict)
+        }
+
+
+def _problems(given: object) -> tuple[Problem, ...]:
+    return tuple(
+        Problem(
+            message=_text(one.get("message")),
+            line=one.get("line"),
+            column=one.get("column"),
+            main_element_id=_text(one.get("mainElementId")),
+            # Camunda and CIB seven spell the first letter in Cyrillic, Operaton in Latin.
+            element_ids=tuple(one.get("elementIds") or one.get("\u0435lementIds") or ()),
+        )
+        for one in _dicts(given)
+    )
+
+
+def _dicts(given: object) -> tuple[Mapping[str, Any], ...]:
+    return tuple(one for one in given if isinstance(one, dict)) if isinstance(given, list) else ()
+
+
+def _text(given: object) -> str | None:
+    return given if isinstance(given, str) else None

@@ -1,0 +1,468 @@
+"""
+Queries for external tasks, built filter by filter.
+
+The private fields of `ExternalTaskQuery` are the table of filters: the type of each, and the first
+engine version that knows it. Each has one method, written out so that completion shows it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any, ClassVar, Final, TypeVar
+
+import attrs
+
+from camunda_ext import _check, _wire
+from camunda_ext._json import MODERN
+from camunda_ext.dto import Operator, Sorting, SortOrder, VariableQueryParameter
+
+Q = TypeVar("Q", bound="Query")
+
+#: Every engine is at least this old; what came later may be unknown to one, and ignored by it.
+OLDEST: Final = "7.5"
+
+
+class SortBy(str, Enum):
+    """
+    What external tasks can be sorted by.
+    """
+
+    ID = "id"
+    LOCK_EXPIRATION_TIME = "lockExpirationTime"
+    PROCESS_INSTANCE_ID = "processInstanceId"
+    PROCESS_DEFINITION_ID = "processDefinitionId"
+    PROCESS_DEFINITION_KEY = "processDefinitionKey"
+    TASK_PRIORITY = "taskPriority"
+    TENANT_ID = "tenantId"
+    #: Since 7.21; an older engine refuses it.
+    CREATE_TIME = "createTime"
+
+
+def filter_field(*, since: str = OLDEST, **told: Any) -> Any:
+    """
+    Declare a filter.
+
+    Args:
+        since: The first engine version that knows it; older ones ignore it without a word.
+
+        narrows: Whether it alone leaves any task out; so unless said otherwise.
+
+        method: The method that sets it, if not the one of its name.
+
+        parts: Of a filter that several calls make up: the attributes that are one call's arguments.
+
+        read: Gives the value of one that is text in a body.
+    """
+    return attrs.field(init=False, default=None, metadata={"since": since, **told})
+
+
+@attrs.frozen(repr=False)
+class Query:
+    """
+    What all queries have: they never change, and compile to a POST body or to GET parameters.
+    """
+
+    #: What results can be sorted by.
+    _criteria: ClassVar[type[Enum]]
+
+    _sorting: tuple[Sorting, ...] | None = attrs.field(
+        init=False,
+        default=None,
+        metadata={"method": "sort_by", "parts": ("sort_by", "sort_order")},
+    )
+
+    @property
+    def sorting(self) -> tuple[Sorting, ...]:
+        """
+        The criteria of sorting, the primary one first.
+        """
+        return self._sorting or ()
+
+    def sort_by(self: Q, criterion: str, order: SortOrder = "asc") -> Q:
+        """
+        Sort by a *criterion*, after those of earlier calls, ``asc`` or ``desc``.
+
+        Without any, the engine sorts by id. It breaks no ties: add ``id`` last where order matters.
+        """
+        known = _check.choice("criterion", criterion, self._criteria)
+        return self._with(sorting=(*self.sorting, Sorting(known.value, order)))
+
+    def unsorted(self: Q) -> Q:
+        """
+        Forget all criteria of sorting.
+        """
+        return self._with(sorting=None)
+
+    def body(self) -> dict[str, Any]:
+        """
+        Give the body of the POST request, dates in the format of servers since 7.8.
+        """
+        body: dict[str, Any] = _wire.encode(self)
+        return body
+
+    def params(self) -> dict[str, str]:
+        """
+        Give the parameters of the GET request that asks for the same.
+
+        Raises:
+            ValueError: GET has no form for it, such as two criteria of sorting, a comma in one of
+                several values, or a variable that is not text. Send it with POST.
+        """
+        return _wire.project(self.body())
+
+    @classmethod
+    def from_body(cls: type[Q], body: Mapping[str, Any]) -> Q:
+        """
+        Build a query from what `body()` gave, however it was stored meanwhile.
+
+        Raises:
+            ValueError: It holds something that is no filter of this query, or an empty list: the
+                engine would ignore either.
+        """
+        query = cls()
+        fields = {_wire.wire_name(field.name): field for field in attrs.fields(cls)}
+        for name, value in body.items():
+            if name not in fields:
+                raise ValueError(f"{cls.__name__} has no filter {name!r}")
+            if value is not None and value is not False:  # The engine takes both for not given.
+                for arguments in _arguments_of(name, fields[name], value):
+                    query = getattr(query, _method(fields[name]))(*arguments)
+        return query
+
+    def filters(self) -> dict[str, str]:
+        """
+        Give the filters that are set, by the engine's names, each with the version that brought it.
+        """
+        return {
+            _wire.wire_name(field.name): field.metadata["since"]
+            for field, _ in self._set_fields()
+            if "since" in field.metadata
+        }
+
+    def narrows(self) -> bool:
+        """
+        Tell whether there is any filter that could leave something out.
+        """
+        return any(
+            "since" in field.metadata and field.metadata.get("narrows", True)
+            for field, _ in self._set_fields()
+        )
+
+    def __repr__(self) -> str:
+        calls = "".join(
+            f".{_method(field)}({', '.join(map(repr, arguments))})"
+            for field, value in self._set_fields()
+            for arguments in _calls(field, value)
+        )
+        return f"{type(self).__name__}(){calls}"
+
+    def _set_fields(self) -> Iterator[tuple[attrs.Attribute[Any], Any]]:
+        for field in attrs.fields(type(self)):
+            value = getattr(self, field.name)
+            if value is not None:
+                yield field, value
+
+    def _with(self: Q, **fields: Any) -> Q:
+        """
+        Give a query that differs in some fields.
+        """
+        made = copy.copy(self)
+        for name, value in fields.items():
+            object.__setattr__(made, f"_{name}", value)
+        return made
+
+    def _adding(self: Q, name: str, values: tuple[object, ...]) -> Q:
+        """
+        Give a query with *values* added to those of a list filter.
+        """
+        added = _check.some_texts(f"{name}()", values)
+        return self._with(**{name: (*(getattr(self, f"_{name}") or ()), *added)})
+
+
+def _method(field: attrs.Attribute[Any]) -> str:
+    return str(field.metadata.get("method", field.name.lstrip("_")))
+
+
+def _calls(field: attrs.Attribute[Any], value: Any) -> Iterator[tuple[Any, ...]]:
+    """
+    Give the arguments of each call that sets a field to *value*.
+    """
+    if "parts" in field.metadata:
+        yield from (tuple(getattr(one, part) for part in field.metadata["parts"]) for one in value)
+    elif value is True:
+        yield ()
+    else:
+        yield value if isinstance(value, tuple) else (value,)
+
+
+def _arguments_of(name: str, field: attrs.Attribute[Any], value: Any) -> Iterator[tuple[Any, ...]]:
+    """
+    Give the same of a value from a body.
+    """
+    if "parts" in field.metadata:
+        parts = [_wire.wire_name(part) for part in field.metadata["parts"]]
+        if not isinstance(value, (list, tuple)) or not value:
+            raise ValueError(f"{name} must be a list with something in it, not {value!r:.80}")
+        for one in value:
+            if not isinstance(one, Mapping) or set(one) != set(parts):
+                raise ValueError(f"each of {name} must have {parts}, not {one!r:.80}")
+            yield tuple(one[part] for part in parts)
+    elif isinstance(value, (list, tuple)) is not field.name.endswith("_in"):
+        raise ValueError(f"{name} cannot be {value!r:.80}")
+    elif value is True:
+        yield ()
+    elif isinstance(value, (list, tuple)):
+        yield tuple(value)
+    else:
+        yield (field.metadata["read"](value) if "read" in field.metadata else value,)
+
+
+@attrs.frozen(repr=False)
+class ExternalTaskQuery(Query):
+    """
+    Which external tasks; a task must pass all filters.
+
+    A query never changes: each method gives a new one. A filter that is set again is replaced, one
+    with several values gets more of them.
+    """
+
+    _criteria: ClassVar[type[Enum]] = SortBy
+
+    _external_task_id: str | None = filter_field()
+    _external_task_id_in: tuple[str, ...] | None = filter_field(since="7.13")
+    _topic_name: str | None = filter_field(method="topic")
+    _worker_id: str | None = filter_field()
+    _locked: bool | None = filter_field()
+    _not_locked: bool | None = filter_field()
+    _with_retries_left: bool | None = filter_field()
+    _no_retries_left: bool | None = filter_field()
+    _lock_expiration_after: datetime | None = filter_field(read=MODERN.parse)
+    _lock_expiration_before: datetime | None = filter_field(read=MODERN.parse)
+    _activity_id: str | None = filter_field()
+    _activity_id_in: tuple[str, ...] | None = filter_field()
+    _execution_id: str | None = filter_field()
+    _process_instance_id: str | None = filter_field()
+    _process_instance_id_in: tuple[str, ...] | None = filter_field(since="7.13")
+    _process_definition_id: str | None = filter_field()
+    _process_definition_key: str | None = filter_field(since="7.24")
+    _process_definition_key_in: tuple[str, ...] | None = filter_field(since="7.24")
+    _process_definition_name: str | None = filter_field(since="7.24")
+    _process_definition_name_like: str | None = filter_field(since="7.24")
+    _tenant_id_in: tuple[str, ...] | None = filter_field()
+    _active: bool | None = filter_field()
+    _suspended: bool | None = filter_field()
+    _priority_higher_than_or_equals: int | None = filter_field()
+    _priority_lower_than_or_equals: int | None = filter_field()
+    _variable_names_ignore_case: bool | None = filter_field(since="7.24", narrows=False)
+    _variable_values_ignore_case: bool | None = filter_field(since="7.24", narrows=False)
+    _process_variables: tuple[VariableQueryParameter, ...] | None = filter_field(
+        since="7.24", method="process_variable", parts=("name", "operator", "value")
+    )
+
+    def external_task_id(self, external_task_id: str) -> ExternalTaskQuery:
+        """
+        Only the task of this id.
+        """
+        return self._with(external_task_id=_check.text("external_task_id", external_task_id))
+
+    def external_task_id_in(self, *external_task_ids: str) -> ExternalTaskQuery:
+        """
+        Only tasks of one of these ids, and of those of earlier calls. Since 7.13; 7.6 ignores it.
+        """
+        return self._adding("external_task_id_in", external_task_ids)
+
+    def topic(self, topic_name: str) -> ExternalTaskQuery:
+        """
+        Only tasks of this topic.
+        """
+        return self._with(topic_name=_check.text("topic_name", topic_name))
+
+    def worker_id(self, worker_id: str) -> ExternalTaskQuery:
+        """
+        Only tasks that this worker has locked last, though the lock may have expired.
+        """
+        return self._with(worker_id=_check.text("worker_id", worker_id))
+
+    def locked(self) -> ExternalTaskQuery:
+        """
+        Only tasks whose lock has not expired.
+        """
+        return self._with(locked=True)
+
+    def not_locked(self) -> ExternalTaskQuery:
+        """
+        Only tasks that were never locked, or whose lock has expired.
+        """
+        return self._with(not_locked=True)
+
+    def with_retries_left(self) -> ExternalTaskQuery:
+        """
+        Only tasks with retries left, or without a failure yet.
+        """
+        return self._with(with_retries_left=True)
+
+    def no_retries_left(self) -> ExternalTaskQuery:
+        """
+        Only tasks with 0 retries; overrules `with_retries_left()`.
+        """
+        return self._with(no_retries_left=True)
+
+    def lock_expiration_after(self, moment: datetime) -> ExternalTaskQuery:
+        """
+        Only tasks whose lock expires, or has expired, after this moment (an aware datetime).
+        """
+        return self._with(lock_expiration_after=_check.aware("moment", moment))
+
+    def lock_expiration_before(self, moment: datetime) -> ExternalTaskQuery:
+        """
+        Only tasks whose lock expires, or has expired, before this moment (an aware datetime).
+        """
+        return self._with(lock_expiration_before=_check.aware("moment", moment))
+
+    def activity_id(self, activity_id: str) -> ExternalTaskQuery:
+        """
+        Only tasks of the service task with this id in the model.
+        """
+        return self._with(activity_id=_check.text("activity_id", activity_id))
+
+    def activity_id_in(self, *activity_ids: str) -> ExternalTaskQuery:
+        """
+        Only tasks of one of these service tasks, and of those of earlier calls.
+        """
+        return self._adding("activity_id_in", activity_ids)
+
+    def execution_id(self, execution_id: str) -> ExternalTaskQuery:
+        """
+        Only the task that this execution waits for.
+        """
+        return self._with(execution_id=_check.text("execution_id", execution_id))
+
+    def process_instance_id(self, process_instance_id: str) -> ExternalTaskQuery:
+        """
+        Only tasks of this process instance.
+        """
+        checked = _check.text("process_instance_id", process_instance_id)
+        return self._with(process_instance_id=checked)
+
+    def process_instance_id_in(self, *process_instance_ids: str) -> ExternalTaskQuery:
+        """
+        Only tasks of one of these process instances, and of those of earlier calls. Since 7.13;
+        7.6 ignores it.
+        """
+        return self._adding("process_instance_id_in", process_instance_ids)
+
+    def process_definition_id(self, process_definition_id: str) -> ExternalTaskQuery:
+        """
+        Only tasks of this deployed version of a process.
+        """
+        checked = _check.text("process_definition_id", process_definition_id)
+        return self._with(process_definition_id=checked)
+
+    def process_definition_key(self, process_definition_key: str) -> ExternalTaskQuery:
+        """
+        Only tasks of this process, whatever its version. Since 7.24; older engines ignore it.
+        """
+        checked = _check.text("process_definition_key", process_definition_key)
+        return self._with(process_definition_key=checked)
+
+    def process_definition_key_in(self, *process_definition_keys: str) -> ExternalTaskQuery:
+        """
+        Only tasks of one of these processes, and of those of earlier calls. Since 7.24; older
+        engines ignore it.
+        """
+        return self._adding("process_definition_key_in", process_definition_keys)
+
+    def process_definition_name(self, process_definition_name: str) -> ExternalTaskQuery:
+        """
+        Only tasks of processes with this name. Since 7.24; older engines ignore it.
+        """
+        checked = _check.text("process_definition_name", process_definition_name)
+        return self._with(process_definition_name=checked)
+
+    def process_definition_name_like(self, pattern: str) -> ExternalTaskQuery:
+        """
+        Only tasks of processes with a name like this: ``%`` stands for any text, ``_`` for one
+        character. Since 7.24; older engines ignore it.
+        """
+        return self._with(process_definition_name_like=_check.text("pattern", pattern))
+
+    def tenant_id_in(self, *tenant_ids: str) -> ExternalTaskQuery:
+        """
+        Only tasks of one of these tenants, and of those of earlier calls; none without a tenant.
+        """
+        return self._adding("tenant_id_in", tenant_ids)
+
+    def active(self) -> ExternalTaskQuery:
+        """
+        Only tasks that are not suspended.
+        """
+        return self._with(active=True)
+
+    def suspended(self) -> ExternalTaskQuery:
+        """
+        Only tasks that are suspended; overrules `active()`.
+        """
+        return self._with(suspended=True)
+
+    def priority_higher_than_or_equals(self, priority: int) -> ExternalTaskQuery:
+        """
+        Only tasks of this priority or a higher one.
+        """
+        checked = _check.integer("priority", priority)
+        return self._with(priority_higher_than_or_equals=checked)
+
+    def priority_lower_than_or_equals(self, priority: int) -> ExternalTaskQuery:
+        """
+        Only tasks of this priority or a lower one.
+        """
+        return self._with(priority_lower_than_or_equals=_check.integer("priority", priority))
+
+    def variable_names_ignore_case(self) -> ExternalTaskQuery:
+        """
+        Compare the names of variables without regard to case. Since 7.24.
+        """
+        return self._with(variable_names_ignore_case=True)
+
+    def variable_values_ignore_case(self) -> ExternalTaskQuery:
+        """
+        Compare text in variables without regard to case. Since 7.24.
+        """
+        return self._with(variable_values_ignore_case=True)
+
+    def process_variable(
+        self, name: str, operator: Operator, value: str | float | bool | datetime | None
+    ) -> ExternalTaskQuery:
+        """
+        Only tasks whose process instance has a variable like this, besides the earlier ones.
+
+        A task without the variable does not match, whatever the operator. Since 7.24; older engines
+        ignore it.
+
+        Args:
+            operator:
+                ``eq``, ``neq``, ``gt``, ``gteq``, ``lt``, ``lteq``, ``like`` or ``notLike``; the
+                last two for text, where ``%`` stands for any text and ``_`` for one character.
+
+            value:
+                A number is compared with numbers of any type. `None` and `bool` can be ``eq`` or
+                ``neq`` only. Text that the engine reads as a date is one, here too.
+        """
+        condition = VariableQueryParameter(name, operator, _date_or_same(operator, value))
+        return self._with(process_variables=(*(self._process_variables or ()), condition))
+
+
+def _date_or_same(operator: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _check.aware("value", value)
+    if isinstance(value, str) and operator not in ("like", "notLike"):
+        # VariableQueryParameterDto.java turns text that parses as a date into one.
+        try:
+            date = _check.aware("value", MODERN.parse(value)) if value[10:11] == "T" else None
+        except ValueError:
+            return value
+        if date is not None and MODERN.format(date) == value:
+            return date
+    return value

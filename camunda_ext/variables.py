@@ -1,0 +1,497 @@
+"""
+Typed process variables, to and from Python values.
+
+The table `_TYPES` says how each of the engine's types is read, `to_typed` which type a Python value
+gets. What no Python value stands for is made by the functions of `typed`.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import math
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import attrs
+import cattrs
+
+from camunda_ext import _check, _json
+from camunda_ext._json import MODERN, DateFormat
+
+T = TypeVar("T")
+
+_LONGEST_STRING: Final = 4000
+
+
+def _same(value: object) -> tuple[type, object]:
+    return type(value), value
+
+
+@attrs.frozen(kw_only=True)
+class VariableValue:
+    """
+    A variable as it is on the wire: value, type and what else is known of it.
+    """
+
+    #: The value in the form that JSON has for the type; a `datetime` is written as text later.
+    value: Any = attrs.field(default=None, eq=_same, hash=False)
+
+    #: The engine's name of the type; ``None`` lets the engine guess.
+    type: str | None = None
+
+    #: What the type needs besides, such as the ``filename`` of a File.
+    value_info: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+
+
+@attrs.frozen(kw_only=True)
+class File:
+    """
+    A variable of type File as a query gives it: all but the contents.
+
+    The contents are fetched by `ExternalTaskClient.variable_file()`.
+    """
+
+    #: Name of the file, chosen by whoever set the variable: never use it as a path.
+    filename: str | None = None
+
+    #: What is in it, such as ``application/pdf``.
+    mime_type: str | None = None
+
+    #: Its character encoding.
+    encoding: str | None = None
+
+
+class typed:  # noqa: N801  # a namespace that reads like a function: typed.file(...)
+    """
+    Values of the types that no Python value stands for.
+    """
+
+    @staticmethod
+    def file(
+        content: bytes,
+        filename: str,
+        *,
+        mime_type: str | None = None,
+        encoding: str | None = None,
+        transient: bool = False,
+    ) -> VariableValue:
+        """
+        Make a File of *content*; an empty one is a file as well.
+        """
+        if not isinstance(content, (bytes, bytearray, memoryview)):
+            raise TypeError(f"content must be bytes, not {type(content).__name__}")
+        info: dict[str, object] = {"filename": _check.not_blank("filename", filename)}
+        # FileValueTypeImpl.java fails on a null, so what is not known is left out.
+        info |= {"mimeType": _check.text("mime_type", mime_type)} if mime_type is not None else {}
+        info |= {"encoding": _check.text("encoding", encoding)} if encoding is not None else {}
+        info |= {"transient": True} if transient else {}
+        return VariableValue(value=_base64(content), type="File", value_info=info)
+
+    @staticmethod
+    def xml(text: str) -> VariableValue:
+        """
+        Make an Xml value of *text*, which is not looked at; the engine needs its Spin plugin.
+        """
+        return VariableValue(value=_check.text("text", text), type="Xml")
+
+    @staticmethod
+    def object(
+        serialized: str | None,
+        *,
+        type_name: str,
+        format: str = "application/json",  # noqa: A002
+    ) -> VariableValue:
+        """
+        Make an Object, serialized already.
+
+        Args:
+            type_name: The Java class, such as ``java.util.ArrayList<java.lang.String>``.
+
+            format:
+                How it is serialized. Java's own serialization is refused by the engine, and here.
+        """
+        if _check.not_blank("format", format) == _JAVA:
+            raise ValueError(f"engines refuse objects in {_JAVA}: serialize to JSON or XML")
+        if serialized is not None:
+            _check.text("serialized", serialized)
+        info = {
+            "objectTypeName": _check.not_blank("type_name", type_name),
+            "serializationDataFormat": format,
+        }
+        return VariableValue(value=serialized, type="Object", value_info=info)
+
+    @staticmethod
+    def short(value: int) -> VariableValue:
+        """
+        Make a Short, an integer of 16 bits.
+        """
+        checked = _check.integer("value", value, low=-(2**15), high=2**15 - 1)
+        return VariableValue(value=checked, type="Short")
+
+    @staticmethod
+    def transient(value: Any) -> VariableValue:
+        """
+        Make a variable that lives in the current transaction only and is never stored.
+        """
+        made = to_typed("value", value)
+        return attrs.evolve(made, value_info={**made.value_info, "transient": True})
+
+
+_JAVA: Final = "application/x-java-serialized-object"
+
+
+# ------------------------------------------------------------------------------ Python to the wire
+
+
+def to_typed(name: str, value: Any) -> VariableValue:
+    """
+    Give the variable that stands for a Python *value*.
+
+    ``None`` is Null, `bool` Boolean, `int` Integer or Long by range, `float` Double, `str` String,
+    `bytes` Bytes, an aware `datetime` Date, `dict`, `list`, `tuple` and attrs instances Json. What
+    the engine has no type for goes as String, without loss: `Decimal` and `UUID` as their text, a
+    `date` as ``YYYY-MM-DD``, since a Date of the engine is a moment. An `Enum` goes as its value.
+
+    Raises:
+        TypeError: There is no type for it.
+        ValueError: It does not fit its type.
+    """
+    what = f"variable {name!r}"
+    if isinstance(value, File) or (
+        isinstance(value, VariableValue) and value.type == "File" and value.value is None
+    ):
+        raise ValueError(f"{what} is a file without its contents: pass typed.file(...)")
+    if isinstance(value, VariableValue):
+        return value
+    if isinstance(value, enum.Enum):
+        return to_typed(name, value.value)
+    for kind, make in _WRITERS:
+        if isinstance(value, kind):
+            return make(what, value)
+    if attrs.has(type(value)):
+        return _json_value(what, value)
+    raise TypeError(
+        f"{what}: no variable type for {type(value).__name__}; pass a dict or list for Json, "
+        "or one of the functions of camunda_ext.typed"
+    )
+
+
+def _integer(what: str, value: int) -> VariableValue:
+    small = -_check.INT32 - 1 <= value <= _check.INT32
+    # The engine takes a bigger one, and stores it as a Java object that nobody can send back.
+    return VariableValue(value=_check.integer(what, value), type="Integer" if small else "Long")
+
+
+def _double(what: str, value: float) -> VariableValue:
+    if math.isfinite(value):
+        return VariableValue(value=value, type="Double")
+    infinity = "Infinity" if value > 0 else "-Infinity"
+    return VariableValue(value="NaN" if math.isnan(value) else infinity, type="Double")
+
+
+def _string(what: str, value: str) -> VariableValue:
+    if _check.utf16_units(value) > _LONGEST_STRING:
+        raise ValueError(
+            f"{what} has more than {_LONGEST_STRING} UTF-16 units, more than the engine's column "
+            "takes: pass bytes, a list or dict (Json), or typed.file(...)"
+        )
+    return VariableValue(value=value, type="String")
+
+
+def _date(what: str, value: datetime) -> VariableValue:
+    return VariableValue(value=_check.aware(what, value), type="Date")
+
+
+def _json_value(what: str, value: object) -> VariableValue:
+    plain = _plain(what, value)
+    try:
+        return VariableValue(value=_json.dumps(plain), type="Json")
+    except ValueError as error:
+        raise ValueError(f"{what} has no form in JSON: {error}") from None
+
+
+def _plain(what: str, value: Any) -> Any:
+    """
+    Give *value* with what JSON has no form for as text, and nothing renamed.
+    """
+    if isinstance(value, enum.Enum):
+        return _plain(what, value.value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {_key(what, key): _plain(what, item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(what, item) for item in value]
+    if isinstance(value, (Decimal, UUID)):
+        return str(value)
+    if isinstance(value, datetime):
+        return _check.aware(f"a date in {what}", value).isoformat(timespec="milliseconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    if attrs.has(type(value)):
+        return {name: _plain(what, item) for name, item in _fields(value).items()}
+    raise TypeError(f"{what}: {type(value).__name__} has no form in JSON")
+
+
+def _key(what: str, key: object) -> str:
+    if not isinstance(key, str):
+        # json.dumps would write 1 as "1", and True as "true".
+        raise TypeError(f"{what}: a key in JSON is a str, not {type(key).__name__} {key!r:.40}")
+    return key
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
+
+
+def _field_names(kind: Any) -> frozenset[str]:
+    if not attrs.has(kind):
+        raise TypeError(f"{kind!r} is not an attrs class")
+    return frozenset(field.name for field in attrs.fields(kind))
+
+
+def _base64(content: bytes | bytearray | memoryview) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+#: The first class that fits makes the variable; `bool` is an `int` and `datetime` is a `date`.
+_WRITERS: Final[tuple[tuple[type | tuple[type, ...], Callable[[str, Any], VariableValue]], ...]] = (
+    (type(None), lambda what, value: VariableValue(type="Null")),
+    (bool, lambda what, value: VariableValue(value=value, type="Boolean")),
+    (int, _integer),
+    (float, _double),
+    (str, _string),
+    (
+        (bytes, bytearray, memoryview),
+        lambda _, value: VariableValue(value=_base64(value), type="Bytes"),
+    ),
+    (datetime, _date),
+    (date, lambda what, value: _string(what, value.isoformat())),
+    ((Decimal, UUID), lambda what, value: _string(what, str(value))),
+    ((Mapping, list, tuple), _json_value),
+)
+
+
+# ------------------------------------------------------------------------------ the wire to Python
+
+
+def from_typed(variable: VariableValue, dates: DateFormat = MODERN) -> Any:
+    """
+    Give the Python value of a variable; the value as it came for a type that is not known.
+
+    Raises:
+        ValueError: The value is not one of its type.
+    """
+    read = _TYPES.get(variable.type or "")
+    if variable.type == "File":
+        return _file(variable)
+    if variable.value is None or read is None:
+        return variable.value
+    return read(variable, dates)
+
+
+def _file(variable: VariableValue) -> File:
+    info = variable.value_info
+    return File(
+        filename=info.get("filename"),
+        mime_type=info.get("mimeType"),
+        encoding=info.get("encoding"),
+    )
+
+
+def _read_object(variable: VariableValue, dates: DateFormat) -> Any:
+    if not isinstance(variable.value, str):
+        return variable.value  # deserialized by the engine, as asked for
+    format_ = variable.value_info.get("serializationDataFormat")
+    if format_ == _JAVA:
+        return base64.b64decode(variable.value, validate=True)
+    if format_ == "application/json":
+        return _read_json(variable, dates)
+    return variable.value
+
+
+def _read_json(variable: VariableValue, dates: DateFormat) -> Any:
+    if not isinstance(variable.value, str):
+        return variable.value
+    return _json.loads(variable.value.encode("utf-8", "surrogatepass"))
+
+
+def _read_date(variable: VariableValue, dates: DateFormat) -> datetime:
+    given = variable.value
+    return given if isinstance(given, datetime) else dates.parse(given)
+
+
+#: How each type of the engine is read; null is ``None`` for all of them.
+_TYPES: Final[Mapping[str, Callable[[VariableValue, DateFormat], Any]]] = {
+    "Bytes": lambda variable, _: base64.b64decode(variable.value, validate=True),
+    "Date": _read_date,
+    "Double": lambda variable, _: float(variable.value),  # NaN and infinities come as text
+    "Json": _read_json,
+    "Object": _read_object,
+}
+
+
+class Variables(Mapping[str, Any]):
+    """
+    The variables of a task: a mapping of their names to Python values.
+
+    A value is read when it is asked for, so that an odd one does not stand in the way of others.
+    """
+
+    __slots__ = ("_dates", "_typed")
+
+    def __init__(self, typed: Mapping[str, VariableValue], dates: DateFormat = MODERN) -> None:
+        self._typed = dict(typed)
+        self._dates = dates
+
+    @classmethod
+    def of(cls, what: str, given: object) -> Variables:
+        """
+        Make variables of what a user gives: a mapping, or an attrs instance for its fields.
+
+        Raises:
+            TypeError: It is neither, or a value has no type.
+            ValueError: A name or a value is not one that the engine takes.
+        """
+        if isinstance(given, Variables):
+            given = given._typed
+        if not isinstance(given, (Mapping, type)) and attrs.has(type(given)):
+            given = _fields(given)
+        if not isinstance(given, Mapping):
+            raise TypeError(
+                f"{what} must be a mapping of names to values or an attrs instance, "
+                f"not {type(given).__name__}"
+            )
+        return cls(
+            {
+                _check.named("the name of a variable", name): to_typed(name, value)
+                for name, value in given.items()
+            }
+        )
+
+    def typed(self, name: str) -> VariableValue:
+        """
+        Give the variable as it came, with its type and ``value_info``.
+        """
+        return self._typed[name]
+
+    def into(self, kind: type[T]) -> T:
+        """
+        Give an instance of *kind*, an attrs class, with each variable as the field of its name.
+
+        Variables without a field are left out. Nothing is bent to fit: a text is no `int`, and 1.5
+        is not 1.
+
+        Raises:
+            ValueError: A variable is missing, or is not what its field says; names the variable.
+        """
+        wanted = _field_names(kind)
+        values = {name: self[name] for name in self._typed if name in wanted}
+        try:
+            return _structurer().structure(values, kind)
+        except cattrs.BaseValidationError as error:
+            told = cattrs.transform_error(error, "variables", _explain)
+            raise ValueError(f"the variables are no {kind.__name__}: " + "; ".join(told)) from None
+
+    def __getitem__(self, name: str) -> Any:
+        variable = self._typed[name]
+        try:
+            return from_typed(variable, self._dates)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"variable {name!r} of type {variable.type} cannot be read: {error}"
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._typed)
+
+    def __len__(self) -> int:
+        return len(self._typed)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._typed
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Variables):
+            return self._typed == other._typed
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]  # a mapping, like dict
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{name!r}: {variable.value!r:.60} ({variable.type})"
+            for name, variable in self._typed.items()
+        )
+        return f"<Variables {{{shown}}}>"
+
+
+# ----------------------------------------------------------------------- variables to user classes
+
+
+@lru_cache(maxsize=1)
+def _structurer() -> cattrs.Converter:
+    """
+    Make the converter that builds users' classes: cattrs' own, but that it bends no value.
+    """
+    converter = cattrs.Converter()
+    for kind, accepted in _EXACT.items():
+        converter.register_structure_hook(kind, _exactly(kind, accepted))
+    converter.register_structure_hook(datetime, _as_datetime)
+    converter.register_structure_hook(date, _as_date)
+    converter.register_structure_hook(Decimal, _as_decimal)
+    converter.register_structure_hook(UUID, lambda value, _: UUID(_need(value, str)))
+    return converter
+
+
+_EXACT: Final[Mapping[type, tuple[type, ...]]] = {
+    bool: (bool,),
+    int: (int,),
+    float: (float, int),
+    str: (str,),
+    bytes: (bytes,),
+    File: (File,),
+}
+
+
+def _exactly(kind: type, accepted: tuple[type, ...]) -> Callable[[Any, Any], Any]:
+    def structure(value: Any, _: Any) -> Any:
+        checked = _need(value, *accepted)
+        return float(checked) if kind is float else checked
+
+    return structure
+
+
+def _need(value: Any, *kinds: type) -> Any:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"expected {names}, not {type(value).__name__} {value!r:.60}")
+    return value
+
+
+def _as_datetime(value: Any, _: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    return MODERN.parse(_need(value, str))
+
+
+def _as_date(value: Any, _: Any) -> date:
+    return date.fromisoformat(_need(value, str))
+
+
+def _as_decimal(value: Any, _: Any) -> Decimal:
+    try:
+        return Decimal(str(_need(value, str, int, float)))
+    except ArithmeticError:
+        raise ValueError(f"expected a decimal number, not {value!r:.60}") from None
+
+
+def _explain(error: BaseException, _: type | None) -> str:
+    if isinstance(error, KeyError):
+        return "missing"
+    return str(error) or type(error).__name__

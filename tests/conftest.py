@@ -1,0 +1,63 @@
+"""
+The engines that the tests run on, and what switches them.
+
+``CAMUNDA_EXT_ENGINES`` says which: not set, Camunda 7.24 and Operaton if Java and Maven are there;
+``required``, the same, and a failure where they are not; ``all``, all six, required; ``none``, no
+engine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.engines import launch
+from tests.engines.catalog import CATALOG, JUDGES
+from tests.engines.launch import RunningEngine
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+
+_CHOICES = ("", "required", "all", "none")
+_CHOICE = os.environ.get("CAMUNDA_EXT_ENGINES", "")
+if _CHOICE not in _CHOICES:
+    raise pytest.UsageError(f"CAMUNDA_EXT_ENGINES must be one of {_CHOICES[1:]}, not {_CHOICE!r}")
+
+
+@pytest.fixture(scope="session", params=tuple(CATALOG) if _CHOICE == "all" else JUDGES)
+def engine(request: pytest.FixtureRequest) -> Iterator[RunningEngine]:
+    """
+    Run the tests on each engine in turn, with neither authentication nor authorization.
+    """
+    with launch.start(CATALOG[_available(request.param)]) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=JUDGES)
+def guarded_engine(request: pytest.FixtureRequest) -> Iterator[RunningEngine]:
+    """
+    Run the tests on an engine with Basic auth and authorizations.
+    """
+    distribution = CATALOG[_available(request.param)]
+    with launch.start(distribution, basic_auth=True, authorization=True) as running:
+        yield running
+
+
+def _available(name: str) -> str:
+    """
+    Give *name* if engines are wanted here and can be had; skip the test, or fail it, otherwise.
+    """
+    if _CHOICE == "none":
+        pytest.skip("CAMUNDA_EXT_ENGINES=none leaves real engines out")
+    missing = launch.missing_tools()
+    if missing and _CHOICE:
+        pytest.fail(f"real engines are required (CAMUNDA_EXT_ENGINES={_CHOICE}): {missing}")
+    if missing:
+        pytest.skip(f"no real engine can be had: {missing}")
+    return name

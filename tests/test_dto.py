@@ -1,0 +1,498 @@
+"""
+What requests look like on the wire, and what answers may lack.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+import camunda_ext
+from camunda_ext import (
+    Batch,
+    BatchStatistics,
+    CompleteExternalTask,
+    CountResult,
+    ExtendLockOnExternalTask,
+    ExternalTask,
+    ExternalTaskBpmnError,
+    ExternalTaskFailure,
+    ExternalTaskQuery,
+    FetchExternalTasks,
+    HistoricExternalTaskLog,
+    LockedExternalTask,
+    LockExternalTask,
+    Priority,
+    Retries,
+    SetRetriesForExternalTasks,
+    Sorting,
+    Topic,
+    VariableQueryParameter,
+    VariableValue,
+    Version,
+    _wire,
+    errors,
+    typed,
+)
+
+SAMPLES = Path(__file__).parent / "samples"
+UTC = timezone.utc
+AT = datetime(2026, 11, 22, 8, 15, 30, 250000, UTC)
+
+
+def sample(path: str) -> Any:
+    """
+    Read a recorded body.
+    """
+    return json.loads((SAMPLES / path).read_bytes())
+
+
+REQUESTS: list[tuple[str, object]] = [
+    (
+        "fetch_and_lock/fetch_minimal.json",
+        FetchExternalTasks(
+            worker_id="w1", max_tasks=10, topics=[Topic("invoice.send", lock_duration=60_000)]
+        ),
+    ),
+    (
+        "fetch_and_lock/fetch_full.json",
+        FetchExternalTasks(
+            worker_id="w1",
+            max_tasks=25,
+            use_priority=True,
+            async_response_timeout=timedelta(seconds=20),
+            sorting=[Sorting("createTime", "asc")],
+            topics=(
+                topic
+                for topic in [
+                    Topic(
+                        "invoice.send",
+                        lock_duration=timedelta(minutes=1),
+                        variables=["invoiceId", "total"],
+                        local_variables=False,
+                        business_key="INV-2026-17",
+                        process_definition_id="invoice:3:4711",
+                        process_definition_id_in=["invoice:2:4000", "invoice:3:4711"],
+                        process_definition_key="invoice",
+                        process_definition_key_in=["invoice", "reminder"],
+                        process_definition_version_tag="v3",
+                        tenant_id_in=["north", "south"],
+                        process_variables={"region": "EU", "express": True},
+                        deserialize_values=False,
+                        include_extension_properties=True,
+                    ),
+                    Topic(
+                        "invoice.archive",
+                        lock_duration=120_000,
+                        variables=[],
+                        without_tenant_id=True,
+                    ),
+                ]
+            ),
+        ),
+    ),
+    (
+        "complete/request.json",
+        CompleteExternalTask(
+            worker_id="w1", variables={"sentAt": AT, "ok": True}, local_variables={"attempt": 1}
+        ),
+    ),
+    (
+        "failure/request.json",
+        ExternalTaskFailure(
+            worker_id="w1",
+            error_message="SMTP 451",
+            error_details="Traceback (most recent call last):\n  ...",
+            retries=2,
+            retry_timeout=timedelta(seconds=30),
+            variables={"lastError": "451"},
+            local_variables={},
+        ),
+    ),
+    (
+        "bpmn_error/request.json",
+        ExternalTaskBpmnError(
+            worker_id="w1",
+            error_code="ADDRESS_UNKNOWN",
+            error_message="no such customer",
+            variables={"checked": True},
+        ),
+    ),
+    ("lock/request.json", LockExternalTask(worker_id="w1", lock_duration=60_000)),
+    (
+        "extend_lock/request.json",
+        ExtendLockOnExternalTask(worker_id="w1", new_duration=timedelta(seconds=90)),
+    ),
+    ("set_priority/request.json", Priority(priority=5)),
+    ("set_retries/request.json", Retries(retries=3)),
+    (
+        "set_retries_of/request.json",
+        SetRetriesForExternalTasks(
+            retries=3,
+            external_task_ids=["0f1b", "0f2b"],
+            process_instance_ids={"0f00"},
+            external_task_query=ExternalTaskQuery().topic("invoice.send").no_retries_left(),
+            process_instance_query={"processDefinitionKey": "invoice"},
+            historic_process_instance_query={"processDefinitionKey": "invoice"},
+        ),
+    ),
+    ("list/request.json", ExternalTaskQuery.from_body(sample("list/request.json"))),
+]
+
+
+@pytest.mark.parametrize(("path", "request_body"), REQUESTS, ids=[row[0] for row in REQUESTS])
+def test_a_request_is_on_the_wire_as_recorded(path: str, request_body: object) -> None:
+    """
+    Names in camel case, durations in milliseconds, and nothing that was not given.
+    """
+    assert _wire.encode(request_body) == sample(path)
+
+
+def test_a_task_is_read_with_every_field() -> None:
+    """
+    An answer of 7.24, field by field.
+    """
+    content = (SAMPLES / "list" / "camunda_7_24.json").read_bytes()
+    _, task = _wire.decode(content, tuple[ExternalTask, ...])
+
+    assert task == ExternalTask(
+        id="0f2b",
+        topic_name="invoice.send",
+        worker_id="w1",
+        lock_expiration_time=datetime(2026, 11, 22, 8, 20, 30, 250000, UTC),
+        create_time=AT,
+        retries=2,
+        error_message="SMTP 451",
+        priority=-7,
+        suspended=True,
+        activity_id="SendInvoice",
+        activity_instance_id="SendInvoice:0f1a",
+        execution_id="0f29",
+        process_instance_id="0f00",
+        process_definition_id="invoice:3:4711",
+        process_definition_key="invoice",
+        process_definition_version_tag="v3",
+        tenant_id="north",
+        business_key="INV-2026-17",
+    )
+
+
+def test_batch_and_log_are_read_with_every_field() -> None:
+    """
+    Two more answers of 7.24, field by field.
+    """
+    [statistics] = _wire.decode(
+        (SAMPLES / "batch_statistics" / "camunda_7_24.json").read_bytes(),
+        tuple[BatchStatistics, ...],
+    )
+    [entry] = _wire.decode(
+        (SAMPLES / "log_list" / "camunda_7_24.json").read_bytes(),
+        tuple[HistoricExternalTaskLog, ...],
+    )
+
+    assert statistics == BatchStatistics(
+        id="b001",
+        type="set-external-task-retries",
+        total_jobs=12,
+        jobs_created=12,
+        batch_jobs_per_seed=100,
+        invocations_per_batch_job=1,
+        seed_job_definition_id="s1",
+        monitor_job_definition_id="m1",
+        batch_job_definition_id="j1",
+        suspended=False,
+        start_time=AT,
+        remaining_jobs=5,
+        completed_jobs=7,
+        failed_jobs=0,
+    )
+    assert entry == HistoricExternalTaskLog(
+        id="h1",
+        timestamp=AT,
+        external_task_id="0f1b",
+        topic_name="invoice.send",
+        worker_id="w1",
+        priority=0,
+        retries=2,
+        error_message="SMTP 451",
+        activity_id="SendInvoice",
+        activity_instance_id="SendInvoice:0f1a",
+        execution_id="0f19",
+        process_instance_id="0f00",
+        process_definition_id="invoice:3:4711",
+        process_definition_key="invoice",
+        root_process_instance_id="0f00",
+        failure_log=True,
+    )
+
+
+ANSWERS: list[tuple[str, type[Any]]] = [
+    ("list/camunda_7_24.json", ExternalTask),
+    ("fetch_and_lock/every_type.json", LockedExternalTask),
+    ("batch_statistics/camunda_7_24.json", BatchStatistics),
+    ("log_list/camunda_7_24.json", HistoricExternalTaskLog),
+]
+
+
+@pytest.mark.parametrize(("path", "kind"), ANSWERS)
+def test_an_answer_may_lack_any_field(path: str, kind: type[Any]) -> None:
+    """
+    Each field may be absent or null, for older engines lack some; the others are read all the same.
+    """
+    whole = sample(path)[0]
+    expected = _wire.decode(json.dumps(whole).encode(), kind)
+    fields = {field.name: field for field in attrs.fields(kind)}
+    for name in whole:
+        ours = next(one for one in fields if _wire.wire_name(one) == name)
+        for lacking in ({**whole, name: None}, {k: v for k, v in whole.items() if k != name}):
+            read = _wire.decode(json.dumps(lacking).encode(), kind)
+
+            assert attrs.evolve(read, **{ours: getattr(expected, ours)}) == expected
+
+
+@pytest.mark.parametrize(("path", "kind"), ANSWERS)
+def test_an_answer_may_have_unknown_fields(path: str, kind: type[Any]) -> None:
+    """
+    A younger engine may say more.
+    """
+    whole = sample(path)[0]
+
+    assert _wire.decode(json.dumps({**whole, "new": {"a": [1]}}).encode(), kind) == _wire.decode(
+        json.dumps(whole).encode(), kind
+    )
+
+
+def test_an_answer_of_an_old_engine_is_read() -> None:
+    """
+    What 7.5 does not know is ``None``; a date without a zone needs to be configured.
+    """
+    content = (SAMPLES / "list" / "camunda_7_5.json").read_bytes()
+    with pytest.warns(UserWarning, match="date_zone"):
+        [task] = _wire.decode(content, tuple[ExternalTask, ...])
+
+    assert (task.create_time, task.business_key, task.process_definition_version_tag) == (
+        None,
+        None,
+        None,
+    )
+    assert task.lock_expiration_time == datetime(2015, 10, 6, 16, 34, 42, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"{}", tuple[ExternalTask, ...]),
+        (b"null", tuple[ExternalTask, ...]),
+        (b'"text"', tuple[ExternalTask, ...]),
+        (b"[1]", tuple[ExternalTask, ...]),
+        (b"[{}]", tuple[ExternalTask, ...]),
+        (b'[{"foo": 1}]', tuple[ExternalTask, ...]),
+        (b"[null]", tuple[ExternalTask, ...]),
+        (b"[]", ExternalTask),
+        (b"{}", ExternalTask),
+        (b'{"id": 5}', ExternalTask),
+        (b'{"id": "t", "priority": "7"}', ExternalTask),
+        (b'{"id": "t", "priority": 7.0}', ExternalTask),
+        (b'{"id": "t", "priority": true}', ExternalTask),
+        (b'{"id": "t", "suspended": 0}', ExternalTask),
+        (b'{"id": "t", "createTime": "yesterday"}', ExternalTask),
+        (b'{"id": "t", "createTime": 5}', ExternalTask),
+        (b'{"id": "t", "variables": []}', LockedExternalTask),
+        (b'{"id": "t", "variables": {"a": 5}}', LockedExternalTask),
+        (b"{}", CountResult),
+        (b'{"count": null}', CountResult),
+        (b'{"count": "5"}', CountResult),
+        (b"5", CountResult),
+        (b"[1, 2]", tuple[str, ...]),
+        (b'{"a": "b"}', tuple[str, ...]),
+        (b"[]", Version),
+    ],
+)
+def test_json_of_another_shape_is_no_answer(content: bytes, kind: type[Any]) -> None:
+    """
+    Another application's JSON never passes for an engine's.
+    """
+    with pytest.raises(ValueError, match="JSON of the wrong shape"):
+        _wire.decode(content, kind)
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: Topic("", lock_duration=1), ValueError),
+        (lambda: Topic("t", lock_duration=0), ValueError),
+        (lambda: Topic("t", lock_duration=timedelta(0)), ValueError),
+        (lambda: Topic("t", lock_duration=-1), ValueError),
+        (lambda: Topic("t", lock_duration=1.5), TypeError),  # type: ignore[arg-type]
+        (lambda: Topic("t", lock_duration=True), TypeError),
+        (lambda: Topic("t", lock_duration=2**63 - 1), ValueError),
+        (lambda: Topic("t", lock_duration=1, tenant_id_in=[]), ValueError),
+        (lambda: Topic("t", lock_duration=1, tenant_id_in="a"), TypeError),
+        (lambda: Topic("t", lock_duration=1, variables="a"), TypeError),
+        (lambda: Topic("t", lock_duration=1, variables=[1]), TypeError),  # type: ignore[list-item]
+        (
+            lambda: Topic("t", lock_duration=1, tenant_id_in=["a"], without_tenant_id=True),
+            ValueError,
+        ),
+        (lambda: Topic("t", lock_duration=1, process_variables={}), ValueError),
+        (lambda: Topic("t", lock_duration=1, process_variables={"a": [1]}), TypeError),  # type: ignore[dict-item]
+        (lambda: Topic("t", lock_duration=1, process_variables={"a": AT}), TypeError),  # type: ignore[dict-item]
+        (lambda: Topic("t", lock_duration=1, local_variables="yes"), TypeError),  # type: ignore[arg-type]
+        (lambda: fetch(worker_id=""), ValueError),
+        (lambda: fetch(worker_id="w" * 256), ValueError),
+        (lambda: fetch(max_tasks=0), ValueError),
+        (lambda: fetch(max_tasks=2**31), ValueError),
+        (lambda: fetch(async_response_timeout=1_800_001), ValueError),
+        (lambda: fetch(async_response_timeout=0), ValueError),
+        (lambda: fetch(topics=[]), ValueError),
+        (lambda: fetch(topics=["t"]), TypeError),
+        (
+            lambda: fetch(topics=[Topic("t", lock_duration=1), Topic("t", lock_duration=2)]),
+            ValueError,
+        ),
+        (lambda: fetch(sorting=[Sorting("id")]), ValueError),
+        (lambda: Sorting("createTime", "DESC"), ValueError),  # type: ignore[arg-type]
+        (lambda: ExternalTaskFailure(worker_id="w", retries=-1), ValueError),
+        (lambda: ExternalTaskFailure(worker_id="w", retries=None), TypeError),  # type: ignore[arg-type]
+        (lambda: ExternalTaskFailure(worker_id="w", retries=1, retry_timeout=-1), ValueError),
+        (lambda: ExternalTaskFailure(worker_id="w", retries=1, error_message=5), TypeError),  # type: ignore[arg-type]
+        (lambda: ExternalTaskBpmnError(worker_id="w", error_code=" "), ValueError),
+        (
+            lambda: ExternalTaskBpmnError(worker_id="w", error_code="E", error_message=""),
+            ValueError,
+        ),
+        (lambda: Priority(priority=2**63), ValueError),
+        (lambda: Priority(priority=None), TypeError),  # type: ignore[arg-type]
+        (lambda: Retries(retries=2**31), ValueError),
+        (lambda: CompleteExternalTask(worker_id="w", variables=[1]), TypeError),  # type: ignore[arg-type]
+        (lambda: LockExternalTask(worker_id=None, lock_duration=1), TypeError),  # type: ignore[arg-type]
+        (lambda: SetRetriesForExternalTasks(retries=1, external_task_ids=[]), ValueError),
+        (lambda: SetRetriesForExternalTasks(retries=1, external_task_ids="abc"), TypeError),
+    ],
+)
+def test_what_the_engine_would_get_wrong_is_refused(
+    make: Callable[[], object], error: type[Exception]
+) -> None:
+    """
+    An empty list, a lock of no length, a topic given twice: each is an error at the call.
+    """
+    with pytest.raises(error):
+        make()
+
+
+def fetch(**changed: Any) -> FetchExternalTasks:
+    """
+    Make a right request but for what is *changed*.
+    """
+    given: dict[str, Any] = {
+        "worker_id": "w",
+        "max_tasks": 1,
+        "topics": [Topic("t", lock_duration=1)],
+    }
+    return FetchExternalTasks(**{**given, **changed})
+
+
+@pytest.mark.parametrize(
+    ("duration", "milliseconds"),
+    [
+        (timedelta(milliseconds=1), 1),
+        (timedelta(microseconds=1), 1),
+        (timedelta(days=365), 31_536_000_000),
+        (7, 7),
+    ],
+)
+def test_a_duration_is_whole_milliseconds(duration: int | timedelta, milliseconds: int) -> None:
+    """
+    A part of a millisecond counts as one, so that no lock is shorter than asked for.
+    """
+    assert LockExternalTask(worker_id="w", lock_duration=duration).lock_duration == milliseconds
+
+
+# -------------------------------------------------------------------- the reference, field by field
+
+#: Fields of the published OpenAPI documents, of 7.13, 7.14 and 7.24 together.
+REFERENCE: dict[type[Any], str] = {
+    ExternalTask: """activityId activityInstanceId errorMessage executionId id lockExpirationTime
+        createTime processDefinitionId processDefinitionKey processDefinitionVersionTag
+        processInstanceId retries suspended workerId topicName tenantId priority businessKey""",
+    LockedExternalTask: """activityId activityInstanceId errorMessage errorDetails executionId id
+        lockExpirationTime createTime processDefinitionId processDefinitionKey
+        processDefinitionVersionTag processInstanceId tenantId retries suspended workerId priority
+        topicName businessKey variables extensionProperties""",
+    ExternalTaskQuery: """externalTaskId externalTaskIdIn topicName workerId locked notLocked
+        withRetriesLeft noRetriesLeft lockExpirationAfter lockExpirationBefore activityId
+        activityIdIn executionId processInstanceId processInstanceIdIn processDefinitionId
+        processDefinitionKey processDefinitionKeyIn processDefinitionName processDefinitionNameLike
+        tenantIdIn active suspended priorityHigherThanOrEquals priorityLowerThanOrEquals
+        variableNamesIgnoreCase variableValuesIgnoreCase processVariables sorting""",
+    Sorting: "sortBy sortOrder parameters",
+    FetchExternalTasks: """workerId maxTasks usePriority asyncResponseTimeout topics sorting
+        includeExtensionProperties""",
+    Topic: """topicName lockDuration variables localVariables businessKey processDefinitionId
+        processDefinitionIdIn processDefinitionKey processDefinitionKeyIn
+        processDefinitionVersionTag withoutTenantId tenantIdIn processVariables deserializeValues
+        includeExtensionProperties""",
+    CompleteExternalTask: "workerId variables localVariables",
+    ExternalTaskFailure: """workerId errorMessage errorDetails retries retryTimeout variables
+        localVariables""",
+    ExternalTaskBpmnError: "workerId errorCode errorMessage variables",
+    LockExternalTask: "workerId lockDuration",
+    ExtendLockOnExternalTask: "workerId newDuration",
+    Priority: "priority",
+    Retries: "retries",
+    SetRetriesForExternalTasks: """retries externalTaskIds externalTaskQuery processInstanceIds
+        processInstanceQuery historicProcessInstanceQuery""",
+    Batch: """id type totalJobs jobsCreated batchJobsPerSeed invocationsPerBatchJob
+        seedJobDefinitionId monitorJobDefinitionId batchJobDefinitionId suspended tenantId
+        createUserId startTime executionStartTime""",
+    BatchStatistics: """id type totalJobs jobsCreated batchJobsPerSeed invocationsPerBatchJob
+        seedJobDefinitionId monitorJobDefinitionId batchJobDefinitionId suspended tenantId
+        createUserId startTime executionStartTime remainingJobs completedJobs failedJobs""",
+    CountResult: "count",
+    VariableValue: "value type valueInfo",
+    VariableQueryParameter: "name operator value",
+    HistoricExternalTaskLog: """id timestamp removalTime externalTaskId topicName workerId priority
+        retries errorMessage activityId activityInstanceId executionId processInstanceId
+        processDefinitionId processDefinitionKey tenantId rootProcessInstanceId creationLog
+        failureLog successLog deletionLog""",
+    errors.MissingAuthorization: "permissionName resourceName resourceId",
+    errors.Problem: "message line column mainElementId elementIds",
+}
+
+
+@pytest.mark.parametrize("kind", REFERENCE, ids=lambda kind: kind.__name__)
+def test_every_field_of_the_reference_has_its_attribute(kind: type[Any]) -> None:
+    """
+    And none has one that the reference does not know.
+    """
+    assert {_wire.wire_name(field.name) for field in attrs.fields(kind)} == set(
+        REFERENCE[kind].split()
+    )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [one for one in vars(camunda_ext).values() if isinstance(one, type) and attrs.has(one)],
+    ids=lambda kind: kind.__name__,
+)
+def test_values_are_frozen(kind: type[Any]) -> None:
+    """
+    What was said once stays said: every value can be shared.
+    """
+    made = object.__new__(kind)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(made, attrs.fields(kind)[0].name, None)
+
+
+def test_tasks_can_be_kept_in_sets() -> None:
+    """
+    A task is a value like any other, variables or not.
+    """
+    assert len({ExternalTask(id="a"), ExternalTask(id="a"), LockedExternalTask(id="a")}) == 2
+    assert hash(typed.short(1)) == hash(typed.short(1))

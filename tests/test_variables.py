@@ -1,0 +1,407 @@
+"""
+Python values to typed variables and back.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import json
+import math
+import pickle
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camunda_ext import File, LockedExternalTask, Variables, VariableValue, _wire, typed
+from camunda_ext._json import MODERN
+from camunda_ext.variables import from_typed
+
+SAMPLES = Path(__file__).parent / "samples"
+UTC = timezone.utc
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    SEVEN = 7
+
+
+@attrs.frozen
+class Line:
+    sku: str
+    price: Decimal
+
+
+@attrs.frozen
+class Invoice:
+    number: int
+    total: Decimal
+    lines: list[Line]
+    due: datetime
+    day: date
+    key: UUID
+    colour: Colour
+    rate: float = 0.5
+    note: str | None = None
+    raw: bytes = b""
+
+
+def sent(value: object) -> Any:
+    """
+    Give the variable ``v`` as it goes over the wire.
+    """
+    return _wire.encode(Variables.of("variables", {"v": value}))["v"]
+
+
+#: A Python value, and what goes over the wire for it.
+WRITTEN: list[tuple[object, dict[str, Any]]] = [
+    (None, {"value": None, "type": "Null"}),
+    (True, {"value": True, "type": "Boolean"}),
+    (2**31 - 1, {"value": 2147483647, "type": "Integer"}),
+    (2**31, {"value": 2147483648, "type": "Long"}),
+    (-(2**31), {"value": -2147483648, "type": "Integer"}),
+    (-(2**31) - 1, {"value": -2147483649, "type": "Long"}),
+    (2**63 - 1, {"value": 9223372036854775807, "type": "Long"}),
+    (0.5, {"value": 0.5, "type": "Double"}),
+    (math.inf, {"value": "Infinity", "type": "Double"}),
+    (-math.inf, {"value": "-Infinity", "type": "Double"}),
+    (math.nan, {"value": "NaN", "type": "Double"}),
+    ("a\ud83d", {"value": "a\ud83d", "type": "String"}),
+    (b"\x00\x01\x02\xff", {"value": "AAEC/w==", "type": "Bytes"}),
+    (bytearray(b"\x00"), {"value": "AA==", "type": "Bytes"}),
+    (
+        datetime(2026, 11, 22, 8, 15, 30, 250999, UTC),
+        {"value": "2026-11-22T08:15:30.250+0000", "type": "Date"},
+    ),
+    (date(2026, 11, 22), {"value": "2026-11-22", "type": "String"}),
+    (Decimal("1.10"), {"value": "1.10", "type": "String"}),
+    (UUID(int=1), {"value": "00000000-0000-0000-0000-000000000001", "type": "String"}),
+    (Colour.RED, {"value": "red", "type": "String"}),
+    (Colour.SEVEN, {"value": 7, "type": "Integer"}),
+    ({"a_b": [1, None, {"c": "é"}]}, {"value": '{"a_b":[1,null,{"c":"\\u00e9"}]}', "type": "Json"}),
+    ((1, 2.5), {"value": "[1,2.5]", "type": "Json"}),
+    (
+        {"d": Decimal("1.10"), "t": datetime(2026, 1, 2, tzinfo=UTC), "e": Colour.RED},
+        {"value": '{"d":"1.10","t":"2026-01-02T00:00:00.000+00:00","e":"red"}', "type": "Json"},
+    ),
+    (Line("A1", Decimal("2.50")), {"value": '{"sku":"A1","price":"2.50"}', "type": "Json"}),
+    (typed.short(-32768), {"value": -32768, "type": "Short"}),
+    (typed.xml("<a/>"), {"value": "<a/>", "type": "Xml"}),
+    (
+        typed.object("[]", type_name="java.util.ArrayList"),
+        {
+            "value": "[]",
+            "type": "Object",
+            "valueInfo": {
+                "objectTypeName": "java.util.ArrayList",
+                "serializationDataFormat": "application/json",
+            },
+        },
+    ),
+    (
+        typed.file(b"hello", "hello.txt", mime_type="text/plain", encoding="UTF-8"),
+        {
+            "value": "aGVsbG8=",
+            "type": "File",
+            "valueInfo": {"filename": "hello.txt", "mimeType": "text/plain", "encoding": "UTF-8"},
+        },
+    ),
+    (typed.file(b"", "e"), {"value": "", "type": "File", "valueInfo": {"filename": "e"}}),
+    (
+        typed.transient(datetime(2026, 1, 2, tzinfo=UTC)),
+        {"value": "2026-01-02T00:00:00.000+0000", "type": "Date", "valueInfo": {"transient": True}},
+    ),
+    (
+        typed.transient(typed.file(b"", "e")),
+        {"value": "", "type": "File", "valueInfo": {"filename": "e", "transient": True}},
+    ),
+    (VariableValue(value=42), {"value": 42}),
+    (
+        VariableValue(value="12 EUR", type="Money", value_info={"scale": 2}),
+        {"value": "12 EUR", "type": "Money", "valueInfo": {"scale": 2}},
+    ),
+    (VariableValue(type="String"), {"value": None, "type": "String"}),
+]
+
+
+@pytest.mark.parametrize(("value", "wire"), WRITTEN, ids=lambda value: repr(value)[:40])
+def test_a_python_value_gets_its_type(value: object, wire: dict[str, Any]) -> None:
+    """
+    The engine never has to guess a type: what it guesses for a list nobody can read.
+    """
+    assert sent(value) == wire
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (2**63, ValueError),
+        (-(2**63) - 1, ValueError),
+        (datetime(2026, 1, 1), ValueError),
+        ({"at": datetime(2026, 1, 1)}, ValueError),
+        ({"x": math.nan}, ValueError),
+        ([math.inf], ValueError),
+        ({1: "a"}, TypeError),
+        ({"a": {2: 3}}, TypeError),
+        ({1, 2}, TypeError),
+        ([b"bytes"], TypeError),
+        (object(), TypeError),
+        (1j, TypeError),
+        ("x" * 4001, ValueError),
+        ("\U0001f600" * 2001, ValueError),
+        (datetime(1582, 10, 10, tzinfo=UTC), ValueError),
+        (File(filename="a.txt"), ValueError),
+        (VariableValue(type="File", value_info={"filename": "a.txt"}), ValueError),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_what_has_no_type_is_refused(value: object, error: type[Exception]) -> None:
+    """
+    The error names the variable, and comes before anything is sent.
+    """
+    with pytest.raises(error, match=r"'v'|calendar"):
+        sent(value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: typed.short(32768),
+        lambda: typed.short(True),
+        lambda: typed.file("text", "a"),  # type: ignore[arg-type]
+        lambda: typed.file(b"", ""),
+        lambda: typed.file(b"", None),  # type: ignore[arg-type]
+        lambda: typed.xml(b"<a/>"),  # type: ignore[arg-type]
+        lambda: typed.object("", type_name=""),
+        lambda: typed.object("rO0AB", type_name="x", format="application/x-java-serialized-object"),
+        lambda: typed.object({}, type_name="x"),  # type: ignore[arg-type]
+        lambda: typed.transient(object()),
+        lambda: Variables.of("variables", {1: "a"}),
+        lambda: Variables.of("variables", {"n" * 256: "a"}),
+        lambda: Variables.of("variables", ["a"]),
+        lambda: Variables.of("variables", "ab"),
+        lambda: Variables.of("variables", Invoice),
+    ],
+)
+def test_wrong_typed_values_are_refused(make: Any) -> None:
+    """
+    What the engine would answer with a 500 is an error at the call.
+    """
+    with pytest.raises((TypeError, ValueError)):
+        make()
+
+
+def test_names_are_never_changed() -> None:
+    """
+    Camel case is for the engine's own fields, not for users' names.
+    """
+    given_names = {"snake_case": 1, "camelCase": 2, "": 3, "a/b": 4, "_x": 5}
+
+    assert list(_wire.encode(Variables.of("variables", given_names))) == list(given_names)
+
+
+def test_every_type_is_read_as_the_engine_writes_it() -> None:
+    """
+    A fetched task gives a Python value for every type, and what came beside it.
+    """
+    content = (SAMPLES / "fetch_and_lock" / "every_type.json").read_bytes()
+    variables = _wire.decode(content, tuple[LockedExternalTask, ...])[0].variables
+    values = dict(variables)
+
+    assert math.isnan(values.pop("nan"))
+    assert values == {
+        "customer": "Müller & Söhne",
+        "count": 3,
+        "tiny": -7,
+        "big": 9007199254740993,
+        "total": 119.5,
+        "paid": False,
+        "due": datetime(2026, 12, 1, tzinfo=timezone(timedelta(hours=1))),
+        "raw": b"\x00\x01\x02\xff",
+        "nothing": None,
+        "pdf": File(filename="invoice.pdf", mime_type="application/pdf", encoding="UTF-8"),
+        "items": [{"sku": "A1", "qty": 2}],
+        "order": '<order id="1"/>',
+        "pojo": {"name": "x"},
+        "typedNull": None,
+        "custom": "12 EUR",
+    }
+    assert variables.typed("custom") == VariableValue(
+        value="12 EUR", type="Money", value_info={"scale": 2}
+    )
+    assert variables.typed("due").value == "2026-12-01T00:00:00.000+0100"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        (VariableValue(value="Infinity", type="Double"), math.inf),
+        (VariableValue(value=3, type="Double"), 3.0),
+        (
+            VariableValue(
+                value=base64.b64encode(b"\xac\xed\x00\x05").decode(),
+                type="Object",
+                value_info={"serializationDataFormat": "application/x-java-serialized-object"},
+            ),
+            b"\xac\xed\x00\x05",
+        ),
+        (
+            VariableValue(
+                value="<x/>",
+                type="Object",
+                value_info={"serializationDataFormat": "application/xml"},
+            ),
+            "<x/>",
+        ),
+        (VariableValue(value=[1], type="Object"), [1]),
+        (
+            VariableValue(value="33715-08-19T00:00:00.000+0000", type="Date"),
+            datetime.max.replace(tzinfo=UTC),
+        ),
+    ],
+)
+def test_special_values_are_read(variable: VariableValue, value: object) -> None:
+    """
+    Java's own objects stay bytes; what the engine has deserialized stays as it came.
+    """
+    assert from_typed(variable) == value
+
+
+def test_an_odd_variable_does_not_stand_in_the_way_of_others() -> None:
+    """
+    Engines store broken Json; only who asks for it gets the error, and can look at the text.
+    """
+    variables = Variables(
+        {
+            "broken": VariableValue(value="{", type="Json"),
+            "fine": VariableValue(value=1, type="Integer"),
+        }
+    )
+
+    assert variables["fine"] == 1
+    assert variables.typed("broken").value == "{"
+    with pytest.raises(ValueError, match="variable 'broken' of type Json cannot be read"):
+        variables["broken"]
+    with pytest.raises(KeyError):
+        variables["missing"]
+
+
+INVOICE = Invoice(
+    number=17,
+    total=Decimal("119.50"),
+    lines=[Line("A1", Decimal("2.50"))],
+    due=datetime(2026, 12, 1, 0, 0, tzinfo=UTC),
+    day=date(2026, 12, 24),
+    key=UUID(int=7),
+    colour=Colour.RED,
+    note=None,
+    raw=b"\xff",
+)
+
+
+def test_an_attrs_class_stands_for_the_variables_of_a_task() -> None:
+    """
+    An instance goes out as one variable a field, and comes back equal.
+    """
+    wire = json.loads(json.dumps(_wire.encode(Variables.of("variables", INVOICE))))
+    wire["unknown"] = {"value": 1, "type": "Integer"}
+    answer = json.dumps([{"id": "t", "variables": wire}]).encode()
+
+    [task] = _wire.decode(answer, tuple[LockedExternalTask, ...])
+    assert task.variables.into(Invoice) == INVOICE
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"number": "17"}, "expected int, not str '17' @ variables.number"),
+        ({"number": 1.5}, "expected int, not float 1.5 @ variables.number"),
+        ({"number": True}, "expected int, not bool True @ variables.number"),
+        ({"total": "much"}, "expected a decimal number, not 'much' @ variables.total"),
+        ({"day": "tomorrow"}, "@ variables.day"),
+        ({"colour": "blue"}, "@ variables.colour"),
+        ({"lines": [{"sku": 5, "price": "1"}]}, "expected str, not int 5 @ variables.lines[0].sku"),
+        ({"number": VariableValue(value="x", type="Date")}, "variable 'number' of type Date"),
+    ],
+)
+def test_a_variable_that_is_not_what_its_field_says_is_named(
+    changed: dict[str, Any], told: str
+) -> None:
+    """
+    Nothing is bent to fit, and the error says which variable it was.
+    """
+    variables = Variables.of("v", {**dict(Variables.of("v", INVOICE)), **changed})
+
+    with pytest.raises(ValueError) as refused:  # noqa: PT011  # the text is compared below
+        variables.into(Invoice)
+    assert told in str(refused.value)
+
+
+def test_a_missing_variable_is_named() -> None:
+    """
+    All that is missing is told at once; what has a default may be missing.
+    """
+    with pytest.raises(ValueError, match=r"missing @ variables\.price") as refused:
+        Variables.of("v", {"sku": "A1"}).into(Line)
+    assert "sku" not in str(refused.value)
+    with pytest.raises(TypeError, match="not an attrs class"):
+        Variables.of("v", {}).into(dict)
+
+
+def test_variables_are_a_mapping() -> None:
+    """
+    They can be compared, copied, counted and pickled like one.
+    """
+    variables = Variables.of("v", {"a": 1, "b": [1, 2]})
+
+    assert variables == {"a": 1, "b": [1, 2]}
+    assert variables == Variables.of("v", {"a": 1, "b": [1, 2]})
+    assert variables != {"a": 1}
+    assert Variables.of("v", {"a": 1}) != Variables.of("v", {"a": True})
+    assert (len(variables), list(variables), "a" in variables, "c" in variables) == (
+        2,
+        ["a", "b"],
+        True,
+        False,
+    )
+    assert repr(variables) == "<Variables {'a': 1 (Integer), 'b': '[1,2]' (Json)}>"
+    assert pickle.loads(pickle.dumps(variables)) == variables  # noqa: S301  # made on the spot
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=50)
+    | st.binary()
+    | st.lists(JSON, max_size=3)
+    | st.dictionaries(st.text(), JSON, max_size=3)
+)
+
+
+@given(VALUES)
+def test_what_goes_out_comes_back(value: object) -> None:
+    """
+    A value is read from what was written for it, through real JSON.
+    """
+    wire = json.loads(json.dumps(sent(value)))
+    back = from_typed(VariableValue(value=wire["value"], type=wire["type"]), MODERN)
+
+    assert (type(back), back) == (type(value), value)

@@ -1,0 +1,186 @@
+"""
+One use of each public call, checked by mypy in strict mode and never run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import requests
+from requests.auth import HTTPDigestAuth
+from typing_extensions import assert_type
+
+from camunda_ext import (
+    Basic,
+    Batch,
+    BatchStatistics,
+    Bearer,
+    CamundaError,
+    ExternalTask,
+    ExternalTaskClient,
+    ExternalTaskQuery,
+    HistoricExternalTaskLog,
+    HistoricExternalTaskLogQuery,
+    LockedExternalTask,
+    LockLost,
+    LogSortBy,
+    SortBy,
+    Sorting,
+    Timeout,
+    Topic,
+    Variables,
+    VariableValue,
+    typed,
+)
+
+
+@attrs.frozen
+class Invoice:
+    """
+    What a user's own class for variables may look like.
+    """
+
+    number: int
+    total: Decimal
+
+
+def clients() -> None:
+    """
+    Each way to make a client.
+    """
+    ExternalTaskClient("http://localhost:8080/engine-rest")
+    ExternalTaskClient("http://localhost:8080/engine-rest", auth=("demo", "demo"), engine="default")
+    ExternalTaskClient("https://engine/rest", auth=Bearer("token"), timeout=5, verify="ca.pem")
+    ExternalTaskClient("https://engine/rest", auth=Bearer(lambda: "token"), cert=("c.pem", "k.pem"))
+    ExternalTaskClient(
+        "https://engine/rest", auth=Basic("demo", "demo"), headers={"X-Api-Key": "k"}
+    )
+    ExternalTaskClient("https://engine/rest", auth=HTTPDigestAuth("demo", "demo"), proxies={})
+    ExternalTaskClient(
+        "https://engine/rest", session=requests.Session(), timeout=Timeout(read=None)
+    )
+    ExternalTaskClient("https://engine/rest", date_format="%Y-%m-%dT%H:%M:%S", date_zone="UTC")
+    with ExternalTaskClient("https://engine/rest", date_zone=timezone.utc) as client:
+        assert_type(client, ExternalTaskClient)
+    client.close()
+
+
+def queries(client: ExternalTaskClient, moment: datetime) -> None:
+    """
+    Each filter, and each call that takes a query.
+    """
+    query = (
+        ExternalTaskQuery()
+        .external_task_id("t")
+        .external_task_id_in("t", "u")
+        .topic("invoice")
+        .worker_id("w")
+        .locked()
+        .not_locked()
+        .with_retries_left()
+        .no_retries_left()
+        .lock_expiration_after(moment)
+        .lock_expiration_before(moment)
+        .activity_id("a")
+        .activity_id_in("a")
+        .execution_id("e")
+        .process_instance_id("p")
+        .process_instance_id_in("p")
+        .process_definition_id("d")
+        .process_definition_key("k")
+        .process_definition_key_in("k")
+        .process_definition_name("n")
+        .process_definition_name_like("n%")
+        .tenant_id_in("t")
+        .active()
+        .suspended()
+        .priority_higher_than_or_equals(1)
+        .priority_lower_than_or_equals(2)
+        .variable_names_ignore_case()
+        .variable_values_ignore_case()
+        .process_variable("v", "eq", 1.5)
+        .sort_by(SortBy.CREATE_TIME, "desc")
+        .sort_by("id")
+    )
+    assert_type(query, ExternalTaskQuery)
+    assert_type(query.body(), dict[str, Any])
+    assert_type(query.params(), dict[str, str])
+    assert_type(query.filters(), dict[str, str])
+    assert_type(query.sorting, tuple[Sorting, ...])
+    assert_type(ExternalTaskQuery.from_body({}), ExternalTaskQuery)
+    assert_type(client.list(query, first_result=0, max_results=5), tuple[ExternalTask, ...])
+    assert_type(client.list(query.unsorted(), via="GET"), tuple[ExternalTask, ...])
+    assert_type(client.count(query, via="GET"), int)
+    assert_type(client.iterate(query, page_size=100), Iterator[ExternalTask])
+    assert_type(client.get("t").lock_expiration_time, datetime | None)
+    assert_type(client.error_details("t"), str | None)
+    assert_type(client.topic_names(with_retries_left=True), tuple[str, ...])
+    assert_type(client.variable_file("p", "pdf"), bytes)
+    assert_type(client.version(), str | None)
+
+
+def commands(client: ExternalTaskClient) -> None:
+    """
+    Each command.
+    """
+    topic = Topic("invoice", lock_duration=timedelta(minutes=1), variables=["amount"])
+    tasks = client.fetch_and_lock(
+        "w",
+        [topic, Topic("other", lock_duration=60_000, process_variables={"a": 1})],
+        max_tasks=5,
+        use_priority=True,
+        async_response_timeout=timedelta(seconds=20),
+        sorting=[Sorting("createTime", "desc")],
+    )
+    assert_type(tasks, tuple[LockedExternalTask, ...])
+    for task in tasks:
+        assert_type(task.id, str)
+        assert_type(task.variables, Variables)
+        assert_type(task.variables.into(Invoice), Invoice)
+        assert_type(task.variables.typed("amount"), VariableValue)
+        client.complete(task.id, "w", {"paid": True, "file": typed.file(b"", "a.txt")})
+        client.complete(task.id, "w", variables=Invoice(1, Decimal(2)), local_variables={})
+        client.failure(task.id, "w", retries=2, retry_timeout=timedelta(minutes=1))
+        client.bpmn_error(task.id, "w", "E1", error_message="m", variables={"v": typed.short(1)})
+        client.lock(task.id, "w", 60_000)
+        client.extend_lock(task.id, "w", timedelta(minutes=1))
+        client.unlock(task.id)
+        client.set_priority(task.id, 7)
+        client.set_retries(task.id, 3)
+    client.set_retries_of(3, external_task_ids=[task.id for task in tasks])
+    client.set_retries_of(3, external_task_query=ExternalTaskQuery(), everything=True)
+    batch = client.set_retries_async(3, process_instance_query={"processDefinitionKey": "invoice"})
+    assert_type(batch, Batch)
+
+
+def history_and_batches(client: ExternalTaskClient) -> None:
+    """
+    Each call beside the external tasks.
+    """
+    query = HistoricExternalTaskLogQuery().failure_log().sort_by(LogSortBy.TIMESTAMP, "desc")
+    assert_type(query, HistoricExternalTaskLogQuery)
+    assert_type(client.log_list(query, max_results=5), tuple[HistoricExternalTaskLog, ...])
+    assert_type(client.log_count(query), int)
+    assert_type(client.log_get("l"), HistoricExternalTaskLog)
+    assert_type(client.log_error_details("l"), str | None)
+    assert_type(client.batch("b"), Batch)
+    assert_type(client.batch_statistics("b"), BatchStatistics | None)
+    client.suspend_batch("b", suspended=False)
+    client.delete_batch("b", cascade=True)
+
+
+def errors(client: ExternalTaskClient) -> None:
+    """
+    What an error tells.
+    """
+    try:
+        client.unlock("t")
+    except LockLost as error:
+        assert_type(error.by, str | None)
+    except CamundaError as error:
+        assert_type(error.status, int | None)
+        assert_type(error.hint, str)
