@@ -5,6 +5,7 @@ What is to be asked, and what an answer consists of: values that no socket is ti
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import TIMEOUT_MAX
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -63,7 +64,7 @@ class Timeout:
     #: For the next piece of the answer.
     read: float | None = 60.0
 
-    #: For the whole call.
+    #: For the whole call; looked at with each piece, so that a call may last `read` longer.
     total: float | None = 120.0
 
     @classmethod
@@ -82,8 +83,8 @@ class Timeout:
                 continue
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
                 raise TypeError(f"{name} must be seconds as a number, not {seconds!r:.80}")
-            if not seconds > 0:
-                raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
+            if not 0 < seconds <= TIMEOUT_MAX:
+                raise ValueError(f"{name} must be a number of seconds to wait, not {seconds}")
 
     def plus(self, seconds: float) -> Timeout:
         """

@@ -5,11 +5,13 @@ The way to the network: one attempt, bytes in and bytes out, on `requests`.
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import threading
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from time import monotonic
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -22,7 +24,7 @@ from requests.utils import get_environ_proxies
 
 from camunda_ext._request import HttpRequest, HttpResponse
 from camunda_ext._version import __version__
-from camunda_ext.auth import TokenUnavailable
+from camunda_ext.auth import AuthFailed
 
 _PIECE: Final = 64 * 1024
 
@@ -53,6 +55,18 @@ class Transport(Protocol):
         """
 
 
+class _Session(requests.Session):
+    """
+    A session that takes a redirect for an answer, and does not even look where it leads.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """
+        Give no target: to say what comes next, requests would read the body and parse the target.
+        """
+        return None
+
+
 @attrs.define(eq=False)
 class RequestsTransport:
     """
@@ -81,10 +95,15 @@ class RequestsTransport:
         failure: TransportFailure
         try:
             return self._send(request)
-        except TokenUnavailable as error:
+        except AuthFailed as error:
             failure = TransportFailure(str(error), sent=False)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            failure = TransportFailure(_reason(error), sent=_was_sent(error))
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            ValueError,
+        ) as error:
+            failure = TransportFailure(_reason(error), sent=self._was_sent(error, request.url))
         # Raised out here, so that the failure has no context: that one would hold the request.
         raise failure
 
@@ -111,11 +130,33 @@ class RequestsTransport:
             allow_redirects=False,
             stream=True,
         ) as response:
+            if self._own is not None and response.is_redirect:
+                pieces = iter([response.content])  # requests has read it, to say what comes next
+            else:
+                pieces = _pieces(response, deadline)
+            if response.status_code < 200:
+                # The real answer is still to come, and would be taken for that of the next request.
+                response.connection.close()
             return HttpResponse(
                 status=response.status_code,
                 headers={name.lower(): value for name, value in response.headers.items()},
-                content=b"".join(_pieces(response, deadline)),
+                content=b"".join(pieces),
             )
+
+    def _was_sent(self, error: Exception, url: str) -> bool:
+        """
+        Tell whether a request may have left; requests says the same of a reset and a refusal.
+        """
+        if isinstance(error, _NEVER_SENT):
+            return False
+        if self._own is not None and _retries(self._own, url):
+            return True  # The last of several tries says nothing about the first.
+        if isinstance(error, requests.exceptions.ProxyError) and url.startswith("https:"):
+            return False  # TLS begins when the proxy has connected.
+        cause = _innermost(error)
+        if isinstance(error, requests.ConnectTimeout) or isinstance(cause, _NOT_CONNECTED):
+            return False
+        return not (isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE)
 
     def _session(self) -> requests.Session:
         if self._own is not None:
@@ -128,7 +169,7 @@ class RequestsTransport:
         return session
 
     def _open(self) -> requests.Session:
-        session = requests.Session()
+        session = _Session()
         # With it, a netrc entry replaces the credentials, and a CA bundle overrules `verify`.
         session.trust_env = False
         session.verify = self._verify
@@ -142,18 +183,37 @@ class RequestsTransport:
         return session
 
 
-def to_base(base_url: str) -> str:
+def to_base(base_url: object) -> str:
     """
     Give the URL that the paths of all requests follow.
+
+    Raises:
+        TypeError, ValueError: It is none. It is not repeated, for a mistyped URL may hold a
+            password anywhere.
     """
-    parts = urlsplit(base_url)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("base_url must not hold credentials: pass auth=(user, password)")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"base_url must begin with http:// or https:// and a host: {base_url!r}")
-    if parts.query or parts.fragment:
-        raise ValueError(f"base_url must end with its path: {base_url!r}")
+    if not isinstance(base_url, str):
+        raise TypeError(f"base_url must be a str, not {type(base_url).__name__}")
+    problem = _problem_of(base_url)
+    if problem is not None:
+        raise ValueError(f"base_url {problem}")
     return base_url.rstrip("/")
+
+
+def _problem_of(base_url: str) -> str | None:
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is no URL: look at its host and port"
+    if "@" in parts.netloc:
+        return "must not hold credentials: pass auth=(user, password)"
+    if parts.scheme not in ("http", "https") or not host:
+        return "must begin with http:// or https:// and a host"
+    if parts.query or parts.fragment or "?" in base_url or "#" in base_url:
+        return "must end with its path"
+    if not base_url.isprintable() or " " in base_url or "\\" in base_url:
+        return "must have no space, backslash or control character"
+    return None
 
 
 def to_transport(
@@ -181,7 +241,10 @@ def to_transport(
     if verify is True:
         verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     if isinstance(verify, str) and not os.path.exists(verify):
-        raise ValueError(f"there is no CA bundle {verify!r}")
+        raise ValueError(f"verify: there is no CA bundle {verify!r}")
+    for path in (cert,) if isinstance(cert, str) else cert or ():
+        if not os.path.exists(path):
+            raise ValueError(f"cert: there is no file {path!r}")
     if verify is False:
         warnings.warn(
             "verify=False: anybody on the way can read and change what is sent", stacklevel=3
@@ -195,16 +258,33 @@ def to_transport(
 
 
 def _to_headers(given: Mapping[str, str]) -> dict[str, str]:
+    if not all(isinstance(one, str) for pair in given.items() for one in pair):
+        raise TypeError("names and values of headers must be str")
     for name, value in given.items():
-        if not (name.isascii() and name.isprintable() and value.isascii() and value.isprintable()):
-            raise ValueError(f"header {name!r} must be printable ASCII")
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a header")
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
+            raise ValueError(
+                f"the header {name!r} must be printable ASCII, without spaces around it"
+            )
         if name.lower() == "authorization":
             raise ValueError("pass auth= instead of an Authorization header")
     return dict(given)
 
 
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
 def _is_loopback(host: str) -> bool:
-    return host == "localhost" or host == "::1" or host.startswith("127.")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _retries(session: requests.Session, url: str) -> bool:
+    retries = getattr(session.get_adapter(url), "max_retries", None)
+    return getattr(retries, "total", None) != 0
 
 
 def _pieces(response: requests.Response, deadline: float | None) -> Iterator[bytes]:
@@ -220,33 +300,26 @@ def _pieces(response: requests.Response, deadline: float | None) -> Iterator[byt
             raise requests.ReadTimeout("the answer took longer than the whole call may take")
 
 
-#: What `requests` raises before anything has left. All else may have been sent.
-_NOT_SENT: Final[tuple[type[Exception], ...]] = (
-    requests.ConnectTimeout,
-    requests.exceptions.InvalidHeader,
+#: What is raised before there is anything to send.
+_NEVER_SENT: Final[tuple[type[Exception], ...]] = (
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
-    requests.exceptions.ProxyError,
-    requests.exceptions.UnrewindableBodyError,
     requests.URLRequired,
+    urllib3.exceptions.LocationParseError,
+)
+
+#: What it comes from if there was never a connection.
+_NOT_CONNECTED: Final = (
+    ssl.SSLCertVerificationError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NewConnectionError,
 )
 
 #: What TLS says while it shakes hands, and never later.
 _HANDSHAKE: Final = frozenset(
     {"HTTP_REQUEST", "NO_PROTOCOLS_AVAILABLE", "UNSUPPORTED_PROTOCOL", "WRONG_VERSION_NUMBER"}
 )
-
-
-def _was_sent(error: Exception) -> bool:
-    if isinstance(error, _NOT_SENT):
-        return False
-    cause = _innermost(error)
-    if isinstance(cause, urllib3.exceptions.NewConnectionError):
-        return False
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return False
-    return not (isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE)
 
 
 def _innermost(error: Any) -> Any:
@@ -268,6 +341,8 @@ def _reason(error: Exception) -> str:
     Say what went wrong, without the URL and the objects that the exception's own text shows.
     """
     cause = _innermost(error)
+    if isinstance(cause, ValueError):
+        return type(error).__name__  # Its text may quote a header.
     if isinstance(cause, urllib3.exceptions.NewConnectionError):
         return f"{type(cause).__name__}: {str(cause).rpartition(': ')[2]}"
     if isinstance(cause, OSError) and cause.strerror:

@@ -8,6 +8,7 @@ import base64
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import attrs
 import requests
 from requests.auth import AuthBase
 
@@ -15,9 +16,9 @@ from requests.auth import AuthBase
 Auth = tuple[str, str] | AuthBase | None
 
 
-class TokenUnavailable(Exception):
+class AuthFailed(Exception):
     """
-    The user's function gave no token; its own words are left out, they may hold secrets.
+    An auth object raised something; its own words are left out, they may hold secrets.
     """
 
 
@@ -54,8 +55,11 @@ class Basic(AuthBase):
             raise TypeError("user and password must be str")
         if ":" in user:
             raise ValueError("the user's name must not have a colon: Basic auth parts there")
-        encoded = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
-        self._header = Secret(f"Basic {encoded}")
+        encoded = _utf8(f"{user}:{password}")
+        if encoded is None:
+            raise ValueError("user and password must be text that UTF-8 has bytes for")
+        encoded = base64.b64encode(encoded)
+        self._header = Secret(f"Basic {encoded.decode('ascii')}")
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         r.headers["Authorization"] = self._header.reveal()
@@ -83,14 +87,30 @@ class Bearer(AuthBase):
     def _current(self) -> str:
         if isinstance(self._token, Secret):
             return self._token.reveal()
-        try:
-            return _header_text(self._token())
-        except Exception as error:  # noqa: BLE001  # the user's own function may raise anything
-            problem = type(error).__name__
-        raise TokenUnavailable(f"the function that gives the token raised {problem}")
+        return _header_text(self._token())
 
     def __repr__(self) -> str:
         return "Bearer(***)"
+
+
+@attrs.frozen
+class Guarded(AuthBase):
+    """
+    Any auth object, but that what it raises has no words and no context, and no header is broken.
+    """
+
+    _auth: AuthBase = attrs.field(repr=False)
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        try:
+            made = self._auth(r)
+        except Exception as error:  # noqa: BLE001  # it may be the user's own, and raise anything
+            problem = f"raised {type(error).__name__}"
+        else:
+            if all(_is_line(value) for value in made.headers.values()):
+                return made
+            problem = "made a header with a line break, or another control character"
+        raise AuthFailed(f"the auth object {problem}")
 
 
 def to_auth(given: Any) -> AuthBase | None:
@@ -100,15 +120,28 @@ def to_auth(given: Any) -> AuthBase | None:
     Raises:
         TypeError: It is nothing of the kind; a bare string could be a token or a password.
     """
-    if given is None or (callable(given) and not isinstance(given, type)):
-        made: AuthBase | None = given
-        return made
+    if given is None:
+        return None
     if isinstance(given, (tuple, list)) and len(given) == 2:
         return Basic(*given)
+    if callable(given) and not isinstance(given, type):
+        return Guarded(given)
     raise TypeError(
         "auth must be (user, password), Bearer(token) or an auth object of requests, "
         f"not {type(given).__name__}"
     )
+
+
+def _is_line(value: str | bytes) -> bool:
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return not any(character < " " or character == "\x7f" for character in text)
+
+
+def _utf8(text: str) -> bytes | None:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # which would hold the text
+        return None
 
 
 def _header_text(token: object) -> str:

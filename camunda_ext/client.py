@@ -97,7 +97,7 @@ class ExternalTaskClient:
             milliseconds; needed for servers before 7.8, ``"%Y-%m-%dT%H:%M:%S"``.
 
         date_zone:
-            The zone of the server's clock, needed with a `date_format` without ``%z``: a `tzinfo`
+            The zone of the server's clock, needed with a *date_format* without ``%z``: a `tzinfo`
             or a name such as ``"Europe/Berlin"``.
 
     Raises:
@@ -756,20 +756,18 @@ class ExternalTaskClient:
 
     def batch(self, batch_id: str) -> Batch:
         """
-        Give a batch that is not finished. Since 7.8.
+        Give a batch that is not finished.
 
         Raises:
             NotFound: There is no such batch; a finished one is gone.
         """
         return self._send(
-            Request(
-                "batch", "GET", "/batch/{batch_id}", Batch, ids={"batch_id": batch_id}, since="7.8"
-            )
+            Request("batch", "GET", "/batch/{batch_id}", Batch, ids={"batch_id": batch_id})
         )
 
     def batch_statistics(self, batch_id: str) -> BatchStatistics | None:
         """
-        Give how far a batch is; ``None`` for one that is finished, or never existed. Since 7.8.
+        Give how far a batch is; ``None`` for one that is finished, or never existed.
         """
         _wire.segment("batch_id", batch_id)
         found = self._send(
@@ -779,14 +777,13 @@ class ExternalTaskClient:
                 "/batch/statistics",
                 tuple[BatchStatistics, ...],
                 params={"batchId": batch_id},
-                since="7.8",
             )
         )
         return next(iter(found), None)
 
     def suspend_batch(self, batch_id: str, *, suspended: bool = True) -> None:
         """
-        Let a batch rest, or go on if *suspended* is `False`. Since 7.8.
+        Let a batch rest, or go on if *suspended* is `False`.
 
         Raises:
             NotFound: There is no such batch; a finished one is gone.
@@ -799,14 +796,13 @@ class ExternalTaskClient:
                 NoneType,
                 ids={"batch_id": batch_id},
                 body=SuspensionState(suspended=suspended),
-                since="7.8",
                 doubt=_BATCH_LOOK,
             )
         )
 
     def delete_batch(self, batch_id: str, *, cascade: bool = False) -> None:
         """
-        Delete a batch; what it has done stays done. Since 7.8.
+        Delete a batch; what it has done stays done.
 
         Args:
             cascade: Whether to delete its history too.
@@ -822,7 +818,6 @@ class ExternalTaskClient:
                 NoneType,
                 ids={"batch_id": batch_id},
                 params=_wire.project({"cascade": _check.flag("cascade", cascade)}),
-                since="7.8",
                 doubt=_BATCH_LOOK,
             )
         )
@@ -922,14 +917,19 @@ class ExternalTaskClient:
         The proof needs no tasks and changes nothing: a value of the wrong type is an error for a
         property that the engine knows, and ignored with the property if it does not.
         """
-        for name, since in query.filters().items():
-            if since == OLDEST or name in self._honoured:
-                continue
-            wrong: object = "not a list" if isinstance(query.body()[name], list) else {}
-            path = "/external-task/count"
-            probe = Request("count", "POST", path, CountResult, body={name: wrong})
+        unproven = {
+            name: since
+            for name, since in query.filters().items()
+            if since != OLDEST and name not in self._honoured
+        }
+        if not unproven:
+            return
+        # Nothing on the way may refuse such values by itself, or the proof would be none.
+        self._probe({"noSuchFilter": {}, "noSuchFilters": "not a list"})
+        body = query.body()
+        for name, since in unproven.items():
             try:
-                self._send(probe)
+                self._probe({name: "not a list" if isinstance(body[name], list) else {}})
             except errors.BadRequest:
                 self._honoured.add(name)
             else:
@@ -937,6 +937,9 @@ class ExternalTaskClient:
                     f"this engine ignores the filter {name}, which came with {since}: the command "
                     "would change more tasks than it says. Nothing was changed"
                 )
+
+    def _probe(self, body: Mapping[str, object]) -> None:
+        self._send(Request("count", "POST", "/external-task/count", CountResult, body=body))
 
     def _send(self, request: Request[T]) -> T:
         """
@@ -1008,6 +1011,8 @@ def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
     if status != 200 or returns is NoneType:
         raise _NotDue(f"{204 if returns is NoneType else 200} was due")
     kind = response.headers.get("content-type", "")
+    if not content and not {"content-length", "transfer-encoding"} & set(response.headers):
+        raise _NotDue("an empty answer that does not say that it is")  # its head was cut off
     if returns is str:
         if not kind.startswith("text/plain"):
             raise _NotDue(f"text/plain was due, not {kind or 'nothing'}")

@@ -159,7 +159,7 @@ class LockedExternalTask(ExternalTask):
     """
     An external task that a worker has just locked (``LockedExternalTaskDto``).
 
-    `suspended` is always `False` here.
+    ``suspended`` is always `False` here.
     """
 
     #: Full text of the last failure.

@@ -181,7 +181,7 @@ class CamundaError(Exception):
     def __str__(self) -> str:
         said = [str(self.status)] if self.status is not None else []
         said += [printable(self.message)] if self.message else []
-        said += [f"({self.type})"] if self.type else []
+        said += [f"({printable(self.type)})"] if self.type else []
         where = f"{self.method} {self.url}".strip()
         told = ": ".join(filter(None, [self.operation, where, " ".join(said)]))
         return f"{told}. {self.hint}" if self.hint else told
@@ -329,7 +329,9 @@ _ROWS: Final = (
         _GONE + " Nothing was changed.",
         404,
         "InvalidRequestException",
-        message=re.compile(r"\ACannot find external task with id (?P<id>.*?): ", re.DOTALL),
+        message=re.compile(
+            r"\ACannot find external task with id (?P<id>.*): \w+ is null\Z", re.DOTALL
+        ),
     ),
     _Row(
         TaskNotFound,
@@ -337,7 +339,9 @@ _ROWS: Final = (
         500,
         "NullValueException",
         # GetExternalTaskErrorDetailsCmd.java:48 answers so, where every other command says 404.
-        message=re.compile(r"\ANo external task found with id (?P<id>.*): ", re.DOTALL),
+        message=re.compile(
+            r"\ANo external task found with id (?P<id>.*): \w+ is null\Z", re.DOTALL
+        ),
         operation="error_details",
     ),
     _Row(
@@ -551,13 +555,16 @@ def _add_particulars(error: CamundaError, said: _Said) -> None:
         error.by = holder if marked and holder != "null" else None
     elif isinstance(error, Forbidden):
         error.user_id = _text(said.rest.get("userId"))
+        # Where a single one is missing, old engines say so beside the list, or instead of it.
+        missing = _dicts(said.rest.get("missingAuthorizations")) or (said.rest,)
         error.missing_authorizations = tuple(
             MissingAuthorization(
                 permission_name=_text(one.get("permissionName")),
                 resource_name=_text(one.get("resourceName")),
                 resource_id=_text(one.get("resourceId")),
             )
-            for one in _dicts(said.rest.get("missingAuthorizations")) or (said.rest,)
+            for one in missing
+            if isinstance(one.get("permissionName"), str)
         )
     elif isinstance(error, BadRequest) and isinstance(said.rest.get("details"), dict):
         error.details = {
@@ -573,11 +580,11 @@ def _problems(given: object) -> tuple[Problem, ...]:
     return tuple(
         Problem(
             message=_text(one.get("message")),
-            line=one.get("line"),
-            column=one.get("column"),
+            line=_number(one.get("line")),
+            column=_number(one.get("column")),
             main_element_id=_text(one.get("mainElementId")),
             # Camunda and CIB seven spell the first letter in Cyrillic, Operaton in Latin.
-            element_ids=tuple(one.get("elementIds") or one.get("\u0435lementIds") or ()),
+            element_ids=_texts(one.get("elementIds")) or _texts(one.get("\u0435lementIds")),
         )
         for one in _dicts(given)
     )
@@ -589,3 +596,11 @@ def _dicts(given: object) -> tuple[Mapping[str, Any], ...]:
 
 def _text(given: object) -> str | None:
     return given if isinstance(given, str) else None
+
+
+def _texts(given: object) -> tuple[str, ...]:
+    return tuple(one for one in given if isinstance(one, str)) if isinstance(given, list) else ()
+
+
+def _number(given: object) -> int | None:
+    return given if isinstance(given, int) else None
