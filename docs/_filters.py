@@ -1,0 +1,69 @@
+"""
+The directive ``filter-table``: the filters of a query as the fields of its class declare them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, Final
+
+import attrs
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from camunda_ext._wire import wire_name
+
+#: What a filter takes, by the type of its field.
+_TAKES: Final = {
+    "str | None": "a text",
+    "tuple[str, ...] | None": "texts",
+    "bool | None": "nothing",
+    "datetime | None": "an aware datetime",
+    "int | None": "an integer",
+    "tuple[VariableQueryParameter, ...] | None": "name, operator, value",
+}
+
+
+class FilterTable(SphinxDirective):
+    """
+    ``.. filter-table:: module.Query``
+    """
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """
+        Give the table.
+        """
+        module, _, name = self.arguments[0].rpartition(".")
+        query = getattr(import_module(module), name)
+        return self.parse_text_to_nodes("\n".join(_table(query)))
+
+
+def _table(query: type[Any]) -> Iterator[str]:
+    yield from (".. list-table::", "   :header-rows: 1", "")
+    yield from _row("Method", "Filter of the engine", "Takes", "Since")
+    for field in attrs.fields(query):
+        if "since" in field.metadata:
+            method = field.metadata.get("method", field.name.lstrip("_"))
+            yield from _row(
+                f"`~camunda_ext.{query.__name__}.{method}()`",
+                f"``{wire_name(field.name)}``",
+                _TAKES[str(field.type)],
+                field.metadata["since"],
+            )
+
+
+def _row(*cells: str) -> Iterator[str]:
+    for number, cell in enumerate(cells):
+        yield f"   {' ' if number else '*'} - {cell}"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """
+    Add the directive to Sphinx.
+    """
+    app.add_directive("filter-table", FilterTable)
+    return {"parallel_read_safe": True}
