@@ -38,7 +38,7 @@ class Request(Generic[T]):
     params: Mapping[str, str] = attrs.field(kw_only=True, factory=dict)
 
     #: What to send as JSON; ``None`` to send nothing.
-    body: Any = attrs.field(kw_only=True, default=None)
+    body: Any = attrs.field(kw_only=True, default=None, repr=False)
 
     #: How long the engine may think about it besides the usual time, in seconds.
     extra_time: float = attrs.field(kw_only=True, default=0.0)

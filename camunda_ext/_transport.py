@@ -4,12 +4,14 @@ The way to the network: one attempt, bytes in and bytes out, on `requests`.
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import ssl
 import threading
 import warnings
 import weakref
+import zlib
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from time import monotonic
@@ -120,28 +122,43 @@ class RequestsTransport:
     def _send(self, request: HttpRequest) -> HttpResponse:
         timeout = request.timeout
         deadline = None if timeout.total is None else monotonic() + timeout.total
+        connect, read = (
+            min(filter(None, (one, timeout.total)), default=None)
+            for one in (timeout.connect, timeout.read)
+        )
         with self._session().request(
             request.method,
             request.url,
             data=request.content,
-            headers={**self._headers, **request.headers},
+            headers={**self._headers, **request.headers, "Accept-Encoding": "gzip"},
             auth=self._auth,
-            timeout=(timeout.connect, timeout.read),
+            timeout=(connect, read),
             allow_redirects=False,
             stream=True,
         ) as response:
-            if self._own is not None and response.is_redirect:
-                pieces = iter([response.content])  # requests has read it, to say what comes next
-            else:
-                pieces = _pieces(response, deadline)
             if response.status_code < 200:
                 # The real answer is still to come, and would be taken for that of the next request.
                 response.connection.close()
             return HttpResponse(
                 status=response.status_code,
                 headers={name.lower(): value for name, value in response.headers.items()},
-                content=b"".join(pieces),
+                content=self._read(response, deadline),
             )
+
+    def _read(self, response: requests.Response, deadline: float | None) -> bytes:
+        if (self._own is not None and response.is_redirect) or not hasattr(response.raw, "read1"):
+            # Requests has read it, to say what comes next; or an adapter of the user's own will.
+            return response.content
+        content = b"".join(_pieces(response.raw, deadline))
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        if encoding == "identity":
+            return content
+        if encoding != "gzip":
+            raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
+        try:
+            return gzip.decompress(content)  # urllib3 takes half a stream for a whole one
+        except (EOFError, OSError, zlib.error):
+            raise requests.exceptions.ContentDecodingError("broken gzip") from None
 
     def _was_sent(self, error: Exception, url: str) -> bool:
         """
@@ -287,14 +304,11 @@ def _retries(session: requests.Session, url: str) -> bool:
     return getattr(retries, "total", None) != 0
 
 
-def _pieces(response: requests.Response, deadline: float | None) -> Iterator[bytes]:
+def _pieces(raw: Any, deadline: float | None) -> Iterator[bytes]:
     """
     Read the body in what comes at a time: the read time-out alone does not end a drip.
     """
-    if not hasattr(response.raw, "read1"):
-        yield response.content  # an adapter of the user's own
-        return
-    while piece := response.raw.read1(_PIECE, decode_content=True):
+    while piece := raw.read1(_PIECE, decode_content=False):
         yield piece
         if deadline is not None and monotonic() > deadline:
             raise requests.ReadTimeout("the answer took longer than the whole call may take")

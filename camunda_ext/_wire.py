@@ -146,11 +146,12 @@ def _structure_attrs(kind: type[Any], converter: cattrs.Converter) -> StructureH
     names = {field.name: wire_name(field.name) for field in attrs.fields(kind)}
     renamed: Any = {name: cattrs.gen.override(rename=wire) for name, wire in names.items()}
     structure = cattrs.gen.make_dict_structure_fn(kind, converter, **renamed)
-    known = set(names.values())
+    first, *_ = known = tuple(names.values())
 
     def from_answer(value: Any, _: Any) -> Any:
-        if known.isdisjoint(_exactly(value, dict)):
-            raise ValueError(f"has no field of {kind.__name__}")
+        # Any field may be missing; but an object with few of them is somebody else's, or an error.
+        if _exactly(value, dict).get(first) is None and 2 * len(value.keys() & known) < len(known):
+            raise ValueError(f"does not look like {kind.__name__}")
         return structure({name: one for name, one in value.items() if one is not None}, kind)
 
     return from_answer
@@ -221,8 +222,12 @@ def _project_condition(condition: Mapping[str, Any]) -> str:
     return f"{name}_{operator}_{value}"
 
 
-#: Paths beside ``/external-task/{id}`` that an id of this name would hit.
-_SIBLINGS: Final = frozenset({"count", "topic-names", "retries", "retries-async", "fetchAndLock"})
+#: What stands where an id does in the paths of other operations.
+_SIBLINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "task_id": ("count", "topic-names", "retries", "retries-async", "fetchAndLock"),
+    "batch_id": ("count", "statistics"),
+    "log_id": ("count",),
+}
 
 
 def segment(name: str, value: object) -> str:
@@ -237,7 +242,7 @@ def segment(name: str, value: object) -> str:
     if checked in ("", ".", ".."):
         # HTTP clients fold dot segments away, in their percent-encoded form too.
         raise ValueError(f"{name} must not be {checked!r}: the URL would mean something else")
-    if name == "task_id" and checked in _SIBLINGS:
+    if checked in _SIBLINGS.get(name, ()):
         raise ValueError(f"{name} must not be {checked!r}: that is the path of another operation")
     if _NOT_IN_IDS.search(checked):
         raise ValueError(f"{name} must have no slash and no control character: {checked!r}")

@@ -345,6 +345,15 @@ _ROWS: Final = (
         operation="error_details",
     ),
     _Row(
+        BadRequest,
+        "A variable's type is unknown to the engine, or its value does not fit it.",
+        400,
+        # It quotes the value, which may hold the words of any other row.
+        message=re.compile(
+            r"\A(Cannot convert value|Unsupported value type|Must provide 'null' or)"
+        ),
+    ),
+    _Row(
         LockLost,
         "Drop the work: the result belongs to whoever holds the lock.",
         400,

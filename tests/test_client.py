@@ -1,0 +1,229 @@
+"""
+What the client looks at before it sends anything, and what it sends then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from camunda_ext import (
+    ExternalTaskClient,
+    ExternalTaskQuery,
+    HistoricExternalTaskLogQuery,
+    NoAnswer,
+)
+from tests.stub import Stub, json_answer, raw_answer
+
+NO_CONTENT = raw_answer("204 No Content")
+ZERO = json_answer(200, {"count": 0})
+WRONG_TYPE = json_answer(400, {"type": "InvalidRequestException", "message": "", "code": None})
+
+
+def sent(stub: Stub) -> list[tuple[str, str, Any]]:
+    """
+    Give method, target and JSON of each request.
+    """
+    return [
+        (one.method, one.target, json.loads(one.body) if one.body else None) for one in stub.seen
+    ]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.set_retries_of(3),
+        lambda client: client.set_retries_of(3, external_task_ids=[]),
+        lambda client: client.set_retries_of(3, process_instance_ids=[]),
+        lambda client: client.set_retries_of(3, external_task_query=ExternalTaskQuery()),
+        lambda client: client.set_retries_async(3, external_task_query=ExternalTaskQuery()),
+        lambda client: client.set_retries_of(
+            3, external_task_query=ExternalTaskQuery().sort_by("id").variable_names_ignore_case()
+        ),
+        lambda client: client.set_retries_of(3, process_instance_query={}),
+        lambda client: client.set_retries_of(
+            3, process_instance_query={"processInstanceIds": [], "active": False, "sorting": [1]}
+        ),
+        lambda client: client.set_retries_async(3, historic_process_instance_query={}),
+        lambda client: client.set_retries_of(
+            3, external_task_ids=["t"], external_task_query=ExternalTaskQuery()
+        ),
+        lambda client: client.set_retries_of(-1, external_task_ids=["t"]),
+        lambda client: client.list(max_results=-1),
+        lambda client: client.list(first_result=-1),
+        lambda client: client.list(max_results=2**31),
+        lambda client: client.list(via="PUT"),
+        lambda client: client.iterate(page_size=1),
+        lambda client: client.list(ExternalTaskQuery().sort_by("id").sort_by("id"), via="GET"),
+        lambda client: client.fetch_and_lock("w", [], max_tasks=1),
+        lambda client: client.complete("t", ""),
+        lambda client: client.complete("count", "w"),
+        lambda client: client.complete("t", "w", {"v": 2**63}),
+        lambda client: client.batch_statistics(""),
+    ],
+)
+def test_what_would_do_more_or_other_than_meant_is_refused(
+    call: Callable[[ExternalTaskClient], object],
+) -> None:
+    """
+    A bulk command without a filter, an empty list, a negative page: nothing is sent.
+    """
+    with Stub() as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(ValueError):  # noqa: PT011  # each has its own sentence
+            call(client)
+        assert stub.seen == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.list("invoice"),
+        lambda client: client.list({"topicName": "invoice"}),
+        lambda client: client.list(HistoricExternalTaskLogQuery()),
+        lambda client: client.count(ExternalTaskQuery),
+        lambda client: client.log_list(ExternalTaskQuery()),
+        lambda client: client.set_retries_of(3, external_task_query={"topicName": "a"}),
+        lambda client: client.set_retries_of(3, external_task_ids="abc"),
+        lambda client: client.topic_names(with_locked_tasks="yes"),
+        lambda client: client.delete_batch("b", cascade="yes"),
+        lambda client: client.fetch_and_lock("w", ["invoice"], max_tasks=1),
+        lambda client: client.complete("t", "w", ["v"]),
+        lambda client: client.get(None),
+    ],
+)
+def test_what_is_of_the_wrong_type_is_refused(call: Callable[[Any], object]) -> None:
+    """
+    A query of another kind would match everything, for the engine ignores what it does not know.
+    """
+    with Stub() as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(TypeError):
+            call(client)
+        assert stub.seen == []
+
+
+def test_everything_can_be_meant() -> None:
+    """
+    Whoever says so may change every task.
+    """
+    with Stub(NO_CONTENT) as stub, ExternalTaskClient(stub.url) as client:
+        client.set_retries_of(3, external_task_query=ExternalTaskQuery(), everything=True)
+        assert sent(stub) == [
+            ("PUT", "/engine-rest/external-task/retries", {"retries": 3, "externalTaskQuery": {}})
+        ]
+
+
+def count_request(body: Mapping[str, object]) -> tuple[str, str, Any]:
+    """
+    Give the request that counts by a body.
+    """
+    return "POST", "/engine-rest/external-task/count", body
+
+
+CONTROL = count_request({"noSuchFilter": {}, "noSuchFilters": "not a list"})
+
+
+def test_young_filters_are_proven_before_a_bulk_command() -> None:
+    """
+    A value of the wrong type is refused by an engine that knows the filter; it is asked once.
+    """
+    query = ExternalTaskQuery().topic("a").external_task_id_in("t").process_definition_key("k")
+    answers = (ZERO, WRONG_TYPE, WRONG_TYPE, NO_CONTENT, NO_CONTENT)
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        client.set_retries_of(3, external_task_query=query)
+        client.set_retries_of(4, external_task_query=query)
+        requests = sent(stub)
+
+    assert requests[:3] == [
+        CONTROL,
+        count_request({"externalTaskIdIn": "not a list"}),
+        count_request({"processDefinitionKey": {}}),
+    ]
+    assert [(method, body["retries"]) for method, _, body in requests[3:]] == [
+        ("PUT", 3),
+        ("PUT", 4),
+    ]
+
+
+def test_a_filter_that_is_ignored_stops_a_bulk_command() -> None:
+    """
+    The engine that counts with a value of the wrong type has not looked at it.
+    """
+    query = ExternalTaskQuery().topic("a").process_definition_key("k")
+    with Stub(ZERO, ZERO) as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(ValueError, match="ignores the filter processDefinitionKey"):
+            client.set_retries_async(3, external_task_query=query)
+        assert sent(stub) == [CONTROL, count_request({"processDefinitionKey": {}})]
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ((WRONG_TYPE,), Exception),
+        ((raw_answer("400 Bad Request"),), Exception),
+        ((ZERO, raw_answer("503 Service Unavailable")), NoAnswer),
+    ],
+)
+def test_what_proves_nothing_stops_a_bulk_command(
+    answers: tuple[bytes, ...], error: type[Exception]
+) -> None:
+    """
+    Where something refuses such values anyway, a refusal says nothing about the filter.
+    """
+    query = ExternalTaskQuery().process_definition_key("k")
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(error):
+            client.set_retries_of(3, external_task_query=query)
+        assert {method for method, _, _ in sent(stub)} == {"POST"}
+
+
+def test_pages_are_asked_for_in_the_order_of_ids() -> None:
+    """
+    The order that shows what was seen is asked for by name, with an offset and a size.
+    """
+    page = json_answer(200, [{"id": "1"}, {"id": "2"}])
+    rest = json_answer(200, [{"id": "2"}])
+    with Stub(page, rest) as stub, ExternalTaskClient(stub.url) as client:
+        tasks = client.iterate(ExternalTaskQuery().topic("a"), page_size=2)
+        assert [task.id for task in tasks] == ["1", "2"]
+        body = {"topicName": "a", "sorting": [{"sortBy": "id", "sortOrder": "asc"}]}
+        assert sent(stub) == [
+            ("POST", "/engine-rest/external-task?firstResult=0&maxResults=2", body),
+            ("POST", "/engine-rest/external-task?firstResult=1&maxResults=2", body),
+        ]
+
+
+def test_dates_go_out_in_the_format_that_the_client_was_told() -> None:
+    """
+    In queries by POST and by GET, and in variables.
+    """
+    moment = datetime(2015, 10, 6, 14, 34, 42, 5000, timezone.utc)
+    query = ExternalTaskQuery().lock_expiration_after(moment)
+    with (
+        Stub(ZERO, ZERO, NO_CONTENT) as stub,
+        ExternalTaskClient(
+            stub.url, date_format="%Y-%m-%dT%H:%M:%S", date_zone="Europe/Berlin"
+        ) as client,
+    ):
+        client.count(query)
+        client.count(query, via="GET")
+        client.complete("t", "w", {"at": moment})
+        assert sent(stub) == [
+            count_request({"lockExpirationAfter": "2015-10-06T16:34:42"}),
+            (
+                "GET",
+                "/engine-rest/external-task/count?lockExpirationAfter=2015-10-06T16%3A34%3A42",
+                None,
+            ),
+            (
+                "POST",
+                "/engine-rest/external-task/t/complete",
+                {
+                    "workerId": "w",
+                    "variables": {"at": {"value": "2015-10-06T16:34:42", "type": "Date"}},
+                },
+            ),
+        ]

@@ -1,0 +1,351 @@
+"""
+A secret that a client was given shows up nowhere, whatever goes wrong with whatever is asked.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import pickle
+import socket
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+import pytest
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from camunda_ext import Basic, Bearer, CamundaError, ExternalTaskClient, Timeout
+from tests.stub import (
+    BROKEN,
+    OPERATIONS,
+    Answer,
+    Operation,
+    Stub,
+    html_answer,
+    json_answer,
+    label,
+    operation,
+    raw_answer,
+    then_close,
+    then_silence,
+)
+
+_PASSWORD: Final = "canary-7f3a"
+#: What none of the places may show: the secret, and how it goes over the wire for the user "kim".
+_SHOWN: Final = (
+    _PASSWORD,
+    "a2ltOmNhbmFyeS03ZjNh",
+    base64.b64encode(_PASSWORD.encode("ascii")).decode("ascii"),
+)
+
+
+class Reckless(AuthBase):
+    """
+    Credentials of a user's own kind, read from a file with a line break at its end.
+    """
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        r.headers["Authorization"] = f"Bearer {_PASSWORD}\n"
+        return r
+
+    def __repr__(self) -> str:
+        return "Reckless()"
+
+
+class Failing(AuthBase):
+    """
+    Credentials of a user's own kind that cannot be had.
+    """
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        raise requests.ConnectionError(f"http://kim:{_PASSWORD}@login.invalid", request=r)
+
+    def __repr__(self) -> str:
+        return "Failing()"
+
+
+def _no_token() -> str:
+    raise RuntimeError(f"no token for kim:{_PASSWORD}")
+
+
+#: A client for a URL, with the secret wherever a client takes one.
+_CLIENTS: Final[Mapping[str, Callable[[str], ExternalTaskClient]]] = {
+    "password": lambda url: ExternalTaskClient(
+        url, auth=("kim", _PASSWORD), timeout=Timeout(read=0.05)
+    ),
+    "token": lambda url: ExternalTaskClient(
+        url, auth=Bearer(_PASSWORD), timeout=Timeout(read=0.05)
+    ),
+    "token of a function": lambda url: ExternalTaskClient(
+        url, auth=Bearer(lambda: _PASSWORD), timeout=Timeout(read=0.05)
+    ),
+    "API key": lambda url: ExternalTaskClient(
+        url, headers={"X-Api-Key": _PASSWORD}, timeout=Timeout(read=0.05)
+    ),
+    "auth of requests": lambda url: ExternalTaskClient(
+        url, auth=HTTPBasicAuth("kim", _PASSWORD), timeout=Timeout(read=0.05)
+    ),
+}
+
+_FAULTS: Final[Mapping[str, Answer]] = {
+    "closed": BROKEN["closed without a word"],
+    "reset": BROKEN["reset without a word"],
+    "no HTTP": BROKEN["no HTTP at all"],
+    "truncated": BROKEN["cut in the body"],
+    "chunked without end": BROKEN["chunked without end"],
+    "no gzip": BROKEN["no gzip where it says so"],
+    "silence": then_silence(),
+    "two lengths": then_close(raw_answer("200 OK", "Content-Length: 5, 6", body=b"hello")),
+    "redirect": raw_answer("302 Found", "Location: /login"),
+    "redirect to nowhere": raw_answer("302 Found", "Location: http://["),
+    "401": raw_answer("401 Unauthorized", 'WWW-Authenticate: Basic realm="default"'),
+    "403": json_answer(403, {"type": "AuthorizationException", "message": "no", "code": 0}),
+    "404": json_answer(404, {"type": "RestException", "message": "no", "code": 0}),
+    "404 page": html_answer("404 Not Found"),
+    "500": json_answer(500, {"type": "ProcessEngineException", "message": "no", "code": 0}),
+    "502 page": html_answer("502 Bad Gateway"),
+    "login page": html_answer("200 OK"),
+    "wrong shape": json_answer(200, {"status": "up"}),
+}
+
+
+@pytest.mark.parametrize("fault", _FAULTS)
+@pytest.mark.parametrize("asked", OPERATIONS, ids=label)
+def test_no_fault_shows_a_password(
+    asked: Operation, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Whatever is asked, and whatever comes of it, no place that people look at shows the password.
+    """
+    caplog.set_level(logging.DEBUG)
+    with Stub(_FAULTS[fault]) as stub, _CLIENTS["password"](stub.url) as client:
+        places = _places(client, asked, caplog)
+
+    assert _leaks(places) == []
+
+
+@pytest.mark.parametrize("fault", [name for name in _FAULTS if name != "silence"])
+@pytest.mark.parametrize("secret", [name for name in _CLIENTS if name != "password"])
+def test_no_fault_shows_any_other_secret(
+    secret: str, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Tokens and API keys are as secret as passwords.
+    """
+    caplog.set_level(logging.DEBUG)
+    with Stub(_FAULTS[fault]) as stub, _CLIENTS[secret](stub.url) as client:
+        places = _places(client, operation("complete"), caplog)
+
+    assert _leaks(places) == []
+
+
+@pytest.mark.parametrize("asked", OPERATIONS, ids=label)
+@pytest.mark.parametrize("secret", _CLIENTS)
+def test_no_unsent_request_shows_a_secret(
+    secret: str, asked: Operation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    What never left is not shown either.
+    """
+    caplog.set_level(logging.DEBUG)
+    with _CLIENTS[secret](_nobody()) as client:
+        places = _places(client, asked, caplog)
+
+    assert _leaks(places) == []
+
+
+@pytest.mark.parametrize("secret", _CLIENTS)
+def test_no_failure_of_tls_shows_a_secret(secret: str, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A certificate that is not trusted ends it before anything is sent.
+    """
+    caplog.set_level(logging.DEBUG)
+    with Stub(tls=True) as stub, _CLIENTS[secret](stub.url) as client:
+        places = _places(client, operation("complete"), caplog)
+
+    assert _leaks(places) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("http://engine.invalid/engine-rest", "http"),
+        ("https://engine.invalid/engine-rest", "https"),
+    ],
+)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        then_close(b""),
+        raw_answer("407 Proxy Authentication Required"),
+        html_answer("502 Bad Gateway"),
+    ],
+    ids=["refused", "closed", "407", "502"],
+)
+def test_no_proxy_shows_its_password(
+    answer: Answer | None, url: str, proxy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A proxy's URL may hold its credentials: they are for the proxy alone.
+    """
+    caplog.set_level(logging.DEBUG)
+    with Stub(answer or b"") as stub:
+        place = f"127.0.0.1:{stub.port}" if answer is not None else _nobody().partition("//")[2]
+        proxies = {proxy: f"http://kim:{_PASSWORD}@{place}"}
+        with ExternalTaskClient(url, proxies=proxies) as client:
+            places = _places(client, operation("complete"), caplog)
+
+    assert _leaks(places) == []
+
+
+@pytest.mark.parametrize("auth", [Reckless(), Failing(), Bearer(_no_token)], ids=repr)
+def test_no_auth_that_fails_shows_a_secret(
+    auth: AuthBase, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    What a user's own auth object gets wrong is told without the secret in its words.
+    """
+    caplog.set_level(logging.DEBUG)
+    with Stub() as stub, ExternalTaskClient(stub.url, auth=auth) as client:
+        places = _places(client, operation("complete"), caplog)
+
+    assert _leaks(places) == []
+    assert stub.seen == []
+
+
+def test_success_shows_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A log of what went well has no place for credentials.
+    """
+    caplog.set_level(logging.DEBUG)
+    with Stub() as stub, ExternalTaskClient(stub.url, auth=("kim", _PASSWORD)) as client:
+        client.unlock("t1")
+
+    assert _leaks({"log": _log(caplog)}) == []
+    assert [record.name for record in caplog.records if record.name == "camunda_ext"] == [
+        "camunda_ext"
+    ]
+
+
+def test_an_injected_sessions_secret_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    What the user's own session is authenticated with stays there.
+    """
+    caplog.set_level(logging.DEBUG)
+    with Stub(BROKEN["closed without a word"]) as stub, requests.Session() as session:
+        session.auth = ("kim", _PASSWORD)
+        session.headers["X-Api-Key"] = _PASSWORD
+        with ExternalTaskClient(stub.url, session=session) as client:
+            places = _places(client, operation("complete"), caplog)
+
+    assert _leaks(places) == []
+
+
+def test_no_redirect_takes_a_secret_along() -> None:
+    """
+    The host that a redirect names sees no request at all, and no API key.
+    """
+    with Stub() as other:
+        answer = raw_answer("307 Temporary Redirect", f"Location: {other.url}/external-task")
+        with (
+            Stub(answer) as stub,
+            _CLIENTS["API key"](stub.url) as client,
+            pytest.raises(CamundaError),
+        ):
+            client.complete("t1", "w1")
+
+    assert (len(stub.seen), other.connections) == (1, 0)
+
+
+def test_the_canary_is_seen_where_it_is() -> None:
+    """
+    The search itself finds a secret in text, on the wire, in locals and in a cause.
+    """
+    held = Basic("kim", _PASSWORD)
+
+    def fail() -> None:
+        header = held(requests.Request("GET", "http://a/").prepare()).headers["Authorization"]
+        assert header
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no") as caught:
+        fail()
+    try:
+        raise KeyError(_PASSWORD)
+    except KeyError as cause:
+        chained = RuntimeError("no")
+        chained.__context__ = cause
+
+    assert _leaks({"plain": "", "args": _PASSWORD}) == ["args"]
+    assert _leaks({"traceback": _traceback(caught.value)}) == ["traceback"]
+    assert _leaks({"chain": _chain(chained)}) == ["chain"]
+
+
+# ------------------------------------------------------------------------------------------- tools
+
+
+def _places(
+    client: ExternalTaskClient, asked: Operation, caplog: pytest.LogCaptureFixture
+) -> dict[str, str]:
+    """
+    Give what shows, by place, after a call that fails.
+    """
+    with pytest.raises(CamundaError) as caught:
+        asked.call(client)
+    error = caught.value
+    return {
+        "str": str(error),
+        "repr": repr(error),
+        "args": repr(error.args),
+        "attributes": repr(vars(error)),
+        "attempts": repr([attrs.asdict(attempt) for attempt in error.attempts]),
+        "chain": _chain(error),
+        "traceback": _traceback(error),
+        "log": _log(caplog),
+        "pickle": pickle.dumps(error).decode("latin-1"),
+        "client": repr(client) + str(client),
+        "transport": repr(client._transport),
+    }
+
+
+def _chain(error: BaseException | None) -> str:
+    """
+    Give all that an exception came from, shown or not.
+    """
+    found: list[Any] = []
+    todo = [error]
+    while todo:
+        one = todo.pop()
+        if one is not None and one not in found:
+            found.append(one)
+            todo += [one.__cause__, one.__context__]
+    return "\n".join(f"{one} {one!r} {vars(one)}" for one in found)
+
+
+def _traceback(error: BaseException) -> str:
+    """
+    Give what error trackers show: each frame with its local variables, causes included.
+    """
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "".join(told.format())
+
+
+def _log(caplog: pytest.LogCaptureFixture) -> str:
+    return "\n".join(f"{record.getMessage()} {record.args!r}" for record in caplog.records)
+
+
+def _leaks(places: Mapping[str, str]) -> list[str]:
+    return [place for place, text in places.items() if any(one in text for one in _SHOWN)]
+
+
+def _nobody() -> str:
+    """
+    Give a URL on this machine where nobody listens.
+    """
+    with socket.socket() as once:
+        once.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{once.getsockname()[1]}/engine-rest"
