@@ -22,17 +22,14 @@ class Request(Generic[T]):
     #: Name of the client's method.
     operation: str
 
-    #: The HTTP method.
-    method: str
-
-    #: The path below the engine, with ``{name}`` where an id belongs.
-    path: str
+    #: The HTTP method, and the path below the engine with ``{name}`` where an id belongs.
+    endpoint: str
 
     #: What is due: nothing (204), text (also 204), bytes, or else JSON of this shape.
     returns: type[T]
 
     #: The ids.
-    ids: Mapping[str, str] = attrs.field(kw_only=True, factory=dict)
+    ids: Mapping[str, str] = attrs.field(factory=dict)
 
     #: The query of the URL.
     params: Mapping[str, str] = attrs.field(kw_only=True, factory=dict)

@@ -229,9 +229,7 @@ class ExternalTaskClient:
             TaskNotFound: There is no such task, or the user may not see it.
         """
         return self._send(
-            Request(
-                "get", "GET", "/external-task/{task_id}", ExternalTask, ids={"task_id": task_id}
-            )
+            Request("get", "GET /external-task/{task_id}", ExternalTask, {"task_id": task_id})
         )
 
     def error_details(self, task_id: str) -> str | None:
@@ -244,10 +242,9 @@ class ExternalTaskClient:
         return self._send(
             Request[str | None](
                 "error_details",
-                "GET",
-                "/external-task/{task_id}/errorDetails",
+                "GET /external-task/{task_id}/errorDetails",
                 str,
-                ids={"task_id": task_id},
+                {"task_id": task_id},
             )
         )
 
@@ -276,8 +273,7 @@ class ExternalTaskClient:
         return self._send(
             Request(
                 "topic_names",
-                "GET",
-                "/external-task/topic-names",
+                "GET /external-task/topic-names",
                 tuple[str, ...],
                 params=_wire.project({name: flag for name, flag in flags.items() if flag}),
                 since="7.13",
@@ -297,10 +293,9 @@ class ExternalTaskClient:
         return self._send(
             Request(
                 "variable_file",
-                "GET",
-                "/process-instance/{process_instance_id}/variables/{name}/data",
+                "GET /process-instance/{process_instance_id}/variables/{name}/data",
                 bytes,
-                ids={"process_instance_id": process_instance_id, "name": name},
+                {"process_instance_id": process_instance_id, "name": name},
             )
         )
 
@@ -350,8 +345,7 @@ class ExternalTaskClient:
         return self._send(
             Request(
                 "fetch_and_lock",
-                "POST",
-                "/external-task/fetchAndLock",
+                "POST /external-task/fetchAndLock",
                 tuple[LockedExternalTask, ...],
                 body=body,
                 extra_time=(body.async_response_timeout or 0) / 1000,
@@ -624,8 +618,7 @@ class ExternalTaskClient:
         self._send(
             Request(
                 "set_retries_of",
-                "PUT",
-                "/external-task/retries",
+                "PUT /external-task/retries",
                 NoneType,
                 body=body,
                 since="7.8",
@@ -671,8 +664,7 @@ class ExternalTaskClient:
         return self._send(
             Request(
                 "set_retries_async",
-                "POST",
-                "/external-task/retries-async",
+                "POST /external-task/retries-async",
                 Batch,
                 body=body,
                 since="7.8",
@@ -726,10 +718,9 @@ class ExternalTaskClient:
         return self._send(
             Request(
                 "log_get",
-                "GET",
-                "/history/external-task-log/{log_id}",
+                "GET /history/external-task-log/{log_id}",
                 HistoricExternalTaskLog,
-                ids={"log_id": log_id},
+                {"log_id": log_id},
                 since="7.7",
             )
         )
@@ -744,10 +735,9 @@ class ExternalTaskClient:
         return self._send(
             Request[str | None](
                 "log_error_details",
-                "GET",
-                "/history/external-task-log/{log_id}/error-details",
+                "GET /history/external-task-log/{log_id}/error-details",
                 str,
-                ids={"log_id": log_id},
+                {"log_id": log_id},
                 since="7.7",
             )
         )
@@ -761,9 +751,7 @@ class ExternalTaskClient:
         Raises:
             NotFound: There is no such batch; a finished one is gone.
         """
-        return self._send(
-            Request("batch", "GET", "/batch/{batch_id}", Batch, ids={"batch_id": batch_id})
-        )
+        return self._send(Request("batch", "GET /batch/{batch_id}", Batch, {"batch_id": batch_id}))
 
     def batch_statistics(self, batch_id: str) -> BatchStatistics | None:
         """
@@ -773,8 +761,7 @@ class ExternalTaskClient:
         found = self._send(
             Request(
                 "batch_statistics",
-                "GET",
-                "/batch/statistics",
+                "GET /batch/statistics",
                 tuple[BatchStatistics, ...],
                 params={"batchId": batch_id},
             )
@@ -791,10 +778,9 @@ class ExternalTaskClient:
         self._send(
             Request(
                 "suspend_batch",
-                "PUT",
-                "/batch/{batch_id}/suspended",
+                "PUT /batch/{batch_id}/suspended",
                 NoneType,
-                ids={"batch_id": batch_id},
+                {"batch_id": batch_id},
                 body=SuspensionState(suspended=suspended),
                 doubt=_BATCH_LOOK,
             )
@@ -813,10 +799,9 @@ class ExternalTaskClient:
         self._send(
             Request(
                 "delete_batch",
-                "DELETE",
-                "/batch/{batch_id}",
+                "DELETE /batch/{batch_id}",
                 NoneType,
-                ids={"batch_id": batch_id},
+                {"batch_id": batch_id},
                 params=_wire.project({"cascade": _check.flag("cascade", cascade)}),
                 doubt=_BATCH_LOOK,
             )
@@ -830,7 +815,7 @@ class ExternalTaskClient:
 
         Operaton and CIB seven count from 1: do not compare numbers of different vendors.
         """
-        return self._send(Request("version", "GET", "/version", Version, since="7.8")).version
+        return self._send(Request("version", "GET /version", Version, since="7.8")).version
 
     # ------------------------------------------------------------------------------- how it is done
 
@@ -853,8 +838,7 @@ class ExternalTaskClient:
         return self._send(
             Request(
                 operation,
-                via,
-                path,
+                f"{via} {path}",
                 returns,
                 params={**(_wire.project(body) if via == "GET" else {}), **(page or {})},
                 body=body if via == "POST" else None,
@@ -875,10 +859,9 @@ class ExternalTaskClient:
         self._send(
             Request(
                 operation,
-                method,
-                "/external-task/{task_id}/" + (path or operation),
+                f"{method} /external-task/{{task_id}}/{path or operation}",
                 NoneType,
-                ids={"task_id": task_id},
+                {"task_id": task_id},
                 body=body,
                 since=since,
                 doubt=_LOOK_AT_TASK,
@@ -939,7 +922,7 @@ class ExternalTaskClient:
                 )
 
     def _probe(self, body: Mapping[str, object]) -> None:
-        self._send(Request("count", "POST", "/external-task/count", CountResult, body=body))
+        self._send(Request("count", "POST /external-task/count", CountResult, body=body))
 
     def _send(self, request: Request[T]) -> T:
         """
@@ -966,7 +949,8 @@ class ExternalTaskClient:
         raise error
 
     def _to_http(self, request: Request[Any]) -> tuple[errors.Call, HttpRequest]:
-        url = _wire.url(self._base, request.path, request.ids, request.params)
+        method, path = request.endpoint.split(" ", 1)
+        url = _wire.url(self._base, path, request.ids, request.params)
         headers = {"Accept": _ACCEPT.get(request.returns, "application/json")}
         content = None
         if request.body is not None:
@@ -975,14 +959,14 @@ class ExternalTaskClient:
         named_tasks = getattr(request.body, "external_task_ids", None) or ()
         call = errors.Call(
             operation=request.operation,
-            method=request.method,
+            method=method,
             url=url,
             task_ids=(*request.ids.values(), *named_tasks),
             since=request.since,
             doubt=request.doubt,
         )
         return call, HttpRequest(
-            method=request.method,
+            method=method,
             url=url,
             headers=headers,
             content=content,
