@@ -1,0 +1,3 @@
+"""
+The numbered cases of the contract of the API, on real engines.
+"""

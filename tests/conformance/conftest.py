@@ -1,0 +1,28 @@
+"""
+The engine as the cases have it.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conformance.live import Live, live_on
+from tests.engines.launch import RunningEngine
+
+
+@pytest.fixture
+def live(engine: RunningEngine) -> Iterator[Live]:
+    """
+    An engine without authentication, and processes of the test's own.
+    """
+    with live_on(engine) as live:
+        yield live
+
+
+@pytest.fixture
+def guarded(guarded_engine: RunningEngine) -> Iterator[Live]:
+    """
+    An engine with Basic auth and authorizations, as its administrator sees it.
+    """
+    with live_on(guarded_engine, auth=guarded_engine.admin) as live:
+        yield live

@@ -1,0 +1,88 @@
+"""
+The processes that the cases start, as BPMN.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+_DEFINITIONS: Final = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
+    xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="conformance">
+  <error id="e1" errorCode="E1"/>
+  <process id="{key}" name="My process" isExecutable="true" camunda:historyTimeToLive="1">
+    <startEvent id="start"/>
+    <sequenceFlow id="first" sourceRef="start" targetRef="{first}"/>
+    {elements}
+    <endEvent id="end"/>
+  </process>
+</definitions>
+"""
+
+_TASK: Final = """
+    <serviceTask id="work" camunda:type="external" camunda:topic="{topic_a}">
+      <extensionElements>
+        <camunda:properties><camunda:property name="k" value="v"/></camunda:properties>
+        {inputs}
+      </extensionElements>
+    </serviceTask>
+    <sequenceFlow id="worked" sourceRef="work" targetRef="after"/>
+    <userTask id="after"/>
+    <sequenceFlow id="last" sourceRef="after" targetRef="end"/>
+"""
+
+_INPUT: Final = """
+        <camunda:inputOutput>
+          <camunda:inputParameter name="l">local</camunda:inputParameter>
+        </camunda:inputOutput>
+"""
+
+_BOUNDARY: Final = """
+    <boundaryEvent id="boundary" attachedToRef="work"><errorEventDefinition errorRef="e1"/>
+    </boundaryEvent>
+    <sequenceFlow id="thrown" sourceRef="boundary" targetRef="caught"/>
+    <userTask id="caught"/>
+    <sequenceFlow id="done" sourceRef="caught" targetRef="end"/>
+"""
+
+_PARALLEL: Final = """
+    <parallelGateway id="fork"/>
+    <sequenceFlow id="to_a" sourceRef="fork" targetRef="work_a"/>
+    <sequenceFlow id="to_b" sourceRef="fork" targetRef="work_b"/>
+    <serviceTask id="work_a" camunda:type="external" camunda:topic="{topic_a}"/>
+    <serviceTask id="work_b" camunda:type="external" camunda:topic="{topic_b}"/>
+    <sequenceFlow id="from_a" sourceRef="work_a" targetRef="join"/>
+    <sequenceFlow id="from_b" sourceRef="work_b" targetRef="join"/>
+    <parallelGateway id="join"/>
+    <sequenceFlow id="last" sourceRef="join" targetRef="end"/>
+"""
+
+_SEQUENCE: Final = """
+    <serviceTask id="work" camunda:type="external" camunda:topic="{topic_a}"/>
+    <sequenceFlow id="worked" sourceRef="work" targetRef="again"/>
+    <serviceTask id="again" camunda:type="external" camunda:topic="{topic_a}"/>
+    <sequenceFlow id="last" sourceRef="again" targetRef="end"/>
+"""
+
+#: By the name that the contract has for it: the first element, and all between start and end.
+_PROCESSES: Final[Mapping[str, tuple[str, str]]] = {
+    # One external task, and a user task after it.
+    "P": ("work", _TASK.replace("{inputs}", "")),
+    # The same with an input parameter, a variable in the external task's own scope.
+    "P_with_input": ("work", _TASK.replace("{inputs}", _INPUT)),
+    # Two external tasks at the same time.
+    "Q": ("fork", _PARALLEL),
+    # Two external tasks of one topic, one after the other.
+    "S": ("work", _SEQUENCE),
+    # As P, and a boundary event that catches the error E1.
+    "R": ("work", _TASK.replace("{inputs}", "") + _BOUNDARY),
+}
+
+
+def bpmn(name: str, *, key: str, topic_a: str, topic_b: str) -> str:
+    """
+    The model of one process, with a key and topics of the caller's own.
+    """
+    first, elements = _PROCESSES[name]
+    filled = elements.format(topic_a=topic_a, topic_b=topic_b)
+    return _DEFINITIONS.format(key=key, first=first, elements=filled)
