@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Final, TypeVar, get_args
+
+from camunda_ext._json import MODERN
 
 INT32: Final = 2**31 - 1
 INT64: Final = 2**63 - 1
@@ -29,7 +31,7 @@ def text(name: str, value: object) -> str:
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {_said(value)}")
-    return value
+    return str.__str__(value)  # plain, of an enum's member too
 
 
 def worker_id(name: str, value: object) -> str:
@@ -69,6 +71,13 @@ def texts(name: str, values: object) -> tuple[str, ...]:
     return tuple(text(f"each of {name}", value) for value in values)
 
 
+def ids(name: str, values: object) -> tuple[str, ...]:
+    """
+    Give back *values* like `some_texts`, but refuse an empty one among them.
+    """
+    return tuple(not_blank(f"each of {name}", value) for value in some_texts(name, values))
+
+
 def some_texts(name: str, values: object) -> tuple[str, ...]:
     """
     Give back *values* like `texts`, but refuse none at all.
@@ -78,6 +87,15 @@ def some_texts(name: str, values: object) -> tuple[str, ...]:
         # ExternalTaskQueryDto.java sets a list filter only where the list is not empty.
         raise ValueError(f"{name} is empty: the engine ignores an empty list and takes everything")
     return checked
+
+
+def mapping(name: str, value: object) -> Mapping[str, object]:
+    """
+    Give back *value* if it is a mapping.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping, not {_said(value)}")
+    return value
 
 
 def flag(name: str, value: object) -> bool:
@@ -97,7 +115,7 @@ def integer(name: str, value: object, *, low: int = -INT64 - 1, high: int = INT6
         raise TypeError(f"{name} must be an int, not {_said(value)}")
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {low} to {high}, not {value}")
-    return value
+    return int(value)  # plain, of an enum's member too
 
 
 def milliseconds(name: str, value: object, *, low: int = 1, high: int = _LONGEST) -> int:
@@ -132,9 +150,11 @@ def aware(name: str, value: object) -> datetime:
         )
     if offset.microseconds or offset.seconds % 60:
         value, offset = value.astimezone(timezone.utc), timedelta(0)
-    return value.replace(
+    kept = value.replace(
         microsecond=value.microsecond // 1000 * 1000, tzinfo=timezone(offset), fold=0
     )
+    MODERN.format(kept)  # which refuses days that the engine's calendar lacks
+    return kept
 
 
 def choice(name: str, value: object, kind: type[E]) -> E:

@@ -79,6 +79,19 @@ _MODERN_DATE: Final = re.compile(
 _LAST_MOMENT: Final = datetime.max.replace(tzinfo=timezone.utc)
 
 
+def aware_date(text: str) -> datetime:
+    """
+    Read a date that names its zone, and that Python can hold.
+
+    Raises:
+        ValueError: It is no such date.
+    """
+    found = _MODERN_DATE.fullmatch(text)
+    if found is None or len(found[1]) > 4 or not (found[8] or found[9]):
+        raise ValueError(f"{text!r:.60} is no date with a zone")
+    return MODERN.parse(text)
+
+
 @attrs.frozen
 class DateFormat:
     """
@@ -96,11 +109,24 @@ class DateFormat:
     zone: tzinfo | None = None
 
     def __attrs_post_init__(self) -> None:
-        if self.pattern is not None and "%z" not in self.pattern and self.zone is None:
+        if self.zone is not None and not isinstance(self.zone, tzinfo):
+            raise TypeError(f"date_zone must be a tzinfo or a name, not {self.zone!r:.60}")
+        if self.pattern is None:
+            if self.zone is not None:
+                raise ValueError(
+                    "date_zone needs a date_format: without one, dates name their zone"
+                )
+            return
+        if not isinstance(self.pattern, str):
+            raise TypeError(f"date_format must be a str, not {self.pattern!r:.60}")
+        if "%z" not in self.pattern and self.zone is None:
             raise ValueError(
                 f"date_format {self.pattern!r} writes no zone (%z): pass date_zone= as well, "
                 "the zone that the server's clock runs in"
             )
+        moment = datetime(2026, 11, 22, 13, 14, 15, tzinfo=timezone.utc)
+        if self.parse(self.format(moment)) != moment:
+            raise ValueError(f"date_format {self.pattern!r} does not hold the whole of a date")
 
     def format(self, value: datetime) -> str:
         """

@@ -48,19 +48,34 @@ def walk(
         in_id_order:
             Whether results come in ascending order of their ids, so that the last one tells what
             was seen. Otherwise all ids are remembered.
+
+    Raises:
+        RuntimeError: The ids do not ascend after all, and it cannot be told any more what was seen.
     """
     seen: _UpToLast | set[str] = _UpToLast() if in_id_order else set()
     offset, step, surviving, survival = 0, _first_step(page_size), 0, 1.0
     given: Sequence[T] = ()
+    # Results that may be there still, of those that were given before ids were remembered.
+    forgotten = 0
     while True:
         page = fetch(offset, page_size)
-        if offset and not (page and page[0].id in seen):
-            offset, step = max(0, offset - step), step * 2
-            continue
+        known = [one.id in seen for one in page]
         if isinstance(seen, _UpToLast) and not _ascending(page):
             # The database sorts by other rules than Python: from here on, remember.
-            seen = {one.id for one in given}
-        new = [one for one in page if one.id not in seen]
+            seen, forgotten = {one.id for one in given}, surviving
+            continue
+        if offset and not any(known if forgotten else known[:1]):
+            offset, step = max(0, offset - step), step * 2
+            continue
+        if forgotten and page and not any(known):
+            raise RuntimeError(
+                "this database does not sort ids as Python does, and all that was given last is "
+                "gone: sort the query by something else as well, and all ids will be remembered"
+            )
+        if forgotten:
+            # What stands before something that was given was given, too.
+            known = [any(known[index:]) for index in range(len(known))]
+        new = [one for one, was_given in zip(page, known, strict=True) if not was_given]
         left = offset + len(page) - len(new)
         if given:
             # How many of the page before are still there is the best guess for this one.

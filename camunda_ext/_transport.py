@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import attrs
 import requests
 import urllib3
+from requests import Session as Session
 from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
@@ -36,11 +37,13 @@ class TransportFailure(Exception):
     No answer came.
     """
 
-    def __init__(self, reason: str, *, sent: bool) -> None:
+    def __init__(self, reason: str, *, sent: bool, status: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         #: Whether the request may have left.
         self.sent = sent
+        #: The status of an answer that did not come whole.
+        self.status = status
 
 
 class Transport(Protocol):
@@ -82,10 +85,10 @@ class RequestsTransport:
     _cert: str | tuple[str, str] | None = attrs.field(default=None, repr=False)
     _proxies: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     _local: threading.local = attrs.field(factory=threading.local, init=False, repr=False)
-    _opened: weakref.WeakSet[requests.Session] = attrs.field(
-        factory=weakref.WeakSet, init=False, repr=False
+    # By id, for all threads; without a lock, which a fork could leave locked in the child.
+    _opened: weakref.WeakValueDictionary[int, requests.Session] = attrs.field(
+        factory=weakref.WeakValueDictionary, init=False, repr=False
     )
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
     _closed: bool = attrs.field(default=False, init=False)
 
     def send(self, request: HttpRequest) -> HttpResponse:
@@ -94,18 +97,25 @@ class RequestsTransport:
         """
         if self._closed:
             raise RuntimeError("the client is closed")
-        failure: TransportFailure
+        timeout = request.timeout
+        deadline = None if timeout.total is None else monotonic() + timeout.total
+        status: int | None = None
         try:
-            return self._send(request)
+            with self._ask(request) as response:
+                status = response.status_code
+                if status < 200:
+                    # The real answer is to come, and would be taken for that of the next request.
+                    response.connection.close()
+                return HttpResponse(
+                    status=status,
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                    content=self._read(response, deadline),
+                )
         except AuthFailed as error:
             failure = TransportFailure(str(error), sent=False)
-        except (
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            OSError,
-            ValueError,
-        ) as error:
-            failure = TransportFailure(_reason(error), sent=self._was_sent(error, request.url))
+        except _FAILURES as error:
+            sent = status is not None or self._was_sent(error, request.url)
+            failure = TransportFailure(_reason(error), sent=sent, status=status)
         # Raised out here, so that the failure has no context: that one would hold the request.
         raise failure
 
@@ -114,44 +124,36 @@ class RequestsTransport:
         Close the sessions of all threads.
         """
         self._closed = True
-        with self._lock:
-            sessions = list(self._opened)
-        for session in sessions:
-            session.close()
+        for opened in self._opened.valuerefs():
+            session = opened()
+            if session is not None:
+                session.close()
 
-    def _send(self, request: HttpRequest) -> HttpResponse:
+    def _ask(self, request: HttpRequest) -> requests.Response:
         timeout = request.timeout
-        deadline = None if timeout.total is None else monotonic() + timeout.total
         connect, read = (
             min(filter(None, (one, timeout.total)), default=None)
             for one in (timeout.connect, timeout.read)
         )
-        with self._session().request(
+        return self._session().request(
             request.method,
             request.url,
             data=request.content,
-            headers={**self._headers, **request.headers, "Accept-Encoding": "gzip"},
+            headers={**self._headers, **request.headers},
             auth=self._auth,
             timeout=(connect, read),
             allow_redirects=False,
             stream=True,
-        ) as response:
-            if response.status_code < 200:
-                # The real answer is still to come, and would be taken for that of the next request.
-                response.connection.close()
-            return HttpResponse(
-                status=response.status_code,
-                headers={name.lower(): value for name, value in response.headers.items()},
-                content=self._read(response, deadline),
-            )
+        )
 
     def _read(self, response: requests.Response, deadline: float | None) -> bytes:
-        if (self._own is not None and response.is_redirect) or not hasattr(response.raw, "read1"):
+        own = self._own is not None
+        if (own and response.is_redirect) or not hasattr(response.raw, "read1"):
             # Requests has read it, to say what comes next; or an adapter of the user's own will.
             return response.content
-        content = b"".join(_pieces(response.raw, deadline))
+        content = b"".join(_pieces(response.raw, deadline, decode=own))
         encoding = response.headers.get("Content-Encoding", "identity").lower()
-        if encoding == "identity":
+        if own or encoding == "identity":
             return content
         if encoding != "gzip":
             raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
@@ -192,11 +194,11 @@ class RequestsTransport:
         session.verify = self._verify
         session.cert = self._cert
         session.proxies = dict(self._proxies)
+        session.headers["Accept-Encoding"] = "gzip"
         session.headers["User-Agent"] = (
             f"camunda_ext/{__version__} {session.headers['User-Agent']!s}"
         )
-        with self._lock:
-            self._opened.add(session)
+        self._opened[id(session)] = session
         return session
 
 
@@ -304,15 +306,23 @@ def _retries(session: requests.Session, url: str) -> bool:
     return getattr(retries, "total", None) != 0
 
 
-def _pieces(raw: Any, deadline: float | None) -> Iterator[bytes]:
+def _pieces(raw: Any, deadline: float | None, *, decode: bool) -> Iterator[bytes]:
     """
     Read the body in what comes at a time: the read time-out alone does not end a drip.
     """
-    while piece := raw.read1(_PIECE, decode_content=False):
+    while piece := raw.read1(_PIECE, decode_content=decode):
         yield piece
         if deadline is not None and monotonic() > deadline:
             raise requests.ReadTimeout("the answer took longer than the whole call may take")
 
+
+#: What requests raises, or lets through from below.
+_FAILURES: Final = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ValueError,
+)
 
 #: What is raised before there is anything to send.
 _NEVER_SENT: Final[tuple[type[Exception], ...]] = (

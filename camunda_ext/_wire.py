@@ -54,11 +54,9 @@ def encode(value: Any, dates: DateFormat = MODERN) -> Any:
     """
     Give what JSON has for *value*: an attrs instance, or what one holds.
     """
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
     if isinstance(value, enum.Enum):
         return value.value
-    if isinstance(value, str):
+    if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, datetime):
         return dates.format(value)
@@ -70,6 +68,8 @@ def encode(value: Any, dates: DateFormat = MODERN) -> Any:
         return {name: encode(item, dates) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [encode(item, dates) for item in value]
+    if not attrs.has(type(value)):
+        raise TypeError(f"{type(value).__name__} {value!r:.60} has no form in JSON")
     fields = {
         wire_name(field.name): getattr(value, field.name) for field in attrs.fields(type(value))
     }
@@ -112,6 +112,11 @@ def _converter(dates: DateFormat) -> cattrs.Converter:
     converter.register_structure_hook(
         Variables, lambda value, _: _variables(_exactly(value, dict), dates)
     )
+    # An odd property or variable is for whoever looks at it, and no reason to refuse its page.
+    converter.register_structure_hook_func(
+        lambda kind: getattr(kind, "__origin__", None) is Mapping,
+        lambda value, _: _exactly(value, dict),
+    )
     converter.register_structure_hook_func(
         lambda kind: getattr(kind, "__origin__", None) is tuple,
         lambda value, kind: tuple(
@@ -131,14 +136,17 @@ def _exactly(value: Any, kind: type) -> Any:
 
 
 def _variables(value: Mapping[str, Any], dates: DateFormat) -> Variables:
-    return Variables(
-        {
-            name: VariableValue(
-                value=one.get("value"), type=one.get("type"), value_info=one.get("valueInfo") or {}
-            )
-            for name, one in value.items()
-        },
-        dates,
+    return Variables({name: _variable(one) for name, one in value.items()}, dates)
+
+
+def _variable(one: Any) -> VariableValue:
+    if not isinstance(one, dict):
+        return VariableValue(value=one)
+    info = one.get("valueInfo")
+    return VariableValue(
+        value=one.get("value"),
+        type=one.get("type"),
+        value_info=info if isinstance(info, dict) else {},
     )
 
 
@@ -183,7 +191,11 @@ def project(body: Mapping[str, Any]) -> dict[str, str]:
             params[name] = _comma_list(name, value)
         else:
             params[name] = _parameter(name, str(value))
-    if len(urlencode(params)) > _LONGEST_QUERY:
+    try:
+        length = len(urlencode(params))
+    except UnicodeEncodeError:
+        raise ValueError(f"half of an emoji cannot stand in a URL: {_POST}") from None
+    if length > _LONGEST_QUERY:
         raise ValueError(f"longer than the {_LONGEST_QUERY} bytes that a URL may have: {_POST}")
     return params
 

@@ -13,7 +13,12 @@ import requests
 from requests.auth import AuthBase
 
 #: What a client takes for ``auth``.
-Auth = tuple[str, str] | AuthBase | None
+Auth = (
+    tuple[str, str]
+    | AuthBase
+    | Callable[[requests.PreparedRequest], requests.PreparedRequest]
+    | None
+)
 
 
 class AuthFailed(Exception):

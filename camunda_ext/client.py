@@ -10,15 +10,14 @@ from datetime import timedelta, tzinfo
 from time import monotonic
 from types import NoneType, TracebackType
 from typing import Any, Final, Literal, TypeVar
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
-import requests
 
 from camunda_ext import _check, _pages, _wire, errors
 from camunda_ext._json import DateFormat, dumps
 from camunda_ext._request import HttpRequest, HttpResponse, Request, Timeout
-from camunda_ext._transport import Transport, TransportFailure, to_base, to_transport
+from camunda_ext._transport import Session, Transport, TransportFailure, to_base, to_transport
 from camunda_ext.auth import Auth, to_auth
 from camunda_ext.dto import (
     Batch,
@@ -46,6 +45,7 @@ from camunda_ext.history import HistoricExternalTaskLogQuery
 from camunda_ext.query import OLDEST, ExternalTaskQuery, Query, SortBy
 
 T = TypeVar("T")
+Q = TypeVar("Q", bound=Query)
 
 Via = Literal["POST", "GET"]
 
@@ -110,7 +110,7 @@ class ExternalTaskClient:
         *,
         auth: Auth = None,
         engine: str | None = None,
-        session: requests.Session | None = None,
+        session: Session | None = None,
         timeout: Timeout | float | None = None,
         verify: bool | str = True,
         cert: str | tuple[str, str] | None = None,
@@ -123,8 +123,7 @@ class ExternalTaskClient:
         if engine is not None:
             self._base += f"/engine/{_wire.segment('engine', engine)}"
         self._timeout = Timeout.of(timeout)
-        zone = ZoneInfo(date_zone) if isinstance(date_zone, str) else date_zone
-        self._dates = DateFormat(date_format, zone)
+        self._dates = DateFormat(date_format, _to_zone(date_zone))
         self._honoured: set[str] = set()
         transport = to_transport(
             self._base,
@@ -210,9 +209,13 @@ class ExternalTaskClient:
 
         Args:
             page_size: How many tasks to ask for at a time, at least 2.
+
+        Raises:
+            RuntimeError: The database does not sort ids as Python does, and it cannot be told any
+                more what was given: sort by something of your own.
         """
         _check.integer("page_size", page_size, low=2, high=_check.INT32)
-        asked = ExternalTaskQuery() if query is None else query
+        asked = _to_query(query, ExternalTaskQuery)
         by_id = asked.sorting in ((), (Sorting(SortBy.ID.value),))
         ordered = asked.unsorted().sort_by(SortBy.ID) if by_id else asked
         return _pages.walk(
@@ -586,7 +589,8 @@ class ExternalTaskClient:
 
             external_task_query:
                 Tasks by a query. Before anything is changed, the engine is asked whether it knows
-                the younger ones of its filters.
+                the younger ones of its filters. Engines up to 7.24 fail on ``process_variable()``
+                here: pass the ids of `list()` instead.
 
             process_instance_ids: All tasks of these process instances.
 
@@ -830,11 +834,8 @@ class ExternalTaskClient:
         page: Mapping[str, str] | None = None,
         since: str = OLDEST,
     ) -> T:
-        query = kind() if query is None else query
-        if not isinstance(query, kind):
-            raise TypeError(f"query must be of {kind.__name__}, not {type(query).__name__}")
         _check.literal("via", via, Via)
-        body = _wire.encode(query, self._dates)
+        body = _wire.encode(_to_query(query, kind), self._dates)
         return self._send(
             Request(
                 operation,
@@ -934,7 +935,11 @@ class ExternalTaskClient:
             response = self._transport.send(asked)
             answer: T = _read(request.returns, response, self._dates)
         except TransportFailure as failure:
-            error = (errors.no_answer if failure.sent else errors.not_sent)(call, failure.reason)
+            error = (
+                errors.no_answer(call, failure.reason, failure.status)
+                if failure.sent
+                else errors.not_sent(call, failure.reason)
+            )
         except _NotDue as problem:
             error = errors.from_response(
                 call, response.status, response.content, reason=str(problem)
@@ -961,7 +966,7 @@ class ExternalTaskClient:
             operation=request.operation,
             method=method,
             url=url,
-            task_ids=(*request.ids.values(), *named_tasks),
+            task_ids=(*filter(None, [request.ids.get("task_id")]), *named_tasks),
             since=request.since,
             doubt=request.doubt,
         )
@@ -1007,13 +1012,34 @@ def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
         ):
             raise _NotDue(f"a file was due, not {kind or 'nothing'}")
         return content
+    if not content or kind.startswith("text/html"):
+        raise _NotDue(f"JSON was due, not {'a page' if content else 'nothing'}")
     try:
         return _wire.decode(content, returns, dates)
     except ValueError as error:
         raise _NotDue(str(error)) from None
 
 
+def _to_query(query: Q | None, kind: type[Q]) -> Q:
+    if query is None:
+        return kind()
+    if not isinstance(query, kind):
+        raise TypeError(f"query must be of {kind.__name__}, not {type(query).__name__}")
+    return query
+
+
+def _to_zone(given: tzinfo | str | None) -> tzinfo | None:
+    if not isinstance(given, str):
+        return given
+    try:
+        return ZoneInfo(given)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no zone of the name {given!r}") from None
+
+
 def _page(first_result: int | None, max_results: int | None) -> dict[str, str]:
+    if first_result is not None and max_results is None:
+        max_results = _check.INT32  # Without it, 7.6 cuts before it sorts.
     given = {"first_result": first_result, "max_results": max_results}
     # The engine takes -1 too, and answers with nothing at all.
     return {
@@ -1026,9 +1052,18 @@ def _page(first_result: int | None, max_results: int | None) -> dict[str, str]:
 def _has_filter(value: ExternalTaskQuery | Mapping[str, Any]) -> bool:
     if isinstance(value, ExternalTaskQuery):
         return value.narrows()
-    no_filters = ("sorting", "variableNamesIgnoreCase", "variableValuesIgnoreCase")
-    return any(
-        one not in (None, False, "", [], {})
-        for name, one in value.items()
-        if name not in no_filters
-    )
+    return any(_says_anything(one) for name, one in value.items() if name not in _NO_FILTERS)
+
+
+_NO_FILTERS: Final = ("sorting", "variableNamesIgnoreCase", "variableValuesIgnoreCase")
+
+
+def _says_anything(value: object) -> bool:
+    """
+    Tell whether a value in a query's body could leave anything out: null, false and empty do not.
+    """
+    if isinstance(value, Mapping):
+        return any(_says_anything(one) for one in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_says_anything(one) for one in value)
+    return value is not None and value is not False and value != ""

@@ -212,7 +212,9 @@ class Sorting:
         _check.literal(field.name, value, SortOrder)
 
     #: Ignored by the engine for external tasks.
-    parameters: Mapping[str, Any] | None = attrs.field(default=None, kw_only=True, hash=False)
+    parameters: Mapping[str, Any] | None = attrs.field(
+        default=None, kw_only=True, hash=False, validator=_valid(_check.mapping)
+    )
 
 
 @attrs.frozen
@@ -392,6 +394,8 @@ class FetchExternalTasks:
 
     @topics.validator
     def _each_topic_once(self, _: attrs.Attribute[Any], value: tuple[Topic, ...]) -> None:
+        if not isinstance(value, tuple):
+            raise TypeError(f"topics must be an iterable of Topic, not {value!r:.80}")
         if not value:
             raise ValueError("topics is empty: nothing would ever be fetched")
         names = set()
@@ -406,7 +410,9 @@ class FetchExternalTasks:
 
     @sorting.validator
     def _by_create_time(self, _: attrs.Attribute[Any], value: tuple[Sorting, ...] | None) -> None:
-        for one in value or ():
+        for one in () if value is None else value:
+            if not isinstance(one, Sorting):
+                raise TypeError(f"each of sorting must be a Sorting, not {one!r:.80}")
             if one.sort_by != "createTime":
                 raise ValueError(f"a fetch can be sorted by 'createTime' only, not {one.sort_by!r}")
 
@@ -424,10 +430,12 @@ class CompleteExternalTask:
     worker_id: str = attrs.field(validator=_valid(_check.worker_id))
 
     #: Variables to set where they are, or else at the process instance.
-    variables: Variables | None = attrs.field(default=None, converter=_to_variables)
+    variables: Variables | None = attrs.field(default=None, converter=_to_variables, hash=False)
 
     #: Variables to set in the task's own scope, for its output mappings to see.
-    local_variables: Variables | None = attrs.field(default=None, converter=_to_variables)
+    local_variables: Variables | None = attrs.field(
+        default=None, converter=_to_variables, hash=False
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -456,10 +464,12 @@ class ExternalTaskFailure:
     )
 
     #: Variables to set where they are, or else at the process instance. Since 7.15.
-    variables: Variables | None = attrs.field(default=None, converter=_to_variables)
+    variables: Variables | None = attrs.field(default=None, converter=_to_variables, hash=False)
 
     #: Variables to set in the task's own scope. Since 7.15.
-    local_variables: Variables | None = attrs.field(default=None, converter=_to_variables)
+    local_variables: Variables | None = attrs.field(
+        default=None, converter=_to_variables, hash=False
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -478,7 +488,7 @@ class ExternalTaskBpmnError:
     error_message: str | None = attrs.field(default=None, validator=_valid(_check.not_blank))
 
     #: Variables to pass to whoever catches it. Since 7.10.
-    variables: Variables | None = attrs.field(default=None, converter=_to_variables)
+    variables: Variables | None = attrs.field(default=None, converter=_to_variables, hash=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -547,7 +557,7 @@ class SetRetriesForExternalTasks:
 
     #: Tasks by id.
     external_task_ids: tuple[str, ...] | None = attrs.field(
-        default=None, converter=_to_texts, validator=_valid(_check.some_texts)
+        default=None, converter=_to_texts, validator=_valid(_check.ids)
     )
 
     #: Tasks by an `ExternalTaskQuery`.
@@ -555,15 +565,17 @@ class SetRetriesForExternalTasks:
 
     #: All tasks of these process instances.
     process_instance_ids: tuple[str, ...] | None = attrs.field(
-        default=None, converter=_to_texts, validator=_valid(_check.some_texts)
+        default=None, converter=_to_texts, validator=_valid(_check.ids)
     )
 
     #: All tasks of the process instances that match this body of the engine's own query.
-    process_instance_query: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
+    process_instance_query: Mapping[str, Any] | None = attrs.field(
+        default=None, hash=False, validator=_valid(_check.mapping)
+    )
 
     #: The same, by a query of historic process instances.
     historic_process_instance_query: Mapping[str, Any] | None = attrs.field(
-        default=None, hash=False
+        default=None, hash=False, validator=_valid(_check.mapping)
     )
 
 

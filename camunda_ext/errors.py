@@ -261,7 +261,10 @@ class EngineBusy(Refused):
 
 class EngineFailure(Refused):
     """
-    The engine failed and rolled back; the fault lies in the request or in the process.
+    The engine failed; the fault lies in the request or in the process.
+
+    A command was rolled back; but a fetch with ``deserialize_values`` whose values cannot be
+    written may have locked its tasks.
     """
 
 
@@ -368,7 +371,7 @@ _ROWS: Final = (
     ),
     _Row(
         EngineBusy,
-        "The engine is starting, or there is none of that name. " + _WAIT,
+        "No engine of that name, see engine=; or it is starting: wait, then try again.",
         400,
         "InvalidRequestException",
         message=re.compile(r"\ANo process engine available"),
@@ -386,6 +389,12 @@ _ROWS: Final = (
         "There is no such batch: it is finished, deleted, or never existed.",
         400,
         message=re.compile(r"\AUnable to (suspend|activate|delete) batch with id "),
+    ),
+    _Row(
+        BadRequest,
+        "Only variables of type File and Bytes have contents to fetch.",
+        400,
+        message=re.compile(r" is not a binary value\.\Z"),
     ),
     _Row(
         NotFound,
@@ -433,7 +442,13 @@ _ROWS: Final = (
         500,
         message=re.compile(r"\ACannot find execution with id "),
     ),
-    _Row(EngineFailure, "It was rolled back. The reason is in the engine's log.", 500),
+    _Row(
+        EngineFailure,
+        "The task may have been changed by somebody else at the same time: look at it first.",
+        500,
+        "NullPointerException",
+    ),
+    _Row(EngineFailure, "The reason is in the engine's log; a command was rolled back.", 500),
 )
 
 #: What a status means whoever said it; looked at after the engine's own words.
@@ -491,12 +506,12 @@ def not_sent(call: Call, reason: str) -> CamundaError:
     return _error(NotSent, call, reason, hint="Nothing happened: it can be sent again.")
 
 
-def no_answer(call: Call, reason: str) -> CamundaError:
+def no_answer(call: Call, reason: str, status: int | None = None) -> CamundaError:
     """
-    Say that a request may have left, and that no trustworthy answer came.
+    Say that a request may have left, and that no trustworthy answer came, or not all of one.
     """
     error, hint = _doubt(call)
-    return _error(error, call, reason, hint=hint)
+    return _error(error, call, reason, status=status, hint=hint)
 
 
 def printable(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import attrs
 
 from camunda_ext import _check, _wire
-from camunda_ext._json import MODERN
+from camunda_ext._json import MODERN, aware_date
 from camunda_ext.dto import Operator, Sorting, SortOrder, VariableQueryParameter
 
 Q = TypeVar("Q", bound="Query")
@@ -122,14 +122,18 @@ class Query:
             ValueError: It holds something that is no filter of this query, or an empty list: the
                 engine would ignore either.
         """
+        if not isinstance(body, Mapping):
+            raise TypeError(f"body must be a mapping, not {body!r:.80}")
         query = cls()
         fields = {_wire.wire_name(field.name): field for field in attrs.fields(cls)}
         for name, value in body.items():
             if name not in fields:
                 raise ValueError(f"{cls.__name__} has no filter {name!r}")
-            if value is not None and value is not False:  # The engine takes both for not given.
-                for arguments in _arguments_of(name, fields[name], value):
-                    query = getattr(query, _method(fields[name]))(*arguments)
+            field = fields[name]
+            if value is None or (value is False and _is_flag(field)):
+                continue  # The engine takes both for not given.
+            for arguments in _arguments_of(name, field, value):
+                query = getattr(query, _method(field))(*arguments)
         return query
 
     def filters(self) -> dict[str, str]:
@@ -186,6 +190,10 @@ def _method(field: attrs.Attribute[Any]) -> str:
     return str(field.metadata.get("method", field.name.lstrip("_")))
 
 
+def _is_flag(field: attrs.Attribute[Any]) -> bool:
+    return str(field.type).startswith("bool")
+
+
 def _calls(field: attrs.Attribute[Any], value: Any) -> Iterator[tuple[Any, ...]]:
     """
     Give the arguments of each call that sets a field to *value*.
@@ -212,7 +220,9 @@ def _arguments_of(name: str, field: attrs.Attribute[Any], value: Any) -> Iterato
             yield tuple(one[part] for part in parts)
     elif isinstance(value, (list, tuple)) is not field.name.endswith("_in"):
         raise ValueError(f"{name} cannot be {value!r:.80}")
-    elif value is True:
+    elif _is_flag(field):
+        if value is not True:
+            raise ValueError(f"{name} cannot be {value!r:.80}")
         yield ()
     elif isinstance(value, (list, tuple)):
         yield tuple(value)
@@ -239,8 +249,8 @@ class ExternalTaskQuery(Query):
     _not_locked: bool | None = filter_field()
     _with_retries_left: bool | None = filter_field()
     _no_retries_left: bool | None = filter_field()
-    _lock_expiration_after: datetime | None = filter_field(read=MODERN.parse)
-    _lock_expiration_before: datetime | None = filter_field(read=MODERN.parse)
+    _lock_expiration_after: datetime | None = filter_field(read=aware_date)
+    _lock_expiration_before: datetime | None = filter_field(read=aware_date)
     _activity_id: str | None = filter_field()
     _activity_id_in: tuple[str, ...] | None = filter_field()
     _execution_id: str | None = filter_field()
@@ -455,14 +465,15 @@ class ExternalTaskQuery(Query):
 
 
 def _date_or_same(operator: str, value: Any) -> Any:
+    if isinstance(value, Enum):
+        value = value.value
     if isinstance(value, datetime):
         return _check.aware("value", value)
     if isinstance(value, str) and operator not in ("like", "notLike"):
         # VariableQueryParameterDto.java turns text that parses as a date into one.
         try:
-            date = _check.aware("value", MODERN.parse(value)) if value[10:11] == "T" else None
+            date = aware_date(value)
         except ValueError:
             return value
-        if date is not None and MODERN.format(date) == value:
-            return date
+        return _check.aware("value", date) if MODERN.format(date) == value else value
     return value

@@ -10,18 +10,19 @@ from __future__ import annotations
 import base64
 import enum
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Final, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
 import attrs
 import cattrs
 
 from camunda_ext import _check, _json
-from camunda_ext._json import MODERN, DateFormat
+from camunda_ext._json import MODERN, DateFormat, aware_date
 
 T = TypeVar("T")
 
@@ -78,7 +79,6 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
         *,
         mime_type: str | None = None,
         encoding: str | None = None,
-        transient: bool = False,
     ) -> VariableValue:
         """
         Make a File of *content*; an empty one is a file as well.
@@ -89,7 +89,6 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
         # FileValueTypeImpl.java fails on a null, so what is not known is left out.
         info |= {"mimeType": _check.text("mime_type", mime_type)} if mime_type is not None else {}
         info |= {"encoding": _check.text("encoding", encoding)} if encoding is not None else {}
-        info |= {"transient": True} if transient else {}
         return VariableValue(value=_base64(content), type="File", value_info=info)
 
     @staticmethod
@@ -119,6 +118,8 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
             raise ValueError(f"engines refuse objects in {_JAVA}: serialize to JSON or XML")
         if serialized is not None:
             _check.text("serialized", serialized)
+            if format == "application/json":
+                _refuse_broken_json("serialized", serialized)
         info = {
             "objectTypeName": _check.not_blank("type_name", type_name),
             "serializationDataFormat": format,
@@ -167,7 +168,7 @@ def to_typed(name: str, value: Any) -> VariableValue:
     ):
         raise ValueError(f"{what} is a file without its contents: pass typed.file(...)")
     if isinstance(value, VariableValue):
-        return value
+        return _checked(what, value)
     if isinstance(value, enum.Enum):
         return to_typed(name, value.value)
     for kind, make in _WRITERS:
@@ -179,6 +180,27 @@ def to_typed(name: str, value: Any) -> VariableValue:
         f"{what}: no variable type for {type(value).__name__}; pass a dict or list for Json, "
         "or one of the functions of camunda_ext.typed"
     )
+
+
+def _checked(what: str, given: VariableValue) -> VariableValue:
+    """
+    Give back a variable that the engine would not take for something else.
+    """
+    if given.type is None and not isinstance(given.value, (str, bool, int, float, NoneType)):
+        # ... which it stores as a Java object that nobody can send back.
+        raise ValueError(f"{what} needs a type: pass a dict or list itself, for Json")
+    if given.type is None and isinstance(given.value, int):
+        _check.integer(what, given.value)
+    if given.type == "Json" and isinstance(given.value, str):
+        _refuse_broken_json(what, given.value)  # The engine stores any text, and fails later.
+    return given
+
+
+def _refuse_broken_json(what: str, text: str) -> None:
+    try:
+        _json.loads(text.encode("utf-8", "surrogatepass"))
+    except ValueError as error:
+        raise ValueError(f"{what} is no JSON: {error}") from None
 
 
 def _integer(what: str, value: int) -> VariableValue:
@@ -208,7 +230,10 @@ def _date(what: str, value: datetime) -> VariableValue:
 
 
 def _json_value(what: str, value: object) -> VariableValue:
-    plain = _plain(what, value)
+    try:
+        plain = _plain(what, value)
+    except RecursionError:
+        raise ValueError(f"{what} is nested too deeply for JSON, or in itself") from None
     try:
         return VariableValue(value=_json.dumps(plain), type="Json")
     except ValueError as error:
@@ -388,6 +413,8 @@ class Variables(Mapping[str, Any]):
         is not 1.
 
         Raises:
+            TypeError: *kind* is no attrs class, or has a field of a type that nothing makes.
+
             ValueError: A variable is missing, or is not what its field says; names the variable.
         """
         wanted = _field_names(kind)
@@ -397,6 +424,8 @@ class Variables(Mapping[str, Any]):
         except cattrs.BaseValidationError as error:
             told = cattrs.transform_error(error, "variables", _explain)
             raise ValueError(f"the variables are no {kind.__name__}: " + "; ".join(told)) from None
+        except cattrs.StructureHandlerNotFoundError as error:
+            raise TypeError(f"{kind.__name__} has a field that nothing makes: {error}") from None
 
     def __getitem__(self, name: str) -> Any:
         variable = self._typed[name]
@@ -446,7 +475,74 @@ def _structurer() -> cattrs.Converter:
     converter.register_structure_hook(date, _as_date)
     converter.register_structure_hook(Decimal, _as_decimal)
     converter.register_structure_hook(UUID, lambda value, _: UUID(_need(value, str)))
+    converter.register_structure_hook_func(
+        lambda kind: _origin(kind) in _COLLECTIONS,
+        lambda value, kind: _structure_items(converter, value, kind),
+    )
+    converter.register_structure_hook_func(
+        _is_union_of_values, lambda value, kind: _structure_union(converter, value, kind)
+    )
     return converter
+
+
+_COLLECTIONS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
+    list: list,
+    tuple: tuple,
+    Sequence: tuple,
+    set: set,
+    frozenset: frozenset,
+}
+
+
+def _structure_items(converter: cattrs.Converter, value: Any, kind: Any) -> Any:
+    """
+    Give a collection of what an array in Json holds; cattrs would take a text for one as well.
+    """
+    items = _need(value, list, tuple)
+    args = get_args(kind) or (Any,)
+    if get_origin(kind) is tuple and args[-1] is not ...:
+        if len(args) != len(items):
+            raise ValueError(f"expected {len(args)} items, not {len(items)}")
+    else:
+        args = args[:1] * len(items)
+    made, problems = [], []
+    for index, (item, member) in enumerate(zip(items, args, strict=True)):
+        try:
+            made.append(converter.structure(item, member))
+        except Exception as error:  # noqa: BLE001  # cattrs wraps all that a hook may raise
+            note = cattrs.IterableValidationNote(f"at {index}", index, member)
+            error.__notes__ = [*getattr(error, "__notes__", []), note]
+            problems.append(error)
+    if problems:
+        raise cattrs.IterableValidationError("items", problems, kind)
+    return _COLLECTIONS[_origin(kind)](made)
+
+
+def _origin(kind: Any) -> Any:
+    return getattr(kind, "__origin__", kind)
+
+
+def _is_union_of_values(kind: Any) -> bool:
+    known = {*_EXACT, datetime, date, Decimal, UUID, NoneType}
+    return get_origin(kind) in (Union, UnionType) and known.issuperset(get_args(kind))
+
+
+def _structure_union(converter: cattrs.Converter, value: Any, kind: Any) -> Any:
+    """
+    Give a value as the member of a union that it is already, or else as the first that takes it.
+    """
+    if type(value) in get_args(kind):
+        return value
+    members = [member for member in get_args(kind) if member is not NoneType]
+    if len(members) == 1:
+        return converter.structure(value, members[0])
+    for member in members:
+        try:
+            return converter.structure(value, member)
+        except (TypeError, ValueError):
+            continue
+    names = " or ".join(member.__name__ for member in members)
+    raise TypeError(f"expected {names}, not {type(value).__name__} {value!r:.60}")
 
 
 _EXACT: Final[Mapping[type, tuple[type, ...]]] = {
@@ -477,7 +573,7 @@ def _need(value: Any, *kinds: type) -> Any:
 def _as_datetime(value: Any, _: Any) -> datetime:
     if isinstance(value, datetime):
         return value
-    return MODERN.parse(_need(value, str))
+    return aware_date(_need(value, str))
 
 
 def _as_date(value: Any, _: Any) -> date:

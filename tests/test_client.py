@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+import requests
 
 from camunda_ext import (
     ExternalTaskClient,
@@ -48,6 +49,8 @@ def sent(stub: Stub) -> list[tuple[str, str, Any]]:
         lambda client: client.set_retries_of(
             3, process_instance_query={"processInstanceIds": [], "active": False, "sorting": [1]}
         ),
+        lambda client: client.set_retries_of(3, process_instance_query={"processInstanceIds": ()}),
+        lambda client: client.set_retries_of(3, process_instance_query={"orQueries": [{}]}),
         lambda client: client.set_retries_async(3, historic_process_instance_query={}),
         lambda client: client.set_retries_of(
             3, external_task_ids=["t"], external_task_query=ExternalTaskQuery()
@@ -88,6 +91,9 @@ def test_what_would_do_more_or_other_than_meant_is_refused(
         lambda client: client.log_list(ExternalTaskQuery()),
         lambda client: client.set_retries_of(3, external_task_query={"topicName": "a"}),
         lambda client: client.set_retries_of(3, external_task_ids="abc"),
+        lambda client: client.set_retries_of(3, process_instance_query="invoice"),
+        lambda client: client.set_retries_of(3, process_instance_query={"a": {"b"}}),
+        lambda client: client.iterate("invoice"),
         lambda client: client.topic_names(with_locked_tasks="yes"),
         lambda client: client.delete_batch("b", cascade="yes"),
         lambda client: client.fetch_and_lock("w", ["invoice"], max_tasks=1),
@@ -227,3 +233,76 @@ def test_dates_go_out_in_the_format_that_the_client_was_told() -> None:
                 },
             ),
         ]
+
+
+@pytest.mark.parametrize(
+    ("told", "error"),
+    [
+        ({"date_format": "%Y-%m-%dT%H:%M:%S"}, ValueError),
+        ({"date_zone": "UTC"}, ValueError),
+        ({"date_format": "%Y-%m-%dT%H:%M:%S", "date_zone": "Nowhere/Bad"}, ValueError),
+        ({"date_format": "%Y-%m-%dT%H:%M:%S", "date_zone": 5}, TypeError),
+        ({"date_format": "nonsense %z"}, ValueError),
+        ({"date_format": 5}, TypeError),
+    ],
+    ids=repr,
+)
+def test_a_format_of_dates_that_is_none_is_refused(
+    told: dict[str, Any], error: type[Exception]
+) -> None:
+    """
+    A client that reads dates, but writes them as the server does not, would be off by hours.
+    """
+    with pytest.raises(error, match=r"date_format|zone"):
+        ExternalTaskClient("http://127.0.0.1:1/engine-rest", **told)
+
+
+def test_json_in_a_page_is_no_answer() -> None:
+    """
+    What says that it is HTML is not the engine's, though it can be read.
+    """
+    page = raw_answer("200 OK", "Content-Type: text/html", body=b"[]")
+    with (
+        Stub(page) as stub,
+        ExternalTaskClient(stub.url) as client,
+        pytest.raises(NoAnswer, match="JSON was due, not a page"),
+    ):
+        client.list()
+
+
+def test_an_offset_alone_brings_a_size_along() -> None:
+    """
+    Without one, 7.6 cuts before it sorts; the size is the one that stands for none.
+    """
+    with Stub(json_answer(200, [])) as stub, ExternalTaskClient(stub.url) as client:
+        client.list(first_result=1)
+        assert stub.seen[0].target == (
+            "/engine-rest/external-task?firstResult=1&maxResults=2147483647"
+        )
+
+
+def test_encodings_are_those_that_the_session_asks_for() -> None:
+    """
+    Half a gzip stream can be told from a whole one; a session of the user's own asks as it does.
+    """
+    session = requests.Session()
+    session.headers["Accept-Encoding"] = "identity"
+    with session, Stub(ZERO, ZERO) as stub:
+        for own in (None, session):
+            with ExternalTaskClient(stub.url, session=own) as client:
+                client.count()
+        assert [one.headers["accept-encoding"] for one in stub.seen] == ["gzip", "identity"]
+
+
+def test_a_function_can_be_auth() -> None:
+    """
+    As requests has it: it is given the request, and gives it back.
+    """
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["X-Signature"] = "s"
+        return request
+
+    with Stub(ZERO) as stub, ExternalTaskClient(stub.url, auth=sign) as client:
+        client.count()
+        assert stub.seen[0].headers["x-signature"] == "s"

@@ -47,7 +47,7 @@ _GONE: Final = "It was completed or cancelled, or never existed."
 _DROP: Final = "Drop the work: the result belongs to whoever holds the lock."
 _AGAIN: Final = "It was rolled back: try again soon, after a look at the task."
 _WAIT: Final = "Wait, then try again."
-_ROLLED_BACK: Final = "It was rolled back. The reason is in the engine's log."
+_ROLLED_BACK: Final = "The reason is in the engine's log; a command was rolled back."
 _NO_BATCH: Final = "There is no such batch: it is finished, deleted, or never existed."
 _MALFORMED: Final = "The request is malformed, or too large, for the engine or its server."
 _NO_RIGHT: Final = "The user lacks a permission, or something before the engine says no."
@@ -170,7 +170,7 @@ SAID: Final = (
         "InvalidRequestException",
         "No process engine available",
         EngineBusy,
-        "The engine is starting, or there is none of that name. " + _WAIT,
+        "No engine of that name, see engine=; or it is starting: wait, then try again.",
     ),
     Said(
         "batch",
@@ -335,7 +335,14 @@ SAID: Final = (
     Said("complete", 429, "TooManyRequests", "slow down", EngineBusy, _WAIT),
     # ----- the engine failed
     Said("complete", 500, "NullValueException", "workerId is null", EngineFailure, _ROLLED_BACK, 0),
-    Said("complete", 500, "NullPointerException", None, EngineFailure, _ROLLED_BACK),
+    Said(
+        "complete",
+        500,
+        "NullPointerException",
+        None,
+        EngineFailure,
+        "The task may have been changed by somebody else at the same time: look at it first.",
+    ),
     Said(
         "complete",
         500,

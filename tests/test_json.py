@@ -155,7 +155,7 @@ def test_an_old_server_is_spoken_to_in_its_own_zone() -> None:
     ("pattern", "text"),
     [
         ("%d.%m.%Y %H:%M:%S,%f %z", "02.01.0026 03:04:05,006 +0000"),
-        ("%Y%%%f%z", "0026%006+0000"),
+        ("%Y%%%m%d%H%M%S%f%z", "0026%0102030405006+0000"),
     ],
 )
 def test_a_pattern_counts_milliseconds(pattern: str, text: str) -> None:

@@ -142,3 +142,40 @@ def test_only_pages_are_kept_in_memory() -> None:
     assert (
         max(len(value) for value in frame.f_locals.values() if isinstance(value, (list, set))) <= 10
     )
+
+
+def test_what_was_given_is_known_when_ids_cease_to_ascend() -> None:
+    """
+    Without having remembered the first pages: what stands before the last of them was given.
+    """
+    table = Table([*ids(40), *reversed([f"x{one}" for one in ids(40)])])
+    expected = table.ids[:]
+
+    def every_third(one: str) -> None:
+        if int(one[-2:]) % 3 == 0:
+            table.ids.remove(one)
+
+    assert table.walk(7, in_id_order=True, meanwhile=every_third) == expected
+
+
+@given(seed=st.integers(), size=st.integers(2, 12), turn=st.integers(0, 60))
+def test_nothing_comes_twice_or_is_missed_in_any_order(seed: int, size: int, turn: int) -> None:
+    """
+    Where ids cease to ascend, each result comes once, or an error says that it cannot be told.
+    """
+    chance = random.Random(seed)  # noqa: S311  # a seeded one is wanted
+    table = Table([*ids(turn), *reversed([f"x{one}" for one in ids(60 - turn)])])
+    staying = {one for one in table.ids if chance.random() < 0.5}
+
+    def meanwhile(_: str) -> None:
+        for one in table.ids[:]:
+            if one not in staying and chance.random() < 0.1:
+                table.ids.remove(one)
+
+    try:
+        given_ids = table.walk(size, in_id_order=True, meanwhile=meanwhile)
+    except RuntimeError as refused:
+        assert "does not sort ids as Python does" in str(refused)  # noqa: PT017  # either is right
+        return
+    assert len(given_ids) == len(set(given_ids))
+    assert staying <= set(given_ids)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import enum
 import inspect
 import json
 import pickle
@@ -19,6 +20,15 @@ from hypothesis import strategies as st
 
 from camunda_ext import ExternalTaskQuery, HistoricExternalTaskLogQuery, LogSortBy, SortBy
 from camunda_ext.dto import Operator
+
+
+class Words(str, enum.Enum):
+    INVOICE = "invoice"
+
+
+class Numbers(int, enum.Enum):
+    HIGH = 50
+
 
 UTC = datetime.timezone.utc
 MOMENT = datetime.datetime(2026, 1, 2, 3, 4, 5, 123456, tzinfo=UTC)
@@ -276,6 +286,7 @@ def test_queries_that_differ_in_the_type_of_a_value_differ() -> None:
         (Q().process_variable("a", "eq", "x_y"), "at each '_'"),
         (Q().process_variable("a", "eq", "x,y"), "commas"),
         (Q().topic(""), "empty"),
+        (Q().topic("a\ud83d"), "half of an emoji"),
         (Q().external_task_id_in(*["0" * 36] * 250), "8000 bytes"),
     ],
 )
@@ -317,6 +328,10 @@ def test_what_get_cannot_say_is_refused(query: Q, told: str) -> None:
         (lambda: Q().process_variable("v", "eq", float("nan")), TypeError),
         (lambda: Q().process_variable("v", "eq", 2**63), ValueError),
         (lambda: Q().process_variable("v", "eq", datetime.datetime(2026, 1, 1)), ValueError),
+        (
+            lambda: Q().lock_expiration_after(datetime.datetime(1582, 10, 10, tzinfo=UTC)),
+            ValueError,
+        ),
         (lambda: Q(topic_name="x"), TypeError),
         (lambda: Q().locked(False), TypeError),  # type: ignore[call-arg]
     ],
@@ -345,6 +360,14 @@ def test_wrong_use_is_refused_at_the_call(
         {"sorting": [{"sortBy": "nope", "sortOrder": "asc"}]},
         {"processVariables": [{"name": "a", "operator": "eq"}]},
         {"lockExpirationAfter": "yesterday"},
+        {"lockExpirationAfter": "2013-01-23T14:42:45"},
+        {"lockExpirationAfter": "12013-01-23T14:42:45.000+0000"},
+        {"locked": "true"},
+        {"locked": 1},
+        {"topicName": True},
+        {"topicName": False},
+        ["topicName"],
+        None,
     ],
 )
 def test_a_body_that_would_mean_something_else_is_refused(body: dict[str, Any]) -> None:
@@ -418,6 +441,21 @@ def test_text_that_the_engine_reads_as_a_date_is_one() -> None:
     assert Q().process_variable("v", "eq", "2026-01-02T03:04:05Z").body() == {
         "processVariables": [{"name": "v", "operator": "eq", "value": "2026-01-02T03:04:05Z"}]
     }
+
+
+def test_members_of_enums_are_what_they_stand_for() -> None:
+    """
+    A user's own constants go out, and come back, as the plain values.
+    """
+    query = Q().topic(Words.INVOICE).priority_higher_than_or_equals(Numbers.HIGH)
+
+    assert repr(query) == (
+        "ExternalTaskQuery().topic('invoice').priority_higher_than_or_equals(50)"
+    )
+    assert query.params() == {"topicName": "invoice", "priorityHigherThanOrEquals": "50"}
+    assert Q().process_variable("v", "eq", Words.INVOICE) == Q().process_variable(
+        "v", "eq", "invoice"
+    )
 
 
 def test_filters_know_the_version_that_brought_them() -> None:

@@ -9,6 +9,7 @@ import enum
 import json
 import math
 import pickle
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -51,6 +52,16 @@ class Invoice:
     rate: float = 0.5
     note: str | None = None
     raw: bytes = b""
+
+
+def nested(depth: int) -> list[Any]:
+    """
+    Give lists in lists.
+    """
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def sent(value: object) -> Any:
@@ -159,8 +170,12 @@ def test_a_python_value_gets_its_type(value: object, wire: dict[str, Any]) -> No
         (datetime(1582, 10, 10, tzinfo=UTC), ValueError),
         (File(filename="a.txt"), ValueError),
         (VariableValue(type="File", value_info={"filename": "a.txt"}), ValueError),
+        (VariableValue(value={"a": 1}), ValueError),
+        (VariableValue(value=2**63), ValueError),
+        (VariableValue(value="{", type="Json"), ValueError),
+        (nested(3000), ValueError),
     ],
-    ids=lambda value: repr(value)[:40],
+    ids=lambda value: repr(value)[:40] if not isinstance(value, list) else "list",
 )
 def test_what_has_no_type_is_refused(value: object, error: type[Exception]) -> None:
     """
@@ -182,6 +197,7 @@ def test_what_has_no_type_is_refused(value: object, error: type[Exception]) -> N
         lambda: typed.object("", type_name=""),
         lambda: typed.object("rO0AB", type_name="x", format="application/x-java-serialized-object"),
         lambda: typed.object({}, type_name="x"),  # type: ignore[arg-type]
+        lambda: typed.object("nope", type_name="x"),
         lambda: typed.transient(object()),
         lambda: Variables.of("variables", {1: "a"}),
         lambda: Variables.of("variables", {"n" * 256: "a"}),
@@ -327,6 +343,9 @@ def test_an_attrs_class_stands_for_the_variables_of_a_task() -> None:
         ({"total": "much"}, "expected a decimal number, not 'much' @ variables.total"),
         ({"day": "tomorrow"}, "@ variables.day"),
         ({"colour": "blue"}, "@ variables.colour"),
+        ({"lines": "text"}, "expected list or tuple, not str 'text' @ variables.lines"),
+        ({"lines": {"sku": "A1"}}, "expected list or tuple, not dict"),
+        ({"due": "2026-12-01T00:00:00"}, "is no date with a zone @ variables.due"),
         ({"lines": [{"sku": 5, "price": "1"}]}, "expected str, not int 5 @ variables.lines[0].sku"),
         ({"number": VariableValue(value="x", type="Date")}, "variable 'number' of type Date"),
     ],
@@ -342,6 +361,69 @@ def test_a_variable_that_is_not_what_its_field_says_is_named(
     with pytest.raises(ValueError) as refused:  # noqa: PT011  # the text is compared below
         variables.into(Invoice)
     assert told in str(refused.value)
+
+
+@attrs.frozen
+class Sundries:
+    either: int | str
+    number: int | float | None
+    pair: tuple[int, str]
+    many: frozenset[int]
+    rows: Sequence[list[bool]]
+    moment: datetime | None = None
+
+
+def test_unions_and_collections_are_made_of_what_fits() -> None:
+    """
+    A value stays what it is where the field allows it, and an array becomes what the field says.
+    """
+    given_variables = Variables.of(
+        "v",
+        {"either": "5", "number": 5, "pair": [1, "a"], "many": [1, 2, 1], "rows": [[True], []]},
+    )
+
+    assert given_variables.into(Sundries) == Sundries(
+        "5", 5, (1, "a"), frozenset({1, 2}), ([True], [])
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"either": 1.5}, "expected int or str, not float 1.5 @ variables.either"),
+        ({"pair": [1]}, "expected 2 items, not 1 @ variables.pair"),
+        ({"many": "123"}, "expected list or tuple, not str '123' @ variables.many"),
+        ({"rows": [[True], [1]]}, "expected bool, not int 1 @ variables.rows[1][0]"),
+        ({"moment": 5}, "expected str, not int 5 @ variables.moment"),
+        ({"number": "5"}, "expected int or float, not str '5' @ variables.number"),
+    ],
+)
+def test_what_fits_no_member_is_named(changed: dict[str, Any], told: str) -> None:
+    """
+    The error says which variable, and where in it.
+    """
+    whole = {"either": "5", "number": 5, "pair": [1, "a"], "many": [1], "rows": []}
+
+    with pytest.raises(ValueError) as refused:  # noqa: PT011  # the text is compared below
+        Variables.of("v", {**whole, **changed}).into(Sundries)
+    assert told in str(refused.value)
+
+
+class Unknown:
+    pass
+
+
+@attrs.frozen
+class OfAnother:
+    what: Unknown | None = None
+
+
+def test_a_class_that_cannot_be_made_is_the_callers_mistake() -> None:
+    """
+    The class that nothing makes is named.
+    """
+    with pytest.raises((TypeError, ValueError), match="Unknown"):
+        Variables.of("v", {"what": 1}).into(OfAnother)
 
 
 def test_a_missing_variable_is_named() -> None:

@@ -207,11 +207,15 @@ def test_081_082_a_wrong_variable_changes_nothing(
 
 def test_083_an_object_without_a_type_is_javas(live: Live) -> None:
     """
-    The engine serializes an object without a type by Java, and does not take that back.
+    The engine serializes an object without a type by Java, and does not take that back; the client
+    does not send one.
     """
     task, other = live.locked(), live.locked()
+    with pytest.raises(ValueError, match="needs a type"):
+        live.client.complete(task.id, "w1", {"v": VariableValue(value={"a": 1})})
 
-    live.client.complete(task.id, "w1", {"v": VariableValue(value={"a": 1})})
+    body = {"workerId": "w1", "variables": {"v": {"value": {"a": 1}}}}
+    live.done("POST", f"/external-task/{task.id}/complete", json=body)
 
     stored = live.variables(task.process_instance_id)["v"]
     assert (stored["type"], stored["value"][:5]) == ("Object", "rO0AB")

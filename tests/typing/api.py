@@ -5,7 +5,7 @@ One use of each public call, checked by mypy in strict mode and never run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -64,7 +64,7 @@ def clients() -> None:
         "https://engine/rest", session=requests.Session(), timeout=Timeout(read=None)
     )
     ExternalTaskClient("https://engine/rest", date_format="%Y-%m-%dT%H:%M:%S", date_zone="UTC")
-    with ExternalTaskClient("https://engine/rest", date_zone=timezone.utc) as client:
+    with ExternalTaskClient("https://engine/rest", headers=None) as client:
         assert_type(client, ExternalTaskClient)
     client.close()
 
