@@ -30,6 +30,8 @@ from camunda_ext._version import __version__
 from camunda_ext.auth import AuthFailed
 
 _PIECE: Final = 64 * 1024
+#: Tomcat closes a connection without a word when it has rested for 60 seconds.
+_LONGEST_REST: Final = 50.0
 
 
 class TransportFailure(Exception):
@@ -80,7 +82,7 @@ class RequestsTransport:
 
     _auth: AuthBase | None = attrs.field(repr=False)
     _headers: Mapping[str, str] = attrs.field(repr=False)
-    _own: requests.Session | None = None
+    _injected: requests.Session | None = None
     _verify: bool | str = True
     _cert: str | tuple[str, str] | None = attrs.field(default=None, repr=False)
     _proxies: Mapping[str, str] = attrs.field(factory=dict, repr=False)
@@ -147,13 +149,13 @@ class RequestsTransport:
         )
 
     def _read(self, response: requests.Response, deadline: float | None) -> bytes:
-        own = self._own is not None
-        if (own and response.is_redirect) or not hasattr(response.raw, "read1"):
+        injected = self._injected is not None
+        if (injected and response.is_redirect) or not hasattr(response.raw, "read1"):
             # Requests has read it, to say what comes next; or an adapter of the user's own will.
             return response.content
-        content = b"".join(_pieces(response.raw, deadline, decode=own))
+        content = b"".join(_pieces(response.raw, deadline, decode=injected))
         encoding = response.headers.get("Content-Encoding", "identity").lower()
-        if own or encoding == "identity":
+        if injected or encoding == "identity":
             return content
         if encoding != "gzip":
             raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
@@ -168,7 +170,7 @@ class RequestsTransport:
         """
         if isinstance(error, _NEVER_SENT):
             return False
-        if self._own is not None and _retries(self._own, url):
+        if self._injected is not None and _retries(self._injected, url):
             return True  # The last of several tries says nothing about the first.
         if isinstance(error, requests.exceptions.ProxyError) and url.startswith("https:"):
             return False  # TLS begins when the proxy has connected.
@@ -178,12 +180,15 @@ class RequestsTransport:
         return not (isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE)
 
     def _session(self) -> requests.Session:
-        if self._own is not None:
-            return self._own
+        if self._injected is not None:
+            return self._injected
         # A child process that shared its parent's connections would read the parent's answers.
         if getattr(self._local, "process", None) != os.getpid():
             self._local.session = self._open()
             self._local.process = os.getpid()
+        elif monotonic() - self._local.used > _LONGEST_REST:
+            self._local.session.close()  # its connections; it opens new ones
+        self._local.used = monotonic()
         session: requests.Session = self._local.session
         return session
 
@@ -250,9 +255,11 @@ def to_transport(
     """
     headers = _to_headers(headers)
     if session is not None:
+        if not isinstance(session, requests.Session):
+            raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
         if verify is not True or cert is not None or proxies is not None:
             raise ValueError("with session=, set verify, cert and proxies on the session itself")
-        return RequestsTransport(auth=auth, headers=headers, own=session)
+        return RequestsTransport(auth=auth, headers=headers, injected=session)
     target = urlsplit(base_url)
     loopback = _is_loopback(target.hostname or "")
     if proxies is None:
@@ -277,6 +284,8 @@ def to_transport(
 
 
 def _to_headers(given: Mapping[str, str]) -> dict[str, str]:
+    if not isinstance(given, Mapping):
+        raise TypeError("headers must be a mapping")
     if not all(isinstance(one, str) for pair in given.items() for one in pair):
         raise TypeError("names and values of headers must be str")
     for name, value in given.items():

@@ -945,7 +945,7 @@ class ExternalTaskClient:
                 call, response.status, response.content, reason=str(problem)
             )
         else:
-            _log.debug("%s: %s %s in %.3f s", call, response.status, "done", monotonic() - started)
+            _log.debug("%s: %s in %.3f s", call, response.status, monotonic() - started)
             return answer
         seconds = monotonic() - started
         _log.debug("%s: %s in %.3f s", call, type(error).__name__, seconds)

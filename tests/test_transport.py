@@ -312,6 +312,22 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used() -> None
     assert [seen.connection for seen in stub.seen] == [1, 2]
 
 
+def test_a_connection_that_has_rested_for_long_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Servers close a connection that rests for a minute, perhaps just when a command goes out on it.
+    """
+    now = 1000.0
+    monkeypatch.setattr("camunda_ext._transport.monotonic", lambda: now)
+    with Stub(NO_CONTENT) as stub, ExternalTaskClient(stub.url) as client:
+        for rest in (0, 49, 51, 1):
+            now += rest
+            client.unlock("t1")
+
+    assert [seen.connection for seen in stub.seen] == [1, 1, 2, 2]
+
+
 def test_a_connection_with_an_answer_to_come_is_not_used_again() -> None:
     """
     After an interim answer the real one would be taken for that of the next request.
