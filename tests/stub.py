@@ -228,10 +228,11 @@ class _Handler(socketserver.BaseRequestHandler):
                 pass  # a client may hang up whenever it likes
 
     def _read(self, reader: Any, raw: socket.socket) -> Seen | None:
-        line = reader.readline()
-        first = line.decode("latin-1").split(" ")
+        if reader.peek(1)[:1] == b"\x16":  # the greeting of TLS, all of it any bytes
+            raw.sendall(html_answer("400 Bad Request"))
+            return None
+        first = reader.readline().decode("latin-1").split(" ")
         if len(first) != 3:
-            raw.sendall(html_answer("400 Bad Request") if line else b"")
             return None
         headers = {}
         while line := reader.readline().decode("latin-1").strip():
