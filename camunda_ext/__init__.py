@@ -2,7 +2,8 @@
 SDK for the External Task REST API of Camunda 7 and its living forks, Operaton and CIB seven.
 """
 
-import logging
+from logging import NullHandler as _NullHandler
+from logging import getLogger as _getLogger
 
 from camunda_ext._request import Timeout
 from camunda_ext._version import __version__
@@ -110,4 +111,4 @@ __all__ = [
     "typed",
 ]
 
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+_getLogger(__name__).addHandler(_NullHandler())

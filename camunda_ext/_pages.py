@@ -21,19 +21,26 @@ class _HasId(Protocol):
 T = TypeVar("T", bound=_HasId)
 
 
-class _UpToLast:
+class _Ascending:
     """
-    What was seen, of results in ascending order of their ids: all up to the last one.
+    What was seen, of results in ascending order of their ids: all up to one, and the last page.
     """
 
     def __init__(self) -> None:
-        self._last = ""
+        self._floor = ""
+        self.recent: set[str] = set()
 
     def __contains__(self, one: str) -> bool:
-        return one <= self._last
+        return one <= self._floor or one in self.recent
 
-    def add(self, one: str) -> None:
-        self._last = one
+    def update(self, new: Sequence[str]) -> None:
+        """
+        Add the results of a page; where they ascend, the page before need not be kept.
+        """
+        if self.recent and new and min(new) > (highest := max(self.recent)):
+            self._floor, self.recent = highest, set(new)
+        else:
+            self.recent.update(new)
 
 
 def walk(
@@ -52,17 +59,16 @@ def walk(
     Raises:
         RuntimeError: The ids do not ascend after all, and it cannot be told any more what was seen.
     """
-    seen: _UpToLast | set[str] = _UpToLast() if in_id_order else set()
-    offset, step, surviving, survival = 0, _first_step(page_size), 0, 1.0
-    given: Sequence[T] = ()
+    seen: _Ascending | set[str] = _Ascending() if in_id_order else set()
+    offset, step, surviving, survival, given = 0, _first_step(page_size), 0, 1.0, 0
     # Results that may be there still, of those that were given before ids were remembered.
     forgotten = 0
     while True:
         page = fetch(offset, page_size)
         known = [one.id in seen for one in page]
-        if isinstance(seen, _UpToLast) and not _ascending(page):
+        if isinstance(seen, _Ascending) and not _ascend(page):
             # The database sorts by other rules than Python: from here on, remember.
-            seen, forgotten = {one.id for one in given}, surviving
+            seen, forgotten = seen.recent, surviving
             continue
         if offset and not any(known if forgotten else known[:1]):
             offset, step = max(0, offset - step), step * 2
@@ -79,13 +85,12 @@ def walk(
         left = offset + len(page) - len(new)
         if given:
             # How many of the page before are still there is the best guess for this one.
-            survival = min(1.0, max(0.0, (left - surviving) / len(given)))
-        for one in new:
-            seen.add(one.id)
-            yield one
+            survival = min(1.0, max(0.0, (left - surviving) / given))
+        seen.update([one.id for one in new])
+        yield from new
         if len(page) < page_size:
             return
-        surviving, given, step = left, new, _first_step(page_size)
+        surviving, given, step = left, len(new), _first_step(page_size)
         offset = max(0, left + round(len(new) * survival) - 1)
 
 
@@ -93,5 +98,5 @@ def _first_step(page_size: int) -> int:
     return max(1, page_size // 4)
 
 
-def _ascending(page: Sequence[_HasId]) -> bool:
+def _ascend(page: Sequence[_HasId]) -> bool:
     return all(one.id < other.id for one, other in pairwise(page))

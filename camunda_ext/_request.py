@@ -71,6 +71,8 @@ class Timeout:
         """
         if given is None or isinstance(given, Timeout):
             return given or cls()
+        if isinstance(given, bool) or not isinstance(given, (int, float)):
+            raise TypeError(f"timeout must be a Timeout, or seconds as a number, not {given!r:.80}")
         whole = cls(read=given, total=given)
         return attrs.evolve(whole, connect=min(given, whole.connect or given))
 

@@ -596,7 +596,7 @@ class ExternalTaskClient:
 
             process_instance_query, historic_process_instance_query:
                 All tasks of the process instances that match, as bodies of the engine's own
-                queries, passed through as they are.
+                queries, passed through as they are: the engine ignores a misspelt key.
 
             everything: Whether a query without any filter really means everything.
 

@@ -13,8 +13,8 @@ What went wrong, told by class::
     │   ├── Conflict            somebody changed the same rows; rolled back
     │   ├── EngineBusy          starting, or too many requests
     │   ├── EngineFailure       any other failure in the engine; rolled back
-    │   └── NotTheEngine        a redirect, a login page, a gateway's 404
-    └── NoAnswer                no trustworthy answer came
+    │   └── NotTheEngine        a redirect to a login, a gateway's 404
+    └── NoAnswer                no trustworthy answer came: a login page with 200 is none
         └── OutcomeUnknown      ... to something that may have changed the engine's state
 
 Status alone decides nothing: a gateway says 404 too, a starting engine says 400, and an unknown
@@ -270,13 +270,13 @@ class EngineFailure(Refused):
 
 class NotTheEngine(Refused):
     """
-    Something else than an engine answered: a login page, a gateway, another application.
+    Something else than an engine refused: a redirect to a login, a gateway, another application.
     """
 
 
 class NoAnswer(CamundaError):
     """
-    No trustworthy answer came to a request that only reads.
+    No trustworthy answer came; to a request that only reads, unless it is an `OutcomeUnknown`.
     """
 
 
@@ -355,6 +355,12 @@ _ROWS: Final = (
         message=re.compile(
             r"\A(Cannot convert value|Unsupported value type|Must provide 'null' or)"
         ),
+    ),
+    _Row(
+        LockLost,
+        "Nobody holds the lock: fetch the task again, or lock it.",
+        400,
+        message=re.compile(r"locked by worker 'null'\.?\Z"),
     ),
     _Row(
         LockLost,
