@@ -772,7 +772,7 @@ class ExternalTaskClient:
         )
         return next(iter(found), None)
 
-    def suspend_batch(self, batch_id: str, *, suspended: bool = True) -> None:
+    def suspend_batch(self, batch_id: str, suspended: bool = True) -> None:
         """
         Let a batch rest, or go on if *suspended* is `False`.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -38,14 +38,6 @@ def _valid(
             check(field.name, value, **bounds)
 
     return validate
-
-
-def _to_milliseconds(value: int | timedelta) -> int:
-    return _check.to_milliseconds(value)
-
-
-def _to_milliseconds_or_none(value: int | timedelta | None) -> int | None:
-    return None if value is None else _check.to_milliseconds(value)
 
 
 def _to_texts(value: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -263,7 +255,7 @@ class Topic:
 
     #: How long the tasks are locked, in milliseconds, or a `timedelta`.
     lock_duration: int = attrs.field(
-        kw_only=True, converter=_to_milliseconds, validator=_valid(_check.milliseconds)
+        kw_only=True, converter=_check.to_milliseconds, validator=_valid(_check.milliseconds)
     )
 
     #: The variables to bring along: ``None`` for all, an empty list for none.
@@ -376,7 +368,7 @@ class FetchExternalTasks:
     #: hour. Since 7.9.
     async_response_timeout: int | None = attrs.field(
         default=None,
-        converter=_to_milliseconds_or_none,
+        converter=attrs.converters.optional(_check.to_milliseconds),
         # FetchAndLockHandlerImpl.java: MAX_REQUEST_TIMEOUT
         validator=_valid(_check.milliseconds, high=1_800_000),
     )
@@ -459,7 +451,7 @@ class ExternalTaskFailure:
     #: How long nobody may fetch the task, in milliseconds, or a `timedelta`.
     retry_timeout: int | None = attrs.field(
         default=None,
-        converter=_to_milliseconds_or_none,
+        converter=attrs.converters.optional(_check.to_milliseconds),
         validator=_valid(_check.milliseconds, low=0),
     )
 
@@ -502,7 +494,7 @@ class LockExternalTask:
 
     #: How long, in milliseconds from now, or a `timedelta`.
     lock_duration: int = attrs.field(
-        converter=_to_milliseconds, validator=_valid(_check.milliseconds)
+        converter=_check.to_milliseconds, validator=_valid(_check.milliseconds)
     )
 
 
@@ -517,7 +509,7 @@ class ExtendLockOnExternalTask:
 
     #: How long, in milliseconds from now, or a `timedelta`; may shorten the lock.
     new_duration: int = attrs.field(
-        converter=_to_milliseconds, validator=_valid(_check.milliseconds)
+        converter=_check.to_milliseconds, validator=_valid(_check.milliseconds)
     )
 
 
