@@ -342,4 +342,5 @@ def test_a_long_poll_is_not_cut_off_by_the_read_timeout(live: Live) -> None:
         )
 
     assert tasks == ()
-    assert (time.monotonic() - started >= 1.5) is live.dialect.long_polling
+    if live.dialect.long_polling:
+        assert time.monotonic() - started >= 1.5

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -476,25 +475,22 @@ def test_a_read_timeout_leaves_in_doubt() -> None:
     """
     A server that says nothing may be working on it.
     """
-    error, seconds = _timed(then_silence(), Timeout(read=0.1))
+    error = _error_within(Timeout(read=0.1), then_silence())
 
     assert (type(error), error.message) == (
         OutcomeUnknown,
         "ReadTimeout: Read timed out. (read timeout=0.1)",
     )
-    assert seconds < 1
 
 
 def test_a_read_timeout_within_the_body_leaves_in_doubt() -> None:
     """
     A server that falls silent in the middle has not answered.
     """
-    error, seconds = _timed(
-        then_silence(_HEAD + b'Content-Length: 40\r\n\r\n{"count"'), Timeout(read=0.1)
-    )
+    silent = then_silence(_HEAD + b'Content-Length: 40\r\n\r\n{"count"')
+    error = _error_within(Timeout(read=0.1), silent)
 
-    assert type(error) is OutcomeUnknown
-    assert seconds < 1
+    assert (type(error), error.message) == (OutcomeUnknown, "ReadTimeoutError: Read timed out.")
 
 
 _LONG_BODY: Final = b"Content-Length: 1000\r\n\r\n"
@@ -514,10 +510,11 @@ def test_the_total_timeout_ends_a_drip(answer: Answer) -> None:
     """
     Pieces that each come in time do not make a call longer than it may be.
     """
-    error, seconds = _timed(answer, Timeout(read=10.0, total=0.2))
+    error = _error_within(Timeout(read=10.0, total=0.2), answer)
 
+    # A drip that comes to its end is another error: the body is shorter than it says.
     assert type(error) is OutcomeUnknown
-    assert seconds < 1
+    assert (error.message or "").startswith("ReadTimeout")
 
 
 def test_a_number_is_the_timeout_for_everything() -> None:
@@ -525,11 +522,12 @@ def test_a_number_is_the_timeout_for_everything() -> None:
     Whoever passes a number of seconds need not know what times there are.
     """
     with Stub(then_silence()) as stub, ExternalTaskClient(stub.url, timeout=0.1) as client:
-        started = monotonic()
         error = _error(client, "complete")
 
-    assert type(error) is OutcomeUnknown
-    assert monotonic() - started < 1
+    assert (type(error), error.message) == (
+        OutcomeUnknown,
+        "ReadTimeout: Read timed out. (read timeout=0.1)",
+    )
 
 
 def test_a_slow_answer_within_its_time_is_taken() -> None:
@@ -1365,10 +1363,9 @@ def _raised_with(adapter: HTTPAdapter) -> CamundaError:
             return _error(client, "complete")
 
 
-def _timed(answer: Answer, timeout: Timeout) -> tuple[CamundaError, float]:
+def _error_within(timeout: Timeout, answer: Answer) -> CamundaError:
     with Stub(answer) as stub, ExternalTaskClient(stub.url, timeout=timeout) as client:
-        started = monotonic()
-        return _error(client, "complete"), monotonic() - started
+        return _error(client, "complete")
 
 
 def _nobody() -> str:
