@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Final, TypeVar, get_args
 
-from camunda_ext._json import MODERN
+from camunda_ext._json import MODERN, in_whole_minutes
 
 INT32: Final = 2**31 - 1
 INT64: Final = 2**63 - 1
@@ -148,8 +148,7 @@ def aware(name: str, value: object) -> datetime:
             f"{name} must be an aware datetime, such as datetime.now(timezone.utc): "
             f"of {value!r} the engine would have to guess the zone"
         )
-    if offset.microseconds or offset.seconds % 60:
-        value, offset = value.astimezone(timezone.utc), timedelta(0)
+    value, offset = in_whole_minutes(value, offset)
     kept = value.replace(
         microsecond=value.microsecond // 1000 * 1000, tzinfo=timezone(offset), fold=0
     )

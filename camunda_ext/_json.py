@@ -143,8 +143,7 @@ class DateFormat:
             )
         if self.pattern is not None:
             return self._format_by_pattern(value)
-        if offset.microseconds or offset.seconds % 60:
-            value, offset = value.astimezone(timezone.utc), timedelta(0)
+        value, offset = in_whole_minutes(value, offset)
         _refuse_missing_day(value)
         minutes = round(offset.total_seconds()) // 60
         sign = "-" if minutes < 0 else "+"
@@ -209,6 +208,15 @@ class DateFormat:
 
 #: What every server since 7.8 speaks, unless configured otherwise.
 MODERN: Final = DateFormat()
+
+
+def in_whole_minutes(value: datetime, offset: timedelta) -> tuple[datetime, timedelta]:
+    """
+    Give a moment and its offset, in UTC if there is no wire form of the offset it has.
+    """
+    if offset.microseconds or offset.seconds % 60:
+        return value.astimezone(timezone.utc), timedelta(0)
+    return value, offset
 
 
 def _zone(sign: str | None, hours: str, minutes: str, seconds: str | None) -> timezone | None:

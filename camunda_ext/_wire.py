@@ -40,13 +40,6 @@ def wire_name(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def field_name(name: str) -> str:
-    """
-    Give our name of the engine's field: the inverse of `wire_name`.
-    """
-    return re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), name)
-
-
 # ------------------------------------------------------------------------------------------ encode
 
 

@@ -315,6 +315,7 @@ class _Row:
 
 
 _GONE: Final = "It was completed or cancelled, or never existed."
+_RACE: Final = "The task may have been changed by somebody else at the same time: look at it first."
 _AGAIN: Final = "It was rolled back: try again soon, after a look at the task."
 _WAIT: Final = "Wait, then try again."
 
@@ -444,13 +445,13 @@ _ROWS: Final = (
     ),
     _Row(
         EngineFailure,
-        "The task may have been changed by somebody else at the same time: look at it first.",
+        _RACE,
         500,
         message=re.compile(r"\ACannot find execution with id "),
     ),
     _Row(
         EngineFailure,
-        "The task may have been changed by somebody else at the same time: look at it first.",
+        _RACE,
         500,
         "NullPointerException",
     ),

@@ -196,9 +196,13 @@ def _checked(what: str, given: VariableValue) -> VariableValue:
     return given
 
 
+def _parse(text: str) -> Any:
+    return _json.loads(text.encode("utf-8", "surrogatepass"))
+
+
 def _refuse_broken_json(what: str, text: str) -> None:
     try:
-        _json.loads(text.encode("utf-8", "surrogatepass"))
+        _parse(text)
     except ValueError as error:
         raise ValueError(f"{what} is no JSON: {error}") from None
 
@@ -343,7 +347,7 @@ def _read_object(variable: VariableValue, dates: DateFormat) -> Any:
 def _read_json(variable: VariableValue, dates: DateFormat) -> Any:
     if not isinstance(variable.value, str):
         return variable.value
-    return _json.loads(variable.value.encode("utf-8", "surrogatepass"))
+    return _parse(variable.value)
 
 
 def _read_date(variable: VariableValue, dates: DateFormat) -> datetime:
