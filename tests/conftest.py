@@ -1,9 +1,9 @@
 """
 The engines that the tests run on, and what switches them.
 
-``CAMUNDA_EXT_ENGINES`` says which: not set, Camunda 7.24 and Operaton if Java and Maven are there;
-``required``, the same, and a failure where they are not; ``all``, all six, required; ``none``, no
-engine.
+The embedded engine runs always. ``CAMUNDA_EXT_ENGINES`` says which real ones do: not set, Camunda
+7.24 and Operaton if Java and Maven are there; ``required``, the same, and a failure where they are
+not; ``all``, all six, required; ``none``, no other.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.engines import launch
+from tests.conformance.live import AnyEngine
+from tests.engines import embedded, launch
 from tests.engines.catalog import CATALOG, JUDGES
-from tests.engines.launch import RunningEngine
+from tests.engines.embedded import EMBEDDED
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile(
@@ -30,20 +31,28 @@ if _CHOICE not in _CHOICES:
     raise pytest.UsageError(f"CAMUNDA_EXT_ENGINES must be one of {_CHOICES[1:]}, not {_CHOICE!r}")
 
 
-@pytest.fixture(scope="session", params=tuple(CATALOG) if _CHOICE == "all" else JUDGES)
-def engine(request: pytest.FixtureRequest) -> Iterator[RunningEngine]:
+@pytest.fixture(scope="session", params=(*EMBEDDED, *(CATALOG if _CHOICE == "all" else JUDGES)))
+def engine(request: pytest.FixtureRequest) -> Iterator[AnyEngine]:
     """
     Run the tests on each engine in turn, with neither authentication nor authorization.
     """
+    if request.param in EMBEDDED:
+        with embedded.serve(request.param) as served:
+            yield served
+        return
     with launch.start(CATALOG[_available(request.param)]) as running:
         yield running
 
 
-@pytest.fixture(scope="session", params=JUDGES)
-def guarded_engine(request: pytest.FixtureRequest) -> Iterator[RunningEngine]:
+@pytest.fixture(scope="session", params=("embedded", *JUDGES))
+def guarded_engine(request: pytest.FixtureRequest) -> Iterator[AnyEngine]:
     """
     Run the tests on an engine with Basic auth and authorizations.
     """
+    if request.param in EMBEDDED:
+        with embedded.serve(request.param, basic_auth=True) as served:
+            yield served
+        return
     distribution = CATALOG[_available(request.param)]
     with launch.start(distribution, basic_auth=True, authorization=True) as running:
         yield running

@@ -33,20 +33,68 @@ ORDER = (
     "client",
     "__init__",
 )
+#: What hangs off the core, which never imports it.
+OPTIONAL = {"pytest_plugin"}
+
+#: The embedded engine, in the same manner.
+TESTING = (
+    "_versions",
+    "_errors",
+    "_dates",
+    "_conversions",
+    "_typed_values",
+    "_deserialized",
+    "_contents",
+    "_values",
+    "_xml",
+    "_extensions",
+    "_schema",
+    "_findings",
+    "_model",
+    "_external",
+    "_refusals",
+    "_bpmn",
+    "_reading",
+    "_store",
+    "_conditions",
+    "_variable_queries",
+    "_scopes",
+    "_log",
+    "_flow",
+    "_users",
+    "_tasks",
+    "_batches",
+    "_deployments",
+    "_instances",
+    "_doors",
+    "_polls",
+    "_faults",
+    "_rest",
+    "_app",
+    "_threads",
+    "_http",
+    "_in_process",
+    "_engine",
+    "__init__",
+)
 WHAT_IS_SAID = {"_check", "variables", "_wire", "dto", "query", "history"}
 HOW_IT_TRAVELS = {"_request", "auth", "_transport", "_pages"}
 
 
-def imported_by(name: str) -> set[str]:
+def imported_by(path: Path, package: str = "camunda_ext") -> set[str]:
     """
-    Give the modules of the package that a module of it imports.
+    Give the modules of a package that a file imports, but for its types alone.
     """
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
     found = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "camunda_ext":
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == package:
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("camunda_ext."):
-            found.add(str(node.module).removeprefix("camunda_ext."))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
+            found.add(str(node.module).removeprefix(f"{package}."))
     return found
 
 
@@ -54,7 +102,8 @@ def test_every_file_has_its_place() -> None:
     """
     A new file is put into the order before it is used.
     """
-    assert {path.stem for path in PACKAGE.glob("*.py")} == set(ORDER)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == set(ORDER) | OPTIONAL
+    assert {path.stem for path in (PACKAGE / "testing").glob("*.py")} == set(TESTING)
 
 
 @pytest.mark.parametrize("name", ORDER)
@@ -66,7 +115,31 @@ def test_a_file_imports_only_from_above(name: str) -> None:
     if name in HOW_IT_TRAVELS:
         above -= WHAT_IS_SAID
 
-    assert imported_by(name) <= above
+    assert imported_by(PACKAGE / f"{name}.py") <= above
+
+
+@pytest.mark.parametrize("name", TESTING)
+def test_the_embedded_engine_is_in_order(name: str) -> None:
+    """
+    From what is kept to what is answered, with no calls back.
+    """
+    above = set(TESTING[: TESTING.index(name)])
+
+    assert imported_by(PACKAGE / "testing" / f"{name}.py", "camunda_ext.testing") <= above
+
+
+def test_the_embedded_engine_shares_nothing_with_the_client() -> None:
+    """
+    A wrong rule would cancel itself out; only what makes a client names the client.
+    """
+    shared = {
+        path.stem: {name for name in imported_by(path) if not name.startswith("testing")}
+        for path in (PACKAGE / "testing").glob("*.py")
+    }
+
+    assert {stem: names for stem, names in shared.items() if names} == {
+        "_engine": {"ExternalTaskClient"}
+    }
 
 
 def test_public_names_are_exported_and_sorted() -> None:

@@ -30,16 +30,15 @@ from camunda_ext import (
     Topic,
     typed,
 )
-from tests.conformance.live import Live, live_on
+from tests.conformance.live import AnyEngine, Live, live_on
 from tests.engines import launch
 from tests.engines.catalog import CATALOG
-from tests.engines.launch import RunningEngine
 
 UTC = timezone.utc
 
 
 @pytest.fixture
-def live(engine: RunningEngine) -> Iterator[Live]:
+def live(engine: AnyEngine) -> Iterator[Live]:
     """
     An engine without authentication, and processes of the test's own.
     """

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.live import Live, live_on
-from tests.engines.launch import RunningEngine
+from tests.conformance.live import AnyEngine, Live, live_on
 
 
 @pytest.fixture
-def live(engine: RunningEngine) -> Iterator[Live]:
+def live(engine: AnyEngine) -> Iterator[Live]:
     """
     An engine without authentication, and processes of the test's own.
     """
@@ -20,7 +19,7 @@ def live(engine: RunningEngine) -> Iterator[Live]:
 
 
 @pytest.fixture
-def guarded(guarded_engine: RunningEngine) -> Iterator[Live]:
+def guarded(guarded_engine: AnyEngine) -> Iterator[Live]:
     """
     An engine with Basic auth and authorizations, as its administrator sees it.
     """

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 import pytest
@@ -25,12 +25,35 @@ from camunda_ext import (
 )
 from tests.conformance.dialect import DIALECTS, Dialect
 from tests.conformance.processes import bpmn
-from tests.engines.launch import RunningEngine
 
 T = TypeVar("T")
 
 #: How long a test waits for what happens by itself, in seconds.
 PATIENCE: Final = 30.0
+
+
+class AnyEngine(Protocol):
+    """
+    An engine that runs, in Java or in Python.
+    """
+
+    @property
+    def name(self) -> str:
+        """
+        Which row of the table of dialects it is.
+        """
+
+    @property
+    def url(self) -> str:
+        """
+        The URL of its REST API.
+        """
+
+    @property
+    def admin(self) -> tuple[str, str]:
+        """
+        Name and password of its administrator.
+        """
 
 
 @attrs.frozen(eq=False)
@@ -246,11 +269,11 @@ class Live:
 
 
 @contextmanager
-def live_on(engine: RunningEngine, *, auth: tuple[str, str] | None = None) -> Iterator[Live]:
+def live_on(engine: AnyEngine, *, auth: tuple[str, str] | None = None) -> Iterator[Live]:
     """
     An engine for one test, which is as it was afterwards.
     """
-    dialect = DIALECTS[engine.distribution.name]
+    dialect = DIALECTS[engine.name]
     client = ExternalTaskClient(engine.url, auth=auth, **dialect.date_options)
     with client, requests.Session() as session:
         session.trust_env = False

@@ -60,6 +60,13 @@ class RunningEngine:
     log: Path
     admin: tuple[str, str]
 
+    @property
+    def name(self) -> str:
+        """
+        The distribution's name.
+        """
+        return self.distribution.name
+
     def stop(self) -> None:
         """
         Nothing of the engine runs any more, also after the second call.

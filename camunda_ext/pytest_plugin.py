@@ -1,0 +1,70 @@
+"""
+Fixtures for pytest: an engine of its own for each test, and a client of it.
+
+pytest finds this plugin by itself; the engine needs the extra ``testing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from camunda_ext import ExternalTaskClient
+
+if TYPE_CHECKING:
+    from camunda_ext.testing import Engine
+
+_MARKER = "camunda_engine(db, version, auth, seed, clock): how the fixture's engine is made"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Make the marker known.
+    """
+    config.addinivalue_line("markers", _MARKER)
+
+
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """
+    What the markers of a test say; the nearest one says it last.
+    """
+    options: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers("camunda_engine"))):
+        if marker.args:
+            pytest.fail(f"name the arguments: {_MARKER}", pytrace=False)
+        options.update(marker.kwargs)
+    return options
+
+
+@pytest.fixture
+def camunda_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """
+    An empty engine, served over HTTP at its ``url`` until the test ends.
+
+    The marker ``camunda_engine`` takes what `camunda_ext.testing.Engine` takes:
+    ``@pytest.mark.camunda_engine(version="7.18")``.
+    """
+    try:
+        from camunda_ext.testing import Engine
+    except ImportError as missing:
+        pytest.fail(
+            f"the fixture needs an extra: pip install 'camunda_ext[testing]' ({missing})",
+            pytrace=False,
+        )
+    with Engine(**_options(request)) as engine:
+        engine.serve()
+        yield engine
+
+
+@pytest.fixture
+def camunda_client(
+    request: pytest.FixtureRequest, camunda_engine: Engine
+) -> Iterator[ExternalTaskClient]:
+    """
+    A client of the engine of the same test.
+    """
+    auth = _options(request).get("auth")
+    with ExternalTaskClient(camunda_engine.url, auth=auth) as client:
+        yield client

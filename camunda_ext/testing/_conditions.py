@@ -1,0 +1,367 @@
+"""
+What all queries have in common: filters by GET and by POST, sorting, and a page of the result.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from camunda_ext.testing import _dates
+from camunda_ext.testing import _reading as reading
+from camunda_ext.testing._errors import (
+    EngineError,
+    failure,
+    invalid_request,
+    not_readable,
+    null_pointer,
+    null_value,
+)
+from camunda_ext.testing._store import Row, Transaction
+from camunda_ext.testing._versions import Version
+
+#: A part of a WHERE clause, and the values that it needs.
+Where = tuple[str, Sequence[Any]]
+
+
+class Kind(enum.Enum):
+    """
+    What a filter's value is, on the wire.
+    """
+
+    TEXT = enum.auto()
+    FLAG = enum.auto()
+    LONG = enum.auto()
+    DATE = enum.auto()
+    #: A list; an empty text is an empty one.
+    LIST = enum.auto()
+    #: A list; an empty text is one with an empty text in it.
+    ARRAY = enum.auto()
+    CONDITIONS = enum.auto()
+
+
+_FROM_JSON: Final[Mapping[Kind, reading.Reader]] = {
+    Kind.TEXT: reading.text,
+    Kind.FLAG: reading.boolean,
+    Kind.LONG: reading.int64,
+    Kind.DATE: reading.date,
+    Kind.LIST: reading.texts,
+    Kind.ARRAY: reading.texts,
+    Kind.CONDITIONS: reading.objects,
+}
+_JAVA: Final = {Kind.FLAG: "java.lang.Boolean", Kind.LONG: "java.lang.Long"}
+
+
+@attrs.frozen
+class Filter:
+    """
+    One filter: how it is read, and what it means to the database.
+    """
+
+    kind: Kind
+    sql: str | Callable[[Any], Where]
+    #: What a list with a null in it is called in the error; where there is none, null matches
+    #: nothing.
+    list_name: str | None = None
+    #: Whether an empty text in a list is an error.
+    refuses_empty: bool = False
+    #: Whether engines before 7.24 ignore it.
+    young: bool = False
+
+    def where(self, value: Any, now: int) -> Where | None:
+        """
+        The condition for a value; none if the value is as good as not given.
+        """
+        if value is None or value is False or value == []:
+            return None
+        if isinstance(value, list) and self.kind is not Kind.CONDITIONS:
+            self._check_elements(value)
+            places = ",".join("?" * len(value))
+            return f"{self.sql} IN ({places})", value
+        if callable(self.sql):
+            return self.sql(value)
+        if self.kind is Kind.FLAG:
+            return self.sql, [now] * self.sql.count("?")
+        return self.sql, [value]
+
+    def _check_elements(self, values: Iterable[str | None]) -> None:
+        if self.list_name is None:
+            return
+        for value in values:
+            if value is None:
+                raise null_value(f"{self.list_name} contains null value")
+            if value == "" and self.refuses_empty:
+                raise failure("ProcessEngineException", f"{self.list_name} contains empty string")
+
+
+@attrs.frozen
+class Given:
+    """
+    A query as it was sent.
+    """
+
+    filters: Mapping[str, Any]
+    sort_by: str | None
+    sort_order: str | None
+    sorting: Sequence[Mapping[str, Any] | None]
+
+
+@attrs.frozen
+class QueryType:
+    """
+    A kind of query: its table, its filters, what it can be sorted by.
+    """
+
+    table: str
+    filters: Mapping[str, Filter]
+    #: Columns, by the names that they have in ``sortBy``.
+    sort_by: Mapping[str, str]
+
+    def from_url(self, parameters: Mapping[str, str], version: Version) -> Given:
+        """
+        Read the parameters of a GET; what is unknown is ignored.
+        """
+        filters = {
+            name: _from_text(name, self.filters[name].kind, text, version)
+            for name, text in parameters.items()
+            if name in self.filters and self._knows(name, version)
+        }
+        ways = {"sortBy": self.sort_by_names(version), "sortOrder": ("asc", "desc")}
+        for name, allowed in ways.items():
+            if name in parameters and parameters[name] not in allowed:
+                raise _cannot_set(name, parameters[name])
+        return Given(filters, parameters.get("sortBy"), parameters.get("sortOrder"), ())
+
+    def from_body(self, body: Any, version: Version) -> Given:
+        """
+        Read the body of a POST; what is unknown is ignored.
+        """
+        if not isinstance(body, dict):
+            raise not_readable()
+        filters = {
+            name: _FROM_JSON[each.kind](body.get(name))
+            for name, each in self.filters.items()
+            if name in body and self._knows(name, version)
+        }
+        sort_by, sort_order = reading.text(body.get("sortBy")), reading.text(body.get("sortOrder"))
+        if "sortBy" in body and sort_by not in self.sort_by_names(version):
+            raise not_readable()
+        if "sortOrder" in body and sort_order not in ("asc", "desc"):
+            raise not_readable()
+        sorting = body.get("sorting")
+        elements = [] if sorting == {} else reading.objects(sorting) or []
+        return Given(filters, sort_by, sort_order, elements)
+
+    def _knows(self, name: str, version: Version) -> bool:
+        return version.young_filters or not self.filters[name].young
+
+    def sort_by_names(self, version: Version) -> tuple[str, ...]:
+        """
+        What a version can sort by.
+        """
+        return tuple(n for n in self.sort_by if n != "createTime" or version.create_time)
+
+    def compile(self, given: Given, now: int, version: Version) -> tuple[Where, str]:
+        """
+        The conditions, and the columns to sort by.
+
+        Raises:
+            EngineError: A filter or the sorting is refused.
+        """
+        parts: list[str] = []
+        values: list[Any] = []
+        for name, each in self.filters.items():
+            where = each.where(given.filters.get(name), now)
+            if where is not None:
+                parts.append(f"({where[0]})")
+                values.extend(where[1])
+        if (given.sort_by is None) != (given.sort_order is None):
+            raise invalid_request(
+                "Only a single sorting parameter specified. sortBy and sortOrder required"
+            )
+        order = self._order(given, version)
+        return (" AND ".join(parts) or "TRUE", values), order
+
+    def rows(self, tx: Transaction, given: Given, page: Page, version: Version) -> Iterable[Row]:
+        """
+        The rows of one page.
+        """
+        (where, values), order = self.compile(given, tx.now, version)
+        if tx.powerless is not None:
+            return ()
+        query = f"SELECT * FROM {self.table} WHERE {where} ORDER BY {order}"
+        return page.rows(tx, query, values, version)
+
+    def count(self, tx: Transaction, given: Given, version: Version) -> int:
+        """
+        How many rows match.
+        """
+        (where, values), _ = self.compile(given, tx.now, version)
+        if tx.powerless is not None:
+            return 0
+        found: int = tx.value(f"SELECT count(*) FROM {self.table} WHERE {where}", *values)
+        return found
+
+    def _order(self, given: Given, version: Version) -> str:
+        criteria: list[list[str]] = []
+        known = self.sort_by_names(version)
+        elements: list[tuple[str | None, str | None]] = []
+        if given.sort_by is not None:
+            elements.append((given.sort_by, given.sort_order))
+        for element in given.sorting:
+            if element is None:
+                raise null_pointer()
+            sort_order = reading.text(element.get("sortOrder"))
+            elements.append((reading.text(element.get("sortBy")), sort_order))
+        for sort_by, sort_order in elements:
+            if sort_by is not None and sort_by in known:
+                criteria.append([self.sort_by[sort_by]])
+            if sort_order in ("asc", "desc"):
+                _set_direction(criteria, sort_order)
+        if any(len(criterion) < 2 for criterion in criteria):
+            raise _not_valid(
+                "Invalid query: call asc() or desc() after using orderByXX(): direction is null"
+            )
+        return ", ".join(" ".join(criterion) for criterion in criteria) or "id"
+
+
+def _set_direction(criteria: list[list[str]], direction: str) -> None:
+    if not criteria:
+        raise _not_valid(
+            "You should call any of the orderBy methods first before specifying a direction: "
+            "currentOrderingProperty is null"
+        )
+    if len(criteria[-1]) == 2:
+        raise _not_valid(
+            "Invalid query: can specify only one direction desc() or asc() for an ordering "
+            "constraint: direction is not null"
+        )
+    criteria[-1].append(direction)
+
+
+def _not_valid(message: str) -> EngineError:
+    return EngineError(400, "NotValidException", message, 0)
+
+
+def _cannot_set(name: str, value: str, why: str = "") -> EngineError:
+    return invalid_request(f"Cannot set query parameter '{name}' to value '{value}'{why}")
+
+
+def _from_text(name: str, kind: Kind, text: str, version: Version) -> Any:
+    if kind is Kind.TEXT:
+        return text
+    if kind in (Kind.LIST, Kind.ARRAY):
+        return _split(text, ",") if text.strip() or kind is Kind.ARRAY else []
+    if kind is Kind.CONDITIONS:
+        return [_condition(name, text, each) for each in _split(text, ",")]
+    if kind is Kind.DATE:
+        return _date_from_text(name, text, version)
+    try:
+        found, end = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text.lstrip())
+        if version.json_limits and text.lstrip()[end:].strip():
+            raise not_readable()
+        return _FROM_JSON[kind](found)
+    except (ValueError, EngineError):
+        why = f": Cannot convert value {text} to java type {_JAVA[kind]}"
+        raise _cannot_set(name, text, why) from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _date_from_text(name: str, text: str, version: Version) -> int | None:
+    why = f': Cannot convert value "{text}" to java type java.util.Date'
+    if text.startswith('"') or text.endswith('"'):
+        if not version.quoted_dates:
+            why = f": Cannot convert value {text} to java type java.util.Date because of "
+            raise _cannot_set(name, text, why + "double quotes")
+        text = text.strip('"')
+    if text == "":
+        return None
+    try:
+        return _dates.parse(text)
+    except ValueError:
+        raise _cannot_set(name, text, why) from None
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """
+    Split as Java does: empty pieces at the end are dropped.
+    """
+    pieces = text.split(mark)
+    while len(pieces) > 1 and pieces[-1] == "":
+        pieces.pop()
+    return pieces
+
+
+def _condition(name: str, whole: str, text: str) -> dict[str, Any]:
+    pieces = _split(text, "_")
+    if len(pieces) != 3:
+        why = ": variable query parameter has to have format KEY_OPERATOR_VALUE."
+        raise _cannot_set(name, whole, why)
+    return dict(zip(("name", "operator", "value"), pieces, strict=True))
+
+
+@attrs.frozen
+class Page:
+    """
+    Which part of the result is wanted.
+    """
+
+    first: int | None
+    most: int | None
+
+    @classmethod
+    def from_url(cls, parameters: Mapping[str, str]) -> Page:
+        """
+        Read the parameters of a list.
+
+        Raises:
+            EngineError: One of them is no integer.
+        """
+        return cls(_page_number(parameters, "firstResult"), _page_number(parameters, "maxResults"))
+
+    def rows(
+        self, tx: Transaction, query: str, values: Sequence[Any], version: Version
+    ) -> Iterable[Row]:
+        """
+        The rows of this page.
+        """
+        if self.first is None and self.most is None:
+            return tx.run(query, *values)
+        first = 0 if self.first is None else self.first
+        most = reading.INT32[1] if self.most is None else self.most
+        if first == -1 or most in (-1, 0):
+            return ()
+        if first < 0 or most < 0:
+            raise persistence_error(version, 0)
+        return tx.run(f"{query} LIMIT ? OFFSET ?", *values, most, first)
+
+
+def persistence_error(version: Version, code: int) -> EngineError:
+    """
+    What the database refused.
+    """
+    return failure(
+        version.persistence_error,
+        "An exception occurred in the persistence layer. Please check the server logs for a "
+        "detailed message and the entire exception stack trace.",
+        code=code,
+    )
+
+
+def _page_number(parameters: Mapping[str, str], name: str) -> int | None:
+    text = parameters.get(name, "")
+    if text == "":
+        return None
+    digits = text[1:] if text[0] in "+-" else text
+    if digits.isascii() and digits.isdigit():
+        number = int(text)
+        if reading.INT32[0] <= number <= reading.INT32[1]:
+            return number
+    raise EngineError(404, "QueryParamException", "HTTP 404 Not Found")

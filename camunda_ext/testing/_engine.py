@@ -1,0 +1,359 @@
+"""
+The engine: its state, its clock, and the ways in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import quoteattr
+
+import requests
+
+from camunda_ext.testing import _batches, _deployments, _flow, _instances, _users, _values
+from camunda_ext.testing._app import App
+from camunda_ext.testing._faults import Faults
+from camunda_ext.testing._http import HttpDoor
+from camunda_ext.testing._in_process import InProcessAdapter
+from camunda_ext.testing._polls import Polls
+from camunda_ext.testing._rest import OPERATIONS
+from camunda_ext.testing._store import Store, Transaction
+from camunda_ext.testing._versions import LATEST, Version
+
+if TYPE_CHECKING:
+    from camunda_ext import ExternalTaskClient
+
+_PATH: Final = "/engine-rest"
+
+#: Where a session of `Engine.session` finds the engine; the name leads nowhere else.
+_IN_PROCESS: Final = "http://engine.invalid"
+
+_ONE_TASK: Final = """\
+<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
+    xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="testing">
+  <process id={key} isExecutable="true" camunda:historyTimeToLive="1">
+    <startEvent id="start"/>
+    <sequenceFlow id="first" sourceRef="start" targetRef="task"/>
+    <serviceTask id="task" camunda:type="external" camunda:topic={topic}
+        camunda:taskPriority={priority}>
+      <extensionElements><camunda:properties>{properties}</camunda:properties></extensionElements>
+    </serviceTask>
+    <sequenceFlow id="last" sourceRef="task" targetRef="end"/>
+    <endEvent id="end"/>
+  </process>
+</definitions>
+"""
+_PROPERTY: Final = "<camunda:property name={} value={}/>"
+
+
+class Engine:
+    """
+    The external-task part of a process engine, in Python, for tests.
+
+    It answers as Camunda 7.24 does, over HTTP (`serve`, `url`) and without a socket (`session`,
+    `client`). Any number of threads may use it, and any number of processes over its URL, or an
+    engine of their own on the same file.
+
+    Args:
+        db: A file that keeps the state, also over a crash; by default it is in memory, and gone
+            with the engine.
+
+        version: The version of Camunda that it answers as, from 7.13 to 7.24: what that version
+            lacks is not there, and what it ignores is ignored.
+
+        auth: A user and a password; every request must then carry them, as Basic auth.
+
+        seed: What the ids are made of; with the same one, the same calls give the same ids.
+
+        clock: Gives the time, in seconds since 1970.
+
+    Raises:
+        ValueError: The version is not one of these, or the file is none of an engine.
+    """
+
+    def __init__(
+        self,
+        db: str | Path | None = None,
+        *,
+        version: str = LATEST,
+        auth: tuple[str, str] | None = None,
+        seed: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        #: The version that it answers as.
+        self.version = Version.of(version)
+        #: The faults that its users shall meet.
+        self.faults = Faults(OPERATIONS)
+        self._store = Store(db, self.version, clock=clock, seed=seed)
+        self._polls = Polls(self._store.now)
+        self._auth = auth
+        self._door: HttpDoor | None = None
+        self._sessions: list[requests.Session] = []
+        self._one_task_definitions: dict[str, str] = {}
+        if auth is not None:
+            with self.transaction() as tx:
+                _users.create(tx, *auth, all_rights=True)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        where = "not served" if self._door is None else self.url
+        return f"<Engine {self.version}, {where}>"
+
+    # -------------------------------------------------------------------------------- what it holds
+
+    def deploy(self, bpmn: str | bytes | Path) -> str:
+        """
+        Deploy a BPMN model, given as text or as a file's path.
+
+        Returns:
+            The id of the deployment.
+
+        Raises:
+            EngineError: The model has something that this engine does not run, or no engine.
+        """
+        if isinstance(bpmn, Path):
+            name, content = bpmn.name, bpmn.read_bytes()
+        else:
+            name, content = "model.bpmn", bpmn.encode() if isinstance(bpmn, str) else bpmn
+        with self.transaction() as tx:
+            deployed = _deployments.create(tx, {name: content}, self.version, name=name)
+        return str(deployed["id"])
+
+    def start(
+        self,
+        process_definition_key: str,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        business_key: str | None = None,
+    ) -> str:
+        """
+        Start an instance of a process.
+
+        Args:
+            variables: Python values, or mappings with ``value`` and ``type`` as on the wire.
+
+        Returns:
+            The id of the process instance.
+
+        Raises:
+            EngineError: There is no such process.
+        """
+        with self.transaction() as tx:
+            definition = _deployments.latest(tx, process_definition_key, None)
+            return _flow.start(
+                tx, definition, business_key=business_key, variables=_typed(variables)
+            )
+
+    def create_task(
+        self,
+        topic: str,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        priority: int = 0,
+        retries: int | None = None,
+        business_key: str | None = None,
+        process_definition_key: str = "process",
+        extension_properties: Mapping[str, str] | None = None,
+    ) -> str:
+        """
+        Create an external task, in an instance of a process that has nothing else.
+
+        Args:
+            variables: Variables of the process instance: Python values, or mappings with
+                ``value`` and ``type`` as on the wire.
+
+        Returns:
+            The id of the task.
+        """
+        properties = "".join(
+            _PROPERTY.format(quoteattr(name), quoteattr(value))
+            for name, value in (extension_properties or {}).items()
+        )
+        model = _ONE_TASK.format(
+            key=quoteattr(process_definition_key),
+            topic=quoteattr(topic),
+            priority=quoteattr(str(priority)),
+            properties=properties,
+        )
+        with self.transaction() as tx:
+            definition_id = self._one_task_definitions.get(model)
+            if (
+                definition_id is None
+                or tx.row("SELECT 1 FROM definition WHERE id = ?", definition_id) is None
+            ):
+                deployed = _deployments.create(tx, {"task.bpmn": model.encode()}, self.version)
+                [definition_id] = deployed["deployedProcessDefinitions"]
+                self._one_task_definitions[model] = definition_id
+            instance_id = _flow.start(
+                tx,
+                _deployments.get_definition(tx, definition_id),
+                business_key=business_key,
+                variables=_typed(variables),
+            )
+            task_id: str = tx.value("SELECT id FROM task WHERE instance_id = ?", instance_id)
+            if retries is not None:
+                tx.run("UPDATE task SET retries = ? WHERE id = ?", retries, task_id)
+            return task_id
+
+    def variables(self, process_instance_id: str) -> dict[str, Any]:
+        """
+        The variables of a running process instance, each as on the wire.
+
+        Raises:
+            EngineError: There is no such instance, or it has ended.
+        """
+        with self.transaction() as tx:
+            found = _instances.variables(tx, process_instance_id)
+        return {name: _values.show(value) for name, value in found.items()}
+
+    # ------------------------------------------------------------------------------------- its time
+
+    @property
+    def now(self) -> datetime:
+        """
+        The engine's time, in UTC.
+        """
+        epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+        return epoch + timedelta(milliseconds=self._store.now())
+
+    def advance(self, seconds: float) -> None:
+        """
+        Let the engine's time go on at once: locks expire, long polls come to their end.
+
+        Raises:
+            ValueError: Time does not run backwards.
+        """
+        if seconds < 0:
+            raise ValueError(f"time does not run backwards, not even {seconds} seconds")
+        self._store.advance(round(seconds * 1000))
+        self._polls.look_at_the_clock()
+
+    # ---------------------------------------------------------------------------------- the ways in
+
+    @property
+    def url(self) -> str:
+        """
+        The URL of the REST API, ending in ``/engine-rest``; asked for the first time, it is served.
+        """
+        if self._door is None:
+            return self.serve()
+        host = f"[{self._door.host}]" if ":" in self._door.host else self._door.host
+        return f"http://{host}:{self._door.port}{_PATH}"
+
+    def serve(self, host: str = "127.0.0.1", port: int = 0, *, remote: bool = False) -> str:
+        """
+        Listen for HTTP, until the engine is closed.
+
+        Args:
+            port: 0 for any that is free.
+
+            remote: Whether *host* may be one that other machines reach; the engine is a toy for
+                tests, and hides nothing from them.
+
+        Returns:
+            The URL of the REST API.
+
+        Raises:
+            ValueError: Other machines would reach it.
+            OSError: The port is taken.
+            RuntimeError: It is served already.
+        """
+        if self._door is not None:
+            raise RuntimeError(f"the engine is served already, at {self.url}")
+        app = App(self, checks_host=not remote)
+        self._door = HttpDoor(app, host=host, port=port, remote=remote)
+        return self.url
+
+    def session(self) -> requests.Session:
+        """
+        A session that reaches the engine at `local_url`, without a socket.
+        """
+        session = requests.Session()
+        session.trust_env = False
+        session.mount(_IN_PROCESS, InProcessAdapter(App(self, checks_host=False)))
+        if self._auth is not None:
+            session.auth = self._auth
+        self._sessions.append(session)
+        return session
+
+    @property
+    def local_url(self) -> str:
+        """
+        The URL of the REST API for a session of `session`.
+        """
+        return _IN_PROCESS + _PATH
+
+    def client(self, **options: Any) -> ExternalTaskClient:
+        """
+        A client of this engine that needs no socket.
+
+        Args:
+            options: More of what `ExternalTaskClient` takes.
+        """
+        from camunda_ext import ExternalTaskClient
+
+        return ExternalTaskClient(self.local_url, session=self.session(), **options)
+
+    def close(self) -> None:
+        """
+        End all polls, stop listening, close the database; what was in memory is gone.
+        """
+        self._polls.close()
+        self.faults.close()
+        if self._door is not None:
+            self._door.close()
+        for session in self._sessions:
+            session.close()
+        self._store.close()
+
+    # ------------------------------------------------------------------------------- for the inside
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """
+        One command: all of it is kept, or nothing.
+
+        :meta private:
+        """
+        with self._store.transaction() as tx:
+            _batches.run_due(tx)
+            yield tx
+        if tx.wakes_polls:
+            self._polls.wake()
+
+    @property
+    def polls(self) -> Polls:
+        """
+        The fetches that wait.
+
+        :meta private:
+        """
+        return self._polls
+
+    @property
+    def asks_for_credentials(self) -> bool:
+        """
+        Whether requests must carry credentials.
+
+        :meta private:
+        """
+        return self._auth is not None
+
+
+def _typed(variables: Mapping[str, Any] | None) -> dict[str, _values.Value]:
+    return {name: _values.of_python(value) for name, value in (variables or {}).items()}

@@ -1,0 +1,73 @@
+"""
+What the engine answers when it does not do what it was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class EngineError(Exception):
+    """
+    An answer other than success, in the engine's own words.
+
+    The class names of Java are part of the answer: clients tell errors apart by them.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        java_type: str,
+        message: str | None,
+        code: int | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(status, java_type, message, code)
+        self.status = status
+        self.type = java_type
+        self.message = message
+        self.code = code
+        self.details: Mapping[str, Any] = details
+
+
+def invalid_request(message: str, *, status: int = 400) -> EngineError:
+    """
+    A request that the REST layer refuses by itself; such an answer has no code.
+    """
+    return EngineError(status, "InvalidRequestException", message)
+
+
+def not_readable() -> EngineError:
+    """
+    A body that is no JSON, or has a value of the wrong JSON type; the engine says no more.
+    """
+    return invalid_request("")
+
+
+def rest_error(status: int, message: str, *, code: int | None = 0) -> EngineError:
+    """
+    An exception of the engine that the REST layer gives a status of its own.
+    """
+    return EngineError(status, "RestException", message, code)
+
+
+def failure(java_type: str, message: str | None, *, code: int | None = 0) -> EngineError:
+    """
+    An exception that the REST layer does not expect: whatever it is, it is a 500.
+    """
+    return EngineError(500, java_type, message, code)
+
+
+def null_value(message: str) -> EngineError:
+    """
+    What must be given is missing, and only the engine's innards noticed.
+    """
+    return failure("NullValueException", message)
+
+
+def null_pointer(message: str | None = None) -> EngineError:
+    """
+    What must be given is missing, and not even the innards expected that.
+    """
+    return failure("NullPointerException", message, code=None)

@@ -1,0 +1,314 @@
+"""
+Process instances, their user tasks and incidents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from camunda_ext.testing import _dates, _flow, _scopes
+from camunda_ext.testing._conditions import Filter, Given, Kind, Page, QueryType
+from camunda_ext.testing._errors import EngineError, failure, invalid_request, null_value
+from camunda_ext.testing._store import Row, Transaction
+from camunda_ext.testing._values import Value
+from camunda_ext.testing._versions import Version
+
+QUERY: Final = QueryType(
+    table="(SELECT instance.*, definition.key AS definition_key FROM instance "
+    "JOIN definition ON definition.id = instance.definition_id)",
+    filters={
+        "processInstanceIds": Filter(Kind.ARRAY, "id", list_name="processInstanceIds"),
+        "businessKey": Filter(Kind.TEXT, "business_key = ?"),
+        "businessKeyLike": Filter(Kind.TEXT, "business_key LIKE ? ESCAPE '\\'"),
+        "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
+        "processDefinitionKey": Filter(Kind.TEXT, "definition_key = ?"),
+        "processDefinitionKeyIn": Filter(Kind.ARRAY, "definition_key"),
+        "active": Filter(Kind.FLAG, "NOT suspended"),
+        "suspended": Filter(Kind.FLAG, "suspended"),
+        "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),
+        "withoutTenantId": Filter(Kind.FLAG, "tenant_id IS NULL"),
+    },
+    sort_by={
+        "instanceId": "id",
+        "definitionKey": "definition_key",
+        "definitionId": "definition_id",
+    },
+)
+
+_INCIDENTS: Final = QueryType(
+    table="incident",
+    filters={
+        "incidentId": Filter(Kind.TEXT, "id = ?"),
+        "incidentType": Filter(Kind.TEXT, "type = ?"),
+        "incidentMessage": Filter(Kind.TEXT, "message = ?"),
+        "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
+        "processInstanceId": Filter(Kind.TEXT, "instance_id = ?"),
+        "executionId": Filter(Kind.TEXT, "execution_id = ?"),
+        "activityId": Filter(Kind.TEXT, "activity_id = ?"),
+        "configuration": Filter(Kind.TEXT, "configuration = ?"),
+        "jobDefinitionIdIn": Filter(Kind.ARRAY, "job_definition_id"),
+        "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),
+    },
+    sort_by={"incidentId": "id", "incidentTimestamp": "time", "configuration": "configuration"},
+)
+
+_USER_TASKS: Final = QueryType(
+    table="(SELECT user_task.*, instance.definition_id, instance.tenant_id, instance.suspended "
+    "FROM user_task JOIN instance ON instance.id = user_task.instance_id)",
+    filters={
+        "taskId": Filter(Kind.TEXT, "id = ?"),
+        "processInstanceId": Filter(Kind.TEXT, "instance_id = ?"),
+        "taskDefinitionKey": Filter(Kind.TEXT, "node = ?"),
+    },
+    sort_by={"id": "id", "created": "create_time"},
+)
+
+
+def get(tx: Transaction, instance_id: str) -> Row:
+    """
+    A running instance.
+    """
+    found = _find(tx, instance_id)
+    if found is None:
+        raise invalid_request(f"Process instance with id {instance_id} does not exist", status=404)
+    return found
+
+
+def _find(tx: Transaction, instance_id: str) -> Row | None:
+    return tx.row("SELECT * FROM instance WHERE id = ?", instance_id)
+
+
+def show(
+    row: Row | Mapping[str, Any], version: Version, definition_key: str, *, ended: bool = False
+) -> dict[str, Any]:
+    """
+    An instance as the engine answers it.
+    """
+    shown = {
+        "links": [],
+        "id": row["id"],
+        "definitionId": row["definition_id"],
+        "businessKey": row["business_key"],
+        "caseInstanceId": None,
+        "ended": ended,
+        "suspended": bool(row["suspended"]),
+        "tenantId": row["tenant_id"],
+    }
+    return shown | (
+        {"definitionKey": definition_key} if version.definition_key_of_instances else {}
+    )
+
+
+def delete(tx: Transaction, instance_id: str, version: Version) -> None:
+    """
+    Cancel a running instance.
+    """
+    if _find(tx, instance_id) is None:
+        if not version.error_code:
+            raise invalid_request(
+                f"Process instance with id {instance_id} does not exist", status=404
+            )
+        message = f"No process instance found for id '{instance_id}': processInstance is null"
+        raise EngineError(404, "InvalidRequestException", message, 0)
+    _flow.cancel(tx, instance_id)
+
+
+def set_suspended(tx: Transaction, instance_id: str, suspended: bool) -> None:
+    """
+    Stop an instance, or let it go on; one that does not exist does not matter.
+    """
+    tx.run("UPDATE instance SET suspended = ? WHERE id = ?", suspended, instance_id)
+    tx.run("UPDATE task SET suspended = ? WHERE instance_id = ?", suspended, instance_id)
+
+
+def activity_instances(tx: Transaction, instance_id: str) -> dict[str, Any]:
+    """
+    Where an instance is, as a tree of one level.
+    """
+    instance = get(tx, instance_id)
+    process = _flow.model(tx, instance["definition_id"])
+
+    def node(
+        node_id: str, parent: str | None, activity: str, kind: str, name: str | None
+    ) -> dict[str, Any]:
+        return {
+            "id": node_id,
+            "parentActivityInstanceId": parent,
+            "activityId": activity,
+            "activityType": kind,
+            "processInstanceId": instance_id,
+            "processDefinitionId": instance["definition_id"],
+            "childActivityInstances": [],
+            "childTransitionInstances": [],
+            "executionIds": [instance_id],
+            "activityName": name,
+            "incidentIds": [],
+            "incidents": [],
+            "name": name,
+        }
+
+    children = []
+    for task in tx.run("SELECT * FROM task WHERE instance_id = ?", instance_id).fetchall():
+        name = process.nodes[task["activity_id"]].name
+        child = node(
+            task["activity_instance_id"], instance_id, task["activity_id"], "serviceTask", name
+        )
+        child["executionIds"] = [task["execution_id"]]
+        for (incident_id,) in tx.run("SELECT id FROM incident WHERE configuration = ?", task["id"]):
+            child["incidentIds"].append(incident_id)
+            child["incidents"].append({"id": incident_id, "activityId": task["activity_id"]})
+        children.append(child)
+    for task in tx.run("SELECT * FROM user_task WHERE instance_id = ?", instance_id):
+        node_id = f"{task['node']}:{task['id']}"
+        child = node(node_id, instance_id, task["node"], "userTask", task["name"])
+        child["executionIds"] = [task["execution_id"]]
+        children.append(child)
+    whole = node(instance_id, None, instance["definition_id"], "processDefinition", process.name)
+    whole["childActivityInstances"] = children
+    return whole
+
+
+# --------------------------------------------------------------------------------------- variables
+
+
+def variables(tx: Transaction, instance_id: str) -> dict[str, Value]:
+    """
+    The variables of an instance's own scope.
+    """
+    if _find(tx, instance_id) is None:
+        raise null_value(f"execution {instance_id} doesn't exist: execution is null")
+    return _scopes.of_scope(tx, instance_id)
+
+
+def variable(tx: Transaction, instance_id: str, name: str) -> Value:
+    """
+    One of them.
+    """
+    if _find(tx, instance_id) is None:
+        raise EngineError(
+            500,
+            "RestException",
+            f"Cannot get process instance variable {name}: execution {instance_id} doesn't exist: "
+            "execution is null",
+            0,
+        )
+    found = _scopes.one(tx, instance_id, name)
+    if found is None:
+        raise invalid_request(
+            f"process instance variable with name {name} does not exist", status=404
+        )
+    return found
+
+
+def set_variables(tx: Transaction, instance_id: str, values: Mapping[str, Value]) -> None:
+    """
+    Set variables of an instance.
+    """
+    if _find(tx, instance_id) is None:
+        names = ", ".join(values)
+        raise failure(
+            "RestException",
+            f"Cannot put process instance variable {names}: execution {instance_id} doesn't "
+            "exist: execution is null",
+        )
+    _scopes.assign(tx, instance_id, instance_id, values)
+
+
+# ------------------------------------------------------------------------ user tasks and incidents
+
+
+def user_tasks(
+    tx: Transaction, parameters: Mapping[str, str], page: Page, version: Version
+) -> list[dict[str, Any]]:
+    """
+    The user tasks where instances wait.
+    """
+    given = _USER_TASKS.from_url(parameters, version)
+    return [
+        {
+            "id": row["id"],
+            "name": row["name"],
+            "assignee": None,
+            "created": _dates.format(row["create_time"]),
+            "due": None,
+            "followUp": None,
+            "lastUpdated": None,
+            "delegationState": None,
+            "description": None,
+            "executionId": row["execution_id"],
+            "owner": None,
+            "parentTaskId": None,
+            "priority": 50,
+            "processDefinitionId": row["definition_id"],
+            "processInstanceId": row["instance_id"],
+            "taskDefinitionKey": row["node"],
+            "caseExecutionId": None,
+            "caseInstanceId": None,
+            "caseDefinitionId": None,
+            "suspended": bool(row["suspended"]),
+            "formKey": None,
+            "camundaFormRef": None,
+            "tenantId": row["tenant_id"],
+            "taskState": "Created",
+        }
+        for row in _USER_TASKS.rows(tx, given, page, version)
+    ]
+
+
+def complete_user_task(tx: Transaction, task_id: str, values: Mapping[str, Value]) -> None:
+    """
+    Go on behind a user task.
+    """
+    user_task = tx.row("SELECT * FROM user_task WHERE id = ?", task_id)
+    if user_task is None:
+        raise failure(
+            "RestException",
+            f"Cannot complete task {task_id}: Cannot find task with id {task_id}: task is null",
+        )
+    _scopes.assign(tx, user_task["instance_id"], user_task["instance_id"], values)
+    _flow.leave_user_task(tx, user_task)
+
+
+def incidents(
+    tx: Transaction, parameters: Mapping[str, str], page: Page, version: Version
+) -> list[dict[str, Any]]:
+    """
+    The open incidents that match.
+    """
+    rows = _INCIDENTS.rows(tx, _INCIDENTS.from_url(parameters, version), page, version)
+    return [_show_incident(row, version) for row in rows]
+
+
+def count_incidents(tx: Transaction, parameters: Mapping[str, str], version: Version) -> int:
+    """
+    How many incidents match.
+    """
+    return _INCIDENTS.count(tx, _INCIDENTS.from_url(parameters, version), version)
+
+
+def _show_incident(row: Row, version: Version) -> dict[str, Any]:
+    shown = {
+        "id": row["id"],
+        "processDefinitionId": row["definition_id"],
+        "processInstanceId": row["instance_id"],
+        "executionId": row["execution_id"],
+        "incidentTimestamp": _dates.format(row["time"]),
+        "incidentType": row["type"],
+        "activityId": row["activity_id"],
+        "failedActivityId": None,
+        "causeIncidentId": row["id"],
+        "rootCauseIncidentId": row["id"],
+        "configuration": row["configuration"],
+        "incidentMessage": row["message"],
+        "tenantId": row["tenant_id"],
+        "jobDefinitionId": row["job_definition_id"],
+    }
+    return shown | ({"annotation": None} if version.batch_times else {})
+
+
+def ids(tx: Transaction, given: Given, version: Version) -> list[str]:
+    """
+    The ids of the instances that match.
+    """
+    return [row["id"] for row in QUERY.rows(tx, given, Page(None, None), version)]

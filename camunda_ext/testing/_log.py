@@ -1,0 +1,154 @@
+"""
+The historic external task log: what happened to each task, and when.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from camunda_ext.testing import _dates
+from camunda_ext.testing._conditions import Filter, Given, Kind, Page, QueryType
+from camunda_ext.testing._errors import invalid_request
+from camunda_ext.testing._store import Row, Transaction
+from camunda_ext.testing._versions import Version
+
+_KINDS: Final = ("creation", "failure", "success", "deletion")
+
+
+def write(tx: Transaction, task: Row, kind: str) -> None:
+    """
+    Write down what happens to a task, as it is at this moment.
+    """
+    tx.insert(
+        "log",
+        id=tx.new_id(),
+        time=tx.now,
+        kind=kind,
+        task_id=task["id"],
+        topic_name=task["topic_name"],
+        worker_id=task["worker_id"],
+        priority=task["priority"],
+        retries=task["retries"],
+        error_message=task["error_message"] if kind == "failure" else None,
+        error_details=task["error_details"] if kind == "failure" else None,
+        activity_id=task["activity_id"],
+        activity_instance_id=task["activity_instance_id"],
+        execution_id=task["execution_id"],
+        instance_id=task["instance_id"],
+        definition_id=task["definition_id"],
+        definition_key=task["definition_key"],
+        tenant_id=task["tenant_id"],
+    )
+
+
+def _ids(column: str, list_name: str) -> Filter:
+    return Filter(Kind.ARRAY, column, list_name=list_name, refuses_empty=True)
+
+
+QUERY: Final = QueryType(
+    table="log",
+    filters={
+        "logId": Filter(Kind.TEXT, "id = ?"),
+        "externalTaskId": Filter(Kind.TEXT, "task_id = ?"),
+        "topicName": Filter(Kind.TEXT, "topic_name = ?"),
+        "workerId": Filter(Kind.TEXT, "worker_id = ?"),
+        "errorMessage": Filter(Kind.TEXT, "error_message = ?"),
+        "activityIdIn": _ids("activity_id", "activityIds"),
+        "activityInstanceIdIn": _ids("activity_instance_id", "activityInstanceIds"),
+        "executionIdIn": _ids("execution_id", "executionIds"),
+        "processInstanceId": Filter(Kind.TEXT, "instance_id = ?"),
+        "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
+        "processDefinitionKey": Filter(Kind.TEXT, "definition_key = ?"),
+        "priorityHigherThanOrEquals": Filter(Kind.LONG, "priority >= ?"),
+        "priorityLowerThanOrEquals": Filter(Kind.LONG, "priority <= ?"),
+        "tenantIdIn": Filter(Kind.ARRAY, "tenant_id", list_name="tenantIds"),
+        "withoutTenantId": Filter(Kind.FLAG, "tenant_id IS NULL"),
+        **{f"{kind}Log": Filter(Kind.FLAG, f"kind = '{kind}'") for kind in _KINDS},
+    },
+    sort_by={
+        "timestamp": "time",
+        "externalTaskId": "task_id",
+        "retries": "retries",
+        "priority": "priority",
+        "topicName": "topic_name",
+        "workerId": "worker_id",
+        "activityId": "activity_id",
+        "activityInstanceId": "activity_instance_id",
+        "executionId": "execution_id",
+        "processInstanceId": "instance_id",
+        "processDefinitionId": "definition_id",
+        "processDefinitionKey": "definition_key",
+        "tenantId": "tenant_id",
+    },
+)
+
+
+def _last_kind_wins(given: Given) -> Given:
+    # The engine keeps one state to look for, the last that it is told.
+    kinds = [name for name in (f"{kind}Log" for kind in _KINDS) if given.filters.get(name)]
+    dropped = dict.fromkeys(kinds[:-1])
+    return Given({**given.filters, **dropped}, given.sort_by, given.sort_order, given.sorting)
+
+
+def select(tx: Transaction, given: Given, page: Page, version: Version) -> list[dict[str, Any]]:
+    """
+    The entries that match.
+    """
+    return [_show(row) for row in QUERY.rows(tx, _last_kind_wins(given), page, version)]
+
+
+def count(tx: Transaction, given: Given, version: Version) -> int:
+    """
+    How many entries match.
+    """
+    return QUERY.count(tx, _last_kind_wins(given), version)
+
+
+def get(tx: Transaction, log_id: str) -> dict[str, Any]:
+    """
+    One entry.
+    """
+    row = tx.row("SELECT * FROM log WHERE id = ?", log_id)
+    if row is None:
+        raise invalid_request(
+            f"Historic external task log with id {log_id} does not exist", status=404
+        )
+    return _show(row)
+
+
+def error_details(tx: Transaction, log_id: str) -> str | None:
+    """
+    The details of the failure that an entry is about.
+    """
+    row = tx.row("SELECT error_details FROM log WHERE id = ?", log_id)
+    if row is None:
+        raise invalid_request(
+            f"No historic external task log found with id {log_id}: "
+            "historicExternalTaskLog is null",
+            status=404,
+        )
+    details: str | None = row["error_details"]
+    return details
+
+
+def _show(row: Row) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "timestamp": _dates.format(row["time"]),
+        "removalTime": None,
+        "externalTaskId": row["task_id"],
+        "topicName": row["topic_name"],
+        "workerId": row["worker_id"],
+        "priority": row["priority"],
+        "retries": row["retries"],
+        "errorMessage": row["error_message"],
+        "activityId": row["activity_id"],
+        "activityInstanceId": row["activity_instance_id"],
+        "executionId": row["execution_id"],
+        "processInstanceId": row["instance_id"],
+        "processDefinitionId": row["definition_id"],
+        "processDefinitionKey": row["definition_key"],
+        "tenantId": row["tenant_id"],
+        "rootProcessInstanceId": row["instance_id"],
+        **{f"{kind}Log": row["kind"] == kind for kind in _KINDS},
+    }

@@ -1,0 +1,342 @@
+"""
+Where the engine keeps its state: one SQLite database, one transaction per command.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from camunda_ext.testing._versions import Version
+
+_SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT INTO meta VALUES ('next_id', 0x10000000), ('clock_offset', 0);
+
+CREATE TABLE deployment (
+    id TEXT PRIMARY KEY, name TEXT, source TEXT, tenant_id TEXT, time INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE definition (
+    id TEXT PRIMARY KEY, key TEXT NOT NULL, version INTEGER NOT NULL, name TEXT, version_tag TEXT,
+    tenant_id TEXT, deployment_id TEXT NOT NULL, resource TEXT NOT NULL, content BLOB NOT NULL
+);
+CREATE INDEX definition_key ON definition (key, version);
+CREATE INDEX definition_deployment ON definition (deployment_id);
+
+CREATE TABLE instance (
+    id TEXT PRIMARY KEY, definition_id TEXT NOT NULL, business_key TEXT, tenant_id TEXT,
+    suspended INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX instance_definition ON instance (definition_id);
+
+CREATE TABLE arrival (
+    instance_id TEXT NOT NULL, node TEXT NOT NULL, id INTEGER PRIMARY KEY
+);
+CREATE INDEX arrival_instance ON arrival (instance_id, node);
+
+CREATE TABLE user_task (
+    id TEXT PRIMARY KEY, instance_id TEXT NOT NULL, execution_id TEXT NOT NULL,
+    node TEXT NOT NULL, name TEXT, create_time INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX user_task_instance ON user_task (instance_id);
+
+CREATE TABLE task (
+    id TEXT PRIMARY KEY, topic_name TEXT NOT NULL, worker_id TEXT, lock_expiration_time INTEGER,
+    create_time INTEGER NOT NULL, retries INTEGER, error_message TEXT, error_details TEXT,
+    priority INTEGER NOT NULL, suspended INTEGER NOT NULL DEFAULT 0, activity_id TEXT NOT NULL,
+    activity_instance_id TEXT NOT NULL, execution_id TEXT NOT NULL, instance_id TEXT NOT NULL,
+    definition_id TEXT NOT NULL, definition_key TEXT NOT NULL, version_tag TEXT, tenant_id TEXT,
+    business_key TEXT
+) WITHOUT ROWID;
+CREATE INDEX task_topic ON task (topic_name, lock_expiration_time);
+CREATE INDEX task_instance ON task (instance_id);
+
+CREATE TABLE variable (
+    scope_id TEXT NOT NULL, name TEXT NOT NULL, instance_id TEXT NOT NULL, type TEXT NOT NULL,
+    text TEXT, long INTEGER, double REAL, data BLOB, info TEXT, PRIMARY KEY (scope_id, name)
+) WITHOUT ROWID;
+CREATE INDEX variable_instance ON variable (instance_id, name);
+
+CREATE TABLE incident (
+    id TEXT PRIMARY KEY, type TEXT NOT NULL, configuration TEXT NOT NULL, instance_id TEXT,
+    definition_id TEXT, execution_id TEXT, activity_id TEXT, job_definition_id TEXT,
+    message TEXT, tenant_id TEXT, time INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX incident_configuration ON incident (configuration);
+CREATE INDEX incident_instance ON incident (instance_id);
+
+CREATE TABLE log (
+    id TEXT PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, task_id TEXT NOT NULL,
+    topic_name TEXT, worker_id TEXT, priority INTEGER, retries INTEGER, error_message TEXT,
+    error_details TEXT, activity_id TEXT, activity_instance_id TEXT, execution_id TEXT,
+    instance_id TEXT, definition_id TEXT, definition_key TEXT, tenant_id TEXT
+) WITHOUT ROWID;
+CREATE INDEX log_task ON log (task_id);
+CREATE INDEX log_definition ON log (definition_id);
+
+CREATE TABLE batch (
+    id TEXT PRIMARY KEY, retries INTEGER NOT NULL, total INTEGER NOT NULL,
+    seed_id TEXT NOT NULL, monitor_id TEXT NOT NULL, job_id TEXT NOT NULL,
+    suspended INTEGER NOT NULL DEFAULT 0, create_user TEXT, start_time INTEGER NOT NULL,
+    execution_time INTEGER, end_time INTEGER
+) WITHOUT ROWID;
+CREATE TABLE batch_job (
+    batch_id TEXT NOT NULL, task_id TEXT NOT NULL, failed INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (batch_id, task_id)
+) WITHOUT ROWID;
+
+CREATE TABLE user (
+    id TEXT PRIMARY KEY, password TEXT NOT NULL, all_rights INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, locked_until INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+"""
+
+#: What is written at the start of a file, so that one of another layout is refused.
+_LAYOUT: Final = 1
+
+_IDS_AT_ONCE: Final = 1000
+
+#: How long a command waits for another process to finish its own, in seconds.
+_PATIENCE: Final = 60.0
+
+Row = sqlite3.Row
+
+
+class Transaction:
+    """
+    One command's view of the database: all of it is kept, or nothing.
+    """
+
+    def __init__(self, store: Store, connection: sqlite3.Connection, now: int) -> None:
+        self._store = store
+        self._connection = connection
+        #: The engine's time when the command began, in milliseconds since 1970.
+        self.now = now
+        #: Whether long polls have a reason to look again: a new task, or an unlocked one.
+        self.wakes_polls = False
+        #: The models that were read, by the ids of their definitions, which never change.
+        self.models = store.models
+        #: The user who acts, if that is one without any rights.
+        self.powerless: str | None = None
+        #: The version that the engine answers as.
+        self.version = store.version
+
+    def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """
+        Execute one statement.
+        """
+        try:
+            return self._connection.execute(sql, values)
+        except UnicodeEncodeError:
+            return self._connection.execute(*_without_surrogates(sql, values))
+
+    def row(self, sql: str, *values: Any) -> Row | None:
+        """
+        The first row that a query gives, if it gives one.
+        """
+        found: Row | None = self.run(sql, *values).fetchone()
+        return found
+
+    def one(self, sql: str, *values: Any) -> Row:
+        """
+        The only row of a query that is sure to give one.
+        """
+        found: Row = self.run(sql, *values).fetchone()
+        return found
+
+    def value(self, sql: str, *values: Any) -> Any:
+        """
+        The only value of that row.
+        """
+        return self.one(sql, *values)[0]
+
+    def insert(self, table: str, **columns: Any) -> None:
+        """
+        Add one row.
+        """
+        self.run(
+            f"INSERT INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})",
+            *columns.values(),
+        )
+
+    def new_id(self) -> str:
+        """
+        An id that nothing has yet; later ids sort after earlier ones.
+        """
+        return self._store.next_id(self)
+
+
+def _without_surrogates(sql: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    # SQLite keeps any bytes as text, but Python hands over none that is not UTF-8. The engine's
+    # own cut through a surrogate pair, and what users send, has to come back as it went in.
+    pieces = sql.split("?")
+    bound: list[Any] = []
+    rewritten = pieces[0]
+    for piece, value in zip(pieces[1:], values, strict=True):
+        place = "?"
+        if isinstance(value, str):
+            value = value.encode("utf-8", "surrogatepass")
+            place = "CAST(? AS TEXT)"
+        bound.append(value)
+        rewritten += place + piece
+    return rewritten, bound
+
+
+def _upper(text: str | None) -> str | None:
+    return None if text is None else text.upper()
+
+
+class Store:
+    """
+    The database of one engine, in memory or in a file, for all threads of a process.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        version: Version,
+        *,
+        clock: Callable[[], float],
+        seed: int | None,
+    ) -> None:
+        self.version = version
+        self._path = None if path is None else Path(path)
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._offset = 0
+        self.models: dict[str, Any] = {}
+        numbers = random.Random(seed)  # with None, from the system's entropy
+        middle, clock_sequence = numbers.getrandbits(16), 0x8000 | numbers.getrandbits(14)
+        node = numbers.getrandbits(47) | 1 << 40
+        self._id_tail = f"-{middle:04x}-11f1-{clock_sequence:04x}-{node:012x}"
+        self._ids: Iterator[int] = iter(())
+        self._ids_are_fresh = False
+        self._process = os.getpid()
+        self._connection = self._connect()
+        try:
+            self._lay_out()
+        except BaseException as error:
+            self._connection.close()
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(
+                error, sqlite3.OperationalError
+            ):
+                raise ValueError(f"{path} is no file of an engine: {error}") from None
+            raise
+
+    def _lay_out(self) -> None:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        [layout] = connection.execute("PRAGMA user_version").fetchone()
+        [tables] = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables == 0:
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_LAYOUT}")
+        elif layout != _LAYOUT:
+            raise ValueError(f"{self._path} is no file of an engine, or of another version's")
+        connection.execute("COMMIT")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            ":memory:" if self._path is None else self._path,
+            timeout=_PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
+        )
+        connection.row_factory = sqlite3.Row
+        connection.text_factory = lambda content: str(content, "utf-8", "surrogatepass")
+        connection.execute("PRAGMA case_sensitive_like = ON")
+        # SQLite's own knows ASCII alone.
+        connection.create_function("upper", 1, _upper, deterministic=True)
+        if self._path is not None:
+            # What was answered outlives the process, if not the machine's power.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """
+        Begin, and commit at the end; roll back if an exception passes.
+
+        Raises:
+            RuntimeError: The engine lives in the memory of the process that this one was forked
+                from, or it is closed.
+        """
+        with self._lock:
+            connection = self._usable()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                if self._path is not None:
+                    self._look_at_the_clock(connection)
+                tx = Transaction(self, connection, self.now())
+                yield tx
+            except BaseException:
+                connection.execute("ROLLBACK")
+                if self._ids_are_fresh:
+                    self._ids = iter(())  # That they are taken was rolled back.
+                raise
+            finally:
+                self._ids_are_fresh = False
+            connection.execute("COMMIT")
+
+    def _usable(self) -> sqlite3.Connection:
+        if os.getpid() != self._process:
+            if self._path is None:
+                raise RuntimeError("an engine in memory cannot be used after a fork: use its URL")
+            # SQLite's connections must not be carried over a fork, not even to be closed.
+            self._connection = self._connect()
+            self._process = os.getpid()
+            self._ids = iter(())
+        return self._connection
+
+    def _look_at_the_clock(self, connection: sqlite3.Connection) -> None:
+        # Another process may have advanced it.
+        query = "SELECT value FROM meta WHERE key = 'clock_offset'"
+        [self._offset] = connection.execute(query).fetchone()
+
+    def now(self) -> int:
+        """
+        The engine's time, in milliseconds since 1970.
+        """
+        return int(self._clock() * 1000) + self._offset
+
+    def advance(self, milliseconds: int) -> None:
+        """
+        Let the engine's time go on, for all who use this database.
+        """
+        with self.transaction() as tx:
+            tx.run("UPDATE meta SET value = value + ? WHERE key = 'clock_offset'", milliseconds)
+            offset = tx.value("SELECT value FROM meta WHERE key = 'clock_offset'")
+        self._offset = offset
+
+    def next_id(self, tx: Transaction) -> str:
+        """
+        The next id, of a block that no other process takes from.
+        """
+        number = next(self._ids, None)
+        if number is None:
+            last = tx.value(
+                "UPDATE meta SET value = value + ? WHERE key = 'next_id' RETURNING value",
+                _IDS_AT_ONCE,
+            )
+            self._ids = iter(range(last - _IDS_AT_ONCE, last))
+            self._ids_are_fresh = True
+            number = next(self._ids)
+        return f"{number:08x}{self._id_tail}"
+
+    def close(self) -> None:
+        """
+        Close the database; what is in memory is gone.
+        """
+        with self._lock:
+            if os.getpid() == self._process:
+                self._connection.close()

@@ -1,0 +1,110 @@
+"""
+Who may use an engine that asks for credentials.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from typing import Any, Final
+
+from camunda_ext.testing._errors import EngineError
+from camunda_ext.testing._store import Row, Transaction
+
+#: How long a user is locked after a wrong password, in milliseconds; it doubles each time.
+_FIRST_LOCK: Final = 3_000
+_LONGEST_LOCK: Final = 60_000
+_MOST_ATTEMPTS: Final = 10
+
+
+def _digest(password: str) -> str:
+    # Of passwords for tests; what matters is that the file does not show them.
+    return hashlib.sha256(password.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def create(tx: Transaction, name: str, password: str, *, all_rights: bool) -> None:
+    """
+    Add a user, or give one another password.
+    """
+    tx.run(
+        "INSERT OR REPLACE INTO user (id, password, all_rights) VALUES (?, ?, ?)",
+        name,
+        _digest(password),
+        all_rights,
+    )
+
+
+def delete(tx: Transaction, name: str) -> None:
+    """
+    Remove a user.
+    """
+    tx.run("DELETE FROM user WHERE id = ?", name)
+
+
+def authenticate(tx: Transaction, authorization: str | None) -> Row | None:
+    """
+    The user that an ``Authorization`` header proves; none if it does not.
+
+    A wrong password locks the user for a while, and then the right one is no use either.
+    """
+    credentials = _basic(authorization)
+    if credentials is None:
+        return None
+    name, password = credentials
+    user = tx.row("SELECT * FROM user WHERE id = ?", name)
+    if user is None or tx.now < user["locked_until"] or user["attempts"] >= _MOST_ATTEMPTS:
+        return None
+    if hmac.compare_digest(user["password"], _digest(password)):
+        if user["attempts"]:
+            tx.run("UPDATE user SET attempts = 0, locked_until = 0 WHERE id = ?", name)
+        return user
+    locked = min(_FIRST_LOCK << user["attempts"], _LONGEST_LOCK)
+    tx.run(
+        "UPDATE user SET attempts = attempts + 1, locked_until = ? WHERE id = ?",
+        tx.now + locked,
+        name,
+    )
+    return None
+
+
+def _basic(authorization: str | None) -> tuple[str, str] | None:
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme != "Basic":
+        return None
+    try:
+        name, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (name, password) if colon else None
+
+
+def missing_rights(user: str, task: Row) -> EngineError:
+    """
+    The refusal of a command on a task by a user without any rights.
+    """
+    missing = [
+        _right("UPDATE", "ProcessInstance", task["instance_id"]),
+        _right("UPDATE_INSTANCE", "ProcessDefinition", task["definition_key"]),
+    ]
+    words = " or ".join(
+        f"'{right['permissionName']}' permission on resource '{right['resourceId']}' of type "
+        f"'{right['resourceName']}'"
+        for right in missing
+    )
+    return EngineError(
+        403,
+        "AuthorizationException",
+        f"The user with id '{user}' does not have one of the following permissions: {words}",
+        0,
+        userId=user,
+        resourceName=None,
+        resourceId=None,
+        permissionName=None,
+        missingAuthorizations=missing,
+    )
+
+
+def _right(permission: str, resource: str, resource_id: str) -> dict[str, Any]:
+    return {"permissionName": permission, "resourceName": resource, "resourceId": resource_id}
