@@ -1,0 +1,132 @@
+"""
+`camunda-ext engine`: the embedded engine, to play with by hand.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from camunda_ext import CamundaError
+from camunda_ext.cli._embedded import engine_class
+from camunda_ext.demo._rest import Rest
+from camunda_ext.errors import printable
+
+
+def _user_and_password(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    user, colon, password = value.partition(":")
+    if not (user and colon and password):
+        # The value is not repeated: it may be a password.
+        raise click.BadParameter("must be USER:PASSWORD.")
+    return user, password
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port on the loopback address; 0 for any that is free.",
+)
+@click.option(
+    "--db",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that keeps the state; without it, it is lost.",
+)
+@click.option(
+    "--deploy",
+    "files",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="BPMN file to deploy; may be repeated.",
+)
+@click.option(
+    "--auth",
+    metavar="USER:PASSWORD",
+    callback=_user_and_password,
+    help="Ask for these by Basic auth. Other users of this machine can read them in its list of "
+    "processes.",
+)
+def engine(port: int, db: Path | None, files: Sequence[Path], auth: tuple[str, str] | None) -> None:
+    """
+    Serve the embedded engine until Ctrl-C.
+
+    The first line that is printed is the URL of its REST API.
+    """
+    make = engine_class()
+    ended = threading.Event()
+    # It ends as it was told to, which is success: exit code 0, for SIGTERM of an init system too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        served = make(db=db, auth=auth)
+    except (sqlite3.Error, ValueError) as error:
+        raise click.ClickException(f"{db}: {error}.") from None
+    with served:
+        try:
+            url = served.serve(port=port)
+        except OSError as error:
+            raise click.ClickException(_why_not(port, error)) from None
+        deployed = [(file, _deploy(url, auth, file)) for file in files]
+        _introduce(url, db, deployed, asks=auth is not None)
+        # A wait without an end would not hear Ctrl-C on Windows.
+        while not ended.wait(1):
+            pass
+    click.echo("Ended.")
+
+
+def _deploy(url: str, auth: tuple[str, str] | None, file: Path) -> str:
+    """
+    Deploy a file, and give the keys of the processes in it.
+    """
+    rest = Rest(url, auth)
+    try:
+        _, keys = rest.deploy(file.name, file.name, file.read_bytes())
+    except CamundaError as error:
+        raise click.ClickException(f"{file}: {printable(error.message or str(error))}") from None
+    finally:
+        rest.close()
+    if not keys:
+        raise click.ClickException(
+            f"{file}: there is no process in it, or its name does not end in .bpmn, as the engine "
+            "expects it."
+        )
+    return ", ".join(keys)
+
+
+def _introduce(
+    url: str, db: Path | None, deployed: Sequence[tuple[Path, str]], *, asks: bool
+) -> None:
+    # The URL has a line of its own, for scripts to read.
+    click.echo(
+        f"{url}\n\n"
+        "Listening on this machine alone"
+        + (", for the given user and password." if asks else ", for anybody without a password.")
+    )
+    for file, keys in deployed:
+        click.echo(f"Deployed: {printable(keys)} (of {file})")
+    if db is None:
+        click.echo("Its state is lost when it ends; --db FILE would keep it.")
+    else:
+        click.echo(f"Its state is kept in {db}.")
+    click.echo("Ctrl-C ends it.")
+
+
+def _why_not(port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} is in use: choose another one with --port, or --port 0 for any that is "
+            "free."
+        )
+    return f"Port {port} cannot be listened on: {error.strerror or error}."
