@@ -70,6 +70,7 @@ TESTING = (
     "_polls",
     "_faults",
     "_rest",
+    "_urls",
     "_app",
     "_threads",
     "_http",

@@ -8,9 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from typing import IO, TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, unquote_to_bytes
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -23,6 +21,8 @@ from camunda_ext.testing._doors import HangUp, NoConnection, page
 from camunda_ext.testing._errors import EngineError, failure, invalid_request, null_pointer
 from camunda_ext.testing._faults import Fault, Strike
 from camunda_ext.testing._rest import ROUTES, Call, Contents, Operation, PlainText
+from camunda_ext.testing._store import Row
+from camunda_ext.testing._urls import BASE, is_here, parameters_of, path_of, without_engine
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -31,14 +31,7 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[str, str]]
 
-_BASE: Final = "/engine-rest"
 _JSON: Final = ("Content-Type", "application/json")
-
-#: Tomcat lets none of these through, nor a percent sign that begins no byte, nor these bytes.
-_REFUSED_IN_PATHS: Final = re.compile(
-    r'[\x00-\x20"<>\\^`{|}\x7f-\U0010ffff]|%(?![0-9A-Fa-f]{2})|%(?:00|2[Ff]|5[Cc])'
-)
-_REFUSED_IN_QUERIES: Final = re.compile(r'[\x00-\x20"<>\[\]\\^`{|}\x7f-\U0010ffff]')
 
 #: What Java's writer escapes: no JSON of the engine's has characters beyond 16 bits.
 _BEYOND_16_BITS: Final = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]")
@@ -64,9 +57,7 @@ def _rules() -> Iterable[Rule]:
 
 _MAP: Final = Map(_rules(), strict_slashes=False, merge_slashes=False, redirect_defaults=False)
 _ROUTER: Final = _MAP.bind("engine")
-
-#: Of two operations of one path, the one that the caller's path names outright.
-_ENGINE: Final = re.compile(r"/engine/([^/]+)(/.+)")
+_LITERAL_PATHS: Final = {operation.path for operation in ROUTES if "<" not in operation.path}
 
 
 class App:
@@ -91,10 +82,7 @@ class App:
             status, headers, content = self._answer(environ, method)
         except EngineError as error:
             status, headers, content = self._refusal(error)
-            if status == 401:
-                headers = [("WWW-Authenticate", 'Basic realm="default"')]
-                content = b""
-        if method == "GET" and status != 401:
+        if method == "GET" and _JSON in headers:
             headers.append(("Cache-Control", "no-cache"))
         start_response(f"{status} {_REASONS.get(status, '')}", headers)
         return [content]
@@ -106,25 +94,23 @@ class App:
         return error.status, [_JSON], _dump({**body, **error.details})
 
     def _answer(self, environ: WSGIEnvironment, method: str) -> tuple[int, Headers, bytes]:
-        target = environ["REQUEST_URI"]
-        raw_path, _, query = target.partition("?")
-        if not raw_path.startswith("/"):
-            raw_path = "/" + raw_path.partition("://")[2].partition("/")[2]
-        path = _decoded(raw_path)
-        if path is None or _REFUSED_IN_QUERIES.search(query):
+        path = path_of(environ["REQUEST_URI"])
+        if path is None:
             return _tomcat(400)
-        if self._checks_host and not _is_here(environ.get("HTTP_HOST", "")):
+        if self._checks_host and not is_here(environ.get("HTTP_HOST", "")):
             return 403, [("Content-Type", "text/plain")], b"this engine answers to this machine"
-        if path != _BASE and not path.startswith(_BASE + "/"):
+        if path != BASE and not path.startswith(BASE + "/"):
             return _tomcat(404)
-        path, name = _without_engine(path[len(_BASE) :])
+        path, name = without_engine(path[len(BASE) :])
         user = None
         if self._engine.asks_for_credentials:
             if path != "/engine" or name is not None:
                 user = self._authenticated(environ.get("HTTP_AUTHORIZATION"))
+                if user is None:
+                    return 401, [("WWW-Authenticate", 'Basic realm="default"')], b""
             if name not in (None, "default"):
                 raise invalid_request(f"Process engine {name} not available", status=404)
-        elif name not in (None, "default"):
+        elif name not in (None, "default") and path != "/version":
             raise invalid_request("No process engine available")
         if method == "OPTIONS":
             return self._options(path)
@@ -134,8 +120,7 @@ class App:
             before = _struck(strike)
             if before is not None:
                 return before
-        call = self._call(environ, query, operation, user)
-        answer = self._run(operation, call, arguments)
+        answer = self._run(operation, self._call(environ, operation, user), arguments)
         if strike is not None and strike.fault is Fault.LOST_ANSWER:
             raise HangUp
         if strike is not None and strike.fault is Fault.SLOW:
@@ -144,12 +129,9 @@ class App:
 
     # ------------------------------------------------------------------------------ who asks what
 
-    def _authenticated(self, authorization: str | None) -> tuple[str, bool]:
+    def _authenticated(self, authorization: str | None) -> Row | None:
         with self._engine.transaction() as tx:
-            user = _users.authenticate(tx, authorization)
-        if user is None:
-            raise EngineError(401, "", None)
-        return user["id"], bool(user["all_rights"])
+            return _users.authenticate(tx, authorization)
 
     def _options(self, path: str) -> tuple[int, Headers, bytes]:
         allowed = sorted({*_ROUTER.allowed_methods(path), "OPTIONS"})
@@ -160,6 +142,8 @@ class App:
         return 200, [kind, ("Allow", ",".join(allowed))], content
 
     def _route(self, path: str, method: str) -> tuple[Operation, Mapping[str, str]]:
+        if path.startswith("//"):
+            raise _not_found()
         try:
             endpoint, arguments = _ROUTER.match(path, method)
         except MethodNotAllowed:
@@ -167,6 +151,9 @@ class App:
         except (NotFound, RequestRedirect):
             raise _not_found() from None
         operation: Operation = endpoint
+        if "<" in operation.path and path.rstrip("/") in _LITERAL_PATHS:
+            # The path of an operation is no id, even if that has another method.
+            raise EngineError(405, "NotAllowedException", "HTTP 405 Method Not Allowed")
         if not operation.exists(self._engine.version):
             raise _not_found()
         return operation, arguments
@@ -174,9 +161,8 @@ class App:
     def _call(
         self,
         environ: WSGIEnvironment,
-        query: str,
         operation: Operation,
-        user: tuple[str, bool] | None,
+        user: Row | None,
     ) -> Call:
         content, form, files = b"", {}, {}
         kind, _ = parse_options_header(environ.get("CONTENT_TYPE"))
@@ -196,13 +182,13 @@ class App:
             raise null_pointer(_NO_BODY)
         return Call(
             engine=self._engine,
-            parameters=_parameters(query),
+            parameters=parameters_of(environ["REQUEST_URI"]),
             content=content,
             form=form,
             files=files,
-            base_url=f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}{_BASE}",
-            powerless=user[0] if user is not None and not user[1] else None,
-            user=user[0] if user is not None else None,
+            base_url=f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}{BASE}",
+            powerless=user["id"] if user is not None and not user["all_rights"] else None,
+            user=None if user is None else user["id"],
             read_timeout=environ.get("camunda_ext.read_timeout"),
         )
 
@@ -271,47 +257,6 @@ def _tomcat(status: int) -> tuple[int, Headers, bytes]:
     answer = page(status)
     kept = [pair for pair in answer.headers if pair[0].startswith("Content-")]
     return status, kept, answer.content
-
-
-def _decoded(raw_path: str) -> str | None:
-    """
-    A path as the engine sees it; none if it never gets there.
-    """
-    if _REFUSED_IN_PATHS.search(raw_path):
-        return None
-    # What follows a semicolon in a segment is no part of its name.
-    path = re.sub(r";[^/]*", "", raw_path)
-    try:
-        return unquote_to_bytes(path).decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
-def _without_engine(path: str) -> tuple[str, str | None]:
-    found = _ENGINE.fullmatch(path)
-    return (path, None) if found is None else (found[2], found[1])
-
-
-def _parameters(query: str) -> dict[str, str]:
-    """
-    The parameters of a URL; of a name that comes twice, the first.
-    """
-    parameters: dict[str, str] = {}
-    if query:
-        for name, value in parse_qsl(query, keep_blank_values=True):
-            parameters.setdefault(name, value)
-    return parameters
-
-
-def _is_here(host: str) -> bool:
-    name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
-    name = name.strip("[]")
-    if name == "localhost":
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _ensure_acceptable(accept: str | None, operation: Operation) -> None:

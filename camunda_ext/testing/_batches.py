@@ -154,8 +154,13 @@ def set_suspended(tx: Transaction, batch_id: str, suspended: bool) -> None:
     """
     if _find(tx, batch_id) is None:
         what = "suspend" if suspended else "activate"
-        raise invalid_request(f"Unable to {what} batch with id '{batch_id}'")
+        raise _unable(what, batch_id)
     tx.run("UPDATE batch SET suspended = ? WHERE id = ?", suspended, batch_id)
+
+
+def _unable(what: str, batch_id: str) -> EngineError:
+    message = f"Unable to {what} batch with id '{batch_id}'"
+    return EngineError(400, "InvalidRequestException", message, 0)
 
 
 def delete(tx: Transaction, batch_id: str, *, with_history: bool) -> None:
@@ -164,7 +169,7 @@ def delete(tx: Transaction, batch_id: str, *, with_history: bool) -> None:
     """
     batch = _find(tx, batch_id)
     if batch is None:
-        raise invalid_request(f"Unable to delete batch with id '{batch_id}'")
+        raise _unable("delete", batch_id)
     tx.run("DELETE FROM batch_job WHERE batch_id = ?", batch_id)
     tx.run("DELETE FROM incident WHERE job_definition_id = ?", batch["job_id"])
     if with_history:

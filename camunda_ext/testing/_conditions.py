@@ -56,6 +56,13 @@ _FROM_JSON: Final[Mapping[Kind, reading.Reader]] = {
 _JAVA: Final = {Kind.FLAG: "java.lang.Boolean", Kind.LONG: "java.lang.Long"}
 
 
+_SORTING: Final[Mapping[str, reading.Reader]] = {
+    "sortBy": reading.text,
+    "sortOrder": reading.text,
+    "parameters": reading.mapping,
+}
+
+
 @attrs.frozen
 class Filter:
     """
@@ -67,8 +74,8 @@ class Filter:
     #: What a list with a null in it is called in the error; where there is none, null matches
     #: nothing.
     list_name: str | None = None
-    #: Whether an empty text in a list is an error.
-    refuses_empty: bool = False
+    #: Whether such a list is an invalid query, as one with an empty text is then.
+    strict: bool = False
     #: Whether engines before 7.24 ignore it.
     young: bool = False
 
@@ -93,9 +100,10 @@ class Filter:
             return
         for value in values:
             if value is None:
-                raise null_value(f"{self.list_name} contains null value")
-            if value == "" and self.refuses_empty:
-                raise failure("ProcessEngineException", f"{self.list_name} contains empty string")
+                message = f"{self.list_name} contains null value"
+                raise _not_valid(message) if self.strict else null_value(message)
+            if value == "" and self.strict:
+                raise _not_valid(f"{self.list_name} contains empty string")
 
 
 @attrs.frozen
@@ -153,7 +161,9 @@ class QueryType:
         if "sortOrder" in body and sort_order not in ("asc", "desc"):
             raise not_readable()
         sorting = body.get("sorting")
-        elements = [] if sorting == {} else reading.objects(sorting) or []
+        elements = reading.objects(sorting) or []
+        for element in elements:
+            reading.fields(element or {}, _SORTING)
         return Given(filters, sort_by, sort_order, elements)
 
     def _knows(self, name: str, version: Version) -> bool:
@@ -223,9 +233,7 @@ class QueryType:
             if sort_order in ("asc", "desc"):
                 _set_direction(criteria, sort_order)
         if any(len(criterion) < 2 for criterion in criteria):
-            raise _not_valid(
-                "Invalid query: call asc() or desc() after using orderByXX(): direction is null"
-            )
+            raise NoDirection
         return ", ".join(" ".join(criterion) for criterion in criteria) or "id"
 
 
@@ -241,6 +249,16 @@ def _set_direction(criteria: list[list[str]], direction: str) -> None:
             "constraint: direction is not null"
         )
     criteria[-1].append(direction)
+
+
+class NoDirection(EngineError):
+    """
+    A criterion of sorting without a direction, which the engine notices last.
+    """
+
+    def __init__(self) -> None:
+        message = "Invalid query: call asc() or desc() after using orderByXX(): direction is null"
+        super().__init__(400, "NotValidException", message, 0)
 
 
 def _not_valid(message: str) -> EngineError:
@@ -261,9 +279,8 @@ def _from_text(name: str, kind: Kind, text: str, version: Version) -> Any:
     if kind is Kind.DATE:
         return _date_from_text(name, text, version)
     try:
-        found, end = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text.lstrip())
-        if version.json_limits and text.lstrip()[end:].strip():
-            raise not_readable()
+        # What comes after the value is ignored.
+        found, _ = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text.lstrip())
         return _FROM_JSON[kind](found)
     except (ValueError, EngineError):
         why = f": Cannot convert value {text} to java type {_JAVA[kind]}"
@@ -281,7 +298,7 @@ def _date_from_text(name: str, text: str, version: Version) -> int | None:
             why = f": Cannot convert value {text} to java type java.util.Date because of "
             raise _cannot_set(name, text, why + "double quotes")
         text = text.strip('"')
-    if text == "":
+    if text.strip() in ("", "null"):
         return None
     try:
         return _dates.parse(text)

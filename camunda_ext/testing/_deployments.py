@@ -10,7 +10,7 @@ from typing import Any, Final
 from camunda_ext.testing import _dates
 from camunda_ext.testing._bpmn import parse
 from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType
-from camunda_ext.testing._errors import failure, invalid_request, rest_error
+from camunda_ext.testing._errors import EngineError, failure, invalid_request, rest_error
 from camunda_ext.testing._store import Row, Transaction
 from camunda_ext.testing._versions import Version
 
@@ -179,13 +179,21 @@ def delete(tx: Transaction, deployment_id: str, *, cascade: bool) -> None:
     tx.run("DELETE FROM deployment WHERE id = ?", deployment_id)
 
 
+def find_definition(tx: Transaction, definition_id: str) -> Row | None:
+    """
+    A process definition by its id, if there is one.
+    """
+    return tx.row("SELECT * FROM definition WHERE id = ?", definition_id)
+
+
 def get_definition(tx: Transaction, definition_id: str) -> Row:
     """
     A process definition by its id.
     """
-    found = tx.row("SELECT * FROM definition WHERE id = ?", definition_id)
+    found = find_definition(tx, definition_id)
     if found is None:
-        raise invalid_request(f"No matching definition with id {definition_id}", status=404)
+        message = f"No matching definition with id {definition_id}"
+        raise EngineError(404, "InvalidRequestException", message, 0)
     return found
 
 

@@ -23,12 +23,11 @@ from camunda_ext.testing._in_process import InProcessAdapter
 from camunda_ext.testing._polls import Polls
 from camunda_ext.testing._rest import OPERATIONS
 from camunda_ext.testing._store import Store, Transaction
+from camunda_ext.testing._urls import BASE
 from camunda_ext.testing._versions import LATEST, Version
 
 if TYPE_CHECKING:
     from camunda_ext import ExternalTaskClient
-
-_PATH: Final = "/engine-rest"
 
 #: Where a session of `Engine.session` finds the engine; the name leads nowhere else.
 _IN_PROCESS: Final = "http://engine.invalid"
@@ -192,10 +191,7 @@ class Engine:
         )
         with self.transaction() as tx:
             definition_id = self._one_task_definitions.get(model)
-            if (
-                definition_id is None
-                or tx.row("SELECT 1 FROM definition WHERE id = ?", definition_id) is None
-            ):
+            if definition_id is None or _deployments.find_definition(tx, definition_id) is None:
                 deployed = _deployments.create(tx, {"task.bpmn": model.encode()}, self.version)
                 [definition_id] = deployed["deployedProcessDefinitions"]
                 self._one_task_definitions[model] = definition_id
@@ -253,7 +249,7 @@ class Engine:
         if self._door is None:
             return self.serve()
         host = f"[{self._door.host}]" if ":" in self._door.host else self._door.host
-        return f"http://{host}:{self._door.port}{_PATH}"
+        return f"http://{host}:{self._door.port}{BASE}"
 
     def serve(self, host: str = "127.0.0.1", port: int = 0, *, remote: bool = False) -> str:
         """
@@ -296,7 +292,7 @@ class Engine:
         """
         The URL of the REST API for a session of `session`.
         """
-        return _IN_PROCESS + _PATH
+        return _IN_PROCESS + BASE
 
     def client(self, **options: Any) -> ExternalTaskClient:
         """

@@ -42,7 +42,7 @@ def write(tx: Transaction, task: Row, kind: str) -> None:
 
 
 def _ids(column: str, list_name: str) -> Filter:
-    return Filter(Kind.ARRAY, column, list_name=list_name, refuses_empty=True)
+    return Filter(Kind.ARRAY, column, list_name=list_name, strict=True)
 
 
 QUERY: Final = QueryType(

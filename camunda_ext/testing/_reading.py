@@ -192,9 +192,11 @@ def date(value: Any) -> int | None:
     """
     A moment in milliseconds since 1970, as a date or as that number.
     """
-    if value is None or value == "":
+    if value is None:
         return None
     if isinstance(value, str):
+        if value.strip() in ("", "null"):
+            return None
         try:
             return _dates.parse(value)
         except ValueError:

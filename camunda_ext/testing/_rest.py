@@ -21,7 +21,7 @@ from camunda_ext.testing import (
     _variable_queries,
 )
 from camunda_ext.testing import _reading as reading
-from camunda_ext.testing._conditions import Given, Page, persistence_error
+from camunda_ext.testing._conditions import Given, NoDirection, Page, persistence_error
 from camunda_ext.testing._errors import (
     EngineError,
     invalid_request,
@@ -335,7 +335,14 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
     instance_queries = [
         _instances.QUERY.from_body(_known(query), version) for query in queries if query is not None
     ]
-    retries = _given_retries(body)
+    try:
+        if given is not None:
+            _tasks.QUERY.compile(given, tx.now, version)
+        retries = _given_retries(body)
+    except NoDirection as refusal:
+        # Noticed when the query is run, which is within this operation here.
+        retries = _given_retries(body)
+        raise invalid_request(str(refusal.message)) from None
     task_ids: list[str] = []
     for task_id in body["externalTaskIds"] or ():
         if task_id is None:
@@ -487,12 +494,7 @@ def _fetch_order(use_priority: bool, sorting: Sequence[Mapping[str, Any] | None]
         if sort_by != "createTime":
             raise invalid_request(f"Cannot set query sortBy parameter to value {sort_by}")
         if sort_order is None:
-            raise EngineError(
-                400,
-                "NotValidException",
-                "Invalid query: call asc() or desc() after using orderByXX(): direction is null",
-                0,
-            )
+            raise NoDirection
         if sort_order not in ("asc", "desc"):
             raise invalid_request(f"Cannot set query sortOrder parameter to value {sort_order}")
         criteria.append(f"create_time {sort_order}")
@@ -652,7 +654,16 @@ def _start_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> A
 
 @_operation("start", "POST", "/process-definition/<definition_id>/start")
 def _start_by_id(tx: Transaction, call: Call, definition_id: str) -> Answer:
-    return _start(tx, call, _deployments.get_definition(tx, definition_id))
+    definition = _deployments.find_definition(tx, definition_id)
+    if definition is None:
+        raise EngineError(
+            500,
+            "RestException",
+            f"Cannot instantiate process definition {definition_id}: no deployed process "
+            f"definition found with id '{definition_id}': processDefinition is null",
+            0,
+        )
+    return _start(tx, call, definition)
 
 
 def _start(tx: Transaction, call: Call, definition: Any) -> Answer:

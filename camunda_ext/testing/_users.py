@@ -4,12 +4,11 @@ Who may use an engine that asks for credentials.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 from typing import Any, Final
 
+from camunda_ext.testing import _conversions
 from camunda_ext.testing._errors import EngineError
 from camunda_ext.testing._store import Row, Transaction
 
@@ -73,10 +72,9 @@ def _basic(authorization: str | None) -> tuple[str, str] | None:
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme != "Basic":
         return None
-    try:
-        name, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
+    # The engine's decoder skips what is no base64, and then what is no UTF-8.
+    decoded = _conversions.lenient_base64_bytes(encoded).decode("utf-8", "replace")
+    name, colon, password = decoded.partition(":")
     return (name, password) if colon else None
 
 

@@ -1,0 +1,70 @@
+"""
+What a request names by its URL, and what it may not name.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+#: Where the REST API begins.
+BASE: Final = "/engine-rest"
+
+#: Tomcat lets none of these through, nor a percent sign that begins no byte, nor these bytes.
+_REFUSED_IN_PATHS: Final = re.compile(
+    r'[\x00-\x20"<>\\^`{|}\x7f-\U0010ffff]|%(?![0-9A-Fa-f]{2})|%(?:00|2[Ff]|5[Cc])'
+)
+_REFUSED_IN_QUERIES: Final = re.compile(r'[\x00-\x20"<>\[\]\\^`{|}\x7f-\U0010ffff]')
+_PARAMETERS_OF_PATH: Final = re.compile(r";[^/]*")
+_ENGINE: Final = re.compile(r"/engine/([^/]+)(/.+)")
+
+
+def path_of(target: str) -> str | None:
+    """
+    The path of a request's target, as the engine sees it; none if it never gets there.
+    """
+    path, _, query = target.partition("?")
+    if not path.startswith("/"):
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    if _REFUSED_IN_PATHS.search(path) or _REFUSED_IN_QUERIES.search(query):
+        return None
+    # What follows a semicolon in a segment is no part of its name.
+    try:
+        return unquote_to_bytes(_PARAMETERS_OF_PATH.sub("", path)).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def without_engine(path: str) -> tuple[str, str | None]:
+    """
+    The path of an operation, and the engine's name if it is named.
+    """
+    found = _ENGINE.fullmatch(path)
+    return (path, None) if found is None else (found[2], found[1])
+
+
+def parameters_of(target: str) -> dict[str, str]:
+    """
+    The parameters of a request's target; of a name that comes twice, the first.
+    """
+    query = target.partition("?")[2]
+    parameters: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True) if query else ():
+        parameters.setdefault(name, value)
+    return parameters
+
+
+def is_here(host: str) -> bool:
+    """
+    Whether a ``Host`` names this machine as nobody else can.
+    """
+    name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+    name = name.strip("[]")
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
