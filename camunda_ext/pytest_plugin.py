@@ -49,10 +49,10 @@ def camunda_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     try:
         from camunda_ext.testing import Engine
     except ImportError as missing:
-        pytest.fail(
+        raise pytest.fail.Exception(
             f"the fixture needs an extra: pip install 'camunda_ext[testing]' ({missing})",
             pytrace=False,
-        )
+        ) from None
     with Engine(**_options(request)) as engine:
         engine.serve()
         yield engine

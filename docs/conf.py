@@ -38,6 +38,9 @@ autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
+# As they are written: `time.time` is no value that Sphinx could show.
+autodoc_preserve_defaults = True
+
 nitpicky = True
 nitpick_ignore = [
     # Constants, where Sphinx knows the classes alone of what is built in.
@@ -52,11 +55,12 @@ nitpick_ignore = [
 ]
 nitpick_ignore_regex = [
     # What other projects document: their inventories would have to be fetched for each build.
-    ("py:class", r"(attrs|collections\.abc|datetime|requests)\..+|timedelta"),
-    ("py:obj", r"requests\.Session|datetime|strptime|timedelta|tzinfo"),
+    ("py:class", r"(attrs|collections\.abc|datetime|pathlib|requests)\..+|timedelta"),
+    ("py:obj", r"pathlib\.Path|requests\.Session|datetime|strptime|timedelta|tzinfo"),
 ]
 
-# No line of the examples opens a socket: requests to an engine get recorded answers.
+# No request of the examples leaves this process: it gets a recorded answer, or asks the embedded
+# engine.
 doctest_global_setup = "import _stub; _stub.install()"
 doctest_global_cleanup = "_stub.remove()"
 # Expected output may be wrapped to the width of the page, and ids may be left out.

@@ -89,7 +89,7 @@ class App:
 
     def _refusal(self, error: EngineError) -> tuple[int, Headers, bytes]:
         body: dict[str, Any] = {"type": error.type, "message": error.message}
-        if self._engine.version.error_code:
+        if self._engine.features.error_code:
             body["code"] = error.code
         return error.status, [_JSON], _dump({**body, **error.details})
 
@@ -154,7 +154,7 @@ class App:
         if "<" in operation.path and path.rstrip("/") in _LITERAL_PATHS:
             # The path of an operation is no id, even if that has another method.
             raise EngineError(405, "NotAllowedException", "HTTP 405 Method Not Allowed")
-        if not operation.exists(self._engine.version):
+        if not operation.exists(self._engine.features):
             raise _not_found()
         return operation, arguments
 

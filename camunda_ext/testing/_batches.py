@@ -26,6 +26,7 @@ _RUNNING: Final = QueryType(
         "suspended": Filter(Kind.FLAG, "suspended"),
     },
     sort_by={"batchId": "id"},
+    is_partial=True,
 )
 
 

@@ -118,6 +118,9 @@ class Given:
     sorting: Sequence[Mapping[str, Any] | None]
 
 
+_NO_FILTERS: Final = ("sortBy", "sortOrder", "sorting", "firstResult", "maxResults")
+
+
 @attrs.frozen
 class QueryType:
     """
@@ -128,6 +131,8 @@ class QueryType:
     filters: Mapping[str, Filter]
     #: Columns, by the names that they have in ``sortBy``.
     sort_by: Mapping[str, str]
+    #: What the real engine filters by besides may not be ignored: more would be found.
+    is_partial: bool = False
 
     def from_url(self, parameters: Mapping[str, str], version: Version) -> Given:
         """
@@ -138,6 +143,7 @@ class QueryType:
             for name, text in parameters.items()
             if name in self.filters and self._knows(name, version)
         }
+        self._refuse_unknown(parameters)
         ways = {"sortBy": self.sort_by_names(version), "sortOrder": ("asc", "desc")}
         for name, allowed in ways.items():
             if name in parameters and parameters[name] not in allowed:
@@ -160,11 +166,22 @@ class QueryType:
             raise not_readable()
         if "sortOrder" in body and sort_order not in ("asc", "desc"):
             raise not_readable()
+        self._refuse_unknown({name: value for name, value in body.items() if value})
         sorting = body.get("sorting")
         elements = reading.objects(sorting) or []
         for element in elements:
             reading.fields(element or {}, _SORTING)
         return Given(filters, sort_by, sort_order, elements)
+
+    def _refuse_unknown(self, names: Iterable[str]) -> None:
+        if not self.is_partial:
+            return
+        for name in names:
+            if name not in self.filters and name not in _NO_FILTERS:
+                known = ", ".join(self.filters)
+                raise invalid_request(
+                    f"The embedded engine does not filter by {name!r} here; it knows {known}"
+                )
 
     def _knows(self, name: str, version: Version) -> bool:
         return version.young_filters or not self.filters[name].young

@@ -123,6 +123,7 @@ _QUERY: Final = QueryType(
         "withoutTenantId": Filter(Kind.FLAG, "tenant_id IS NULL"),
     },
     sort_by={"id": "id", "name": "name", "deploymentTime": "time", "tenantId": "tenant_id"},
+    is_partial=True,
 )
 
 

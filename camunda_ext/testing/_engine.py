@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import quoteattr
 
 import requests
+from requests.auth import HTTPBasicAuth
 
 from camunda_ext.testing import _batches, _deployments, _flow, _instances, _users, _values
 from camunda_ext.testing._app import App
@@ -60,7 +61,8 @@ class Engine:
 
     Args:
         db: A file that keeps the state, also over a crash; by default it is in memory, and gone
-            with the engine.
+            with the engine. Engines on one file share tasks and time, but do not wake each
+            other's long polls.
 
         version: The version of Camunda that it answers as, from 7.13 to 7.24: what that version
             lacks is not there, and what it ignores is ignored.
@@ -73,6 +75,7 @@ class Engine:
 
     Raises:
         ValueError: The version is not one of these, or the file is none of an engine.
+        OSError: The file cannot be opened.
     """
 
     def __init__(
@@ -84,11 +87,10 @@ class Engine:
         seed: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        #: The version that it answers as.
-        self.version = Version.of(version)
+        self._version = Version.of(version)
         #: The faults that its users shall meet.
         self.faults = Faults(OPERATIONS)
-        self._store = Store(db, self.version, clock=clock, seed=seed)
+        self._store = Store(db, self._version, clock=clock, seed=seed)
         self._polls = Polls(self._store.now)
         self._auth = auth
         self._door: HttpDoor | None = None
@@ -113,24 +115,37 @@ class Engine:
         where = "not served" if self._door is None else self.url
         return f"<Engine {self.version}, {where}>"
 
+    @property
+    def version(self) -> str:
+        """
+        The version that it answers as, such as ``7.24.0``.
+        """
+        return str(self._version)
+
     # -------------------------------------------------------------------------------- what it holds
 
     def deploy(self, bpmn: str | bytes | Path) -> str:
         """
-        Deploy a BPMN model, given as text or as a file's path.
+        Deploy a BPMN model.
+
+        Args:
+            bpmn: A file, as a `~pathlib.Path`, or the model itself.
 
         Returns:
             The id of the deployment.
 
         Raises:
             EngineError: The model has something that this engine does not run, or no engine.
+            ValueError: A text is no model; it may be the name of a file.
         """
+        if isinstance(bpmn, str) and "<" not in bpmn:
+            raise ValueError(f"{bpmn!r} is no model; if it is a file, pass Path({bpmn!r})")
         if isinstance(bpmn, Path):
             name, content = bpmn.name, bpmn.read_bytes()
         else:
             name, content = "model.bpmn", bpmn.encode() if isinstance(bpmn, str) else bpmn
         with self.transaction() as tx:
-            deployed = _deployments.create(tx, {name: content}, self.version, name=name)
+            deployed = _deployments.create(tx, {name: content}, self._version, name=name)
         return str(deployed["id"])
 
     def start(
@@ -173,11 +188,30 @@ class Engine:
         Create an external task, in an instance of a process that has nothing else.
 
         Args:
+            topic: The topic that workers fetch it from.
+
             variables: Variables of the process instance: Python values, or mappings with
                 ``value`` and ``type`` as on the wire.
 
+            priority: Its priority, an integer of 32 bits.
+
+            retries: Retries left; by default ``None``, as of a task that never failed. With 0
+                nobody can fetch it; an incident comes only from a failure.
+
+            business_key: The business key of the process instance.
+
+            process_definition_key: The key of the process. Each other kind of task is another
+                version of it.
+
+            extension_properties: What workers get who ask for extension properties.
+
         Returns:
             The id of the task.
+
+        Raises:
+            TypeError: A variable has no type that its value could only have.
+            ValueError: A variable is no value of its type.
+            EngineError: No process can have such a key, or no task such a priority.
         """
         properties = "".join(
             _PROPERTY.format(quoteattr(name), quoteattr(value))
@@ -192,9 +226,8 @@ class Engine:
         with self.transaction() as tx:
             definition_id = self._one_task_definitions.get(model)
             if definition_id is None or _deployments.find_definition(tx, definition_id) is None:
-                deployed = _deployments.create(tx, {"task.bpmn": model.encode()}, self.version)
+                deployed = _deployments.create(tx, {"task.bpmn": model.encode()}, self._version)
                 [definition_id] = deployed["deployedProcessDefinitions"]
-                self._one_task_definitions[model] = definition_id
             instance_id = _flow.start(
                 tx,
                 _deployments.get_definition(tx, definition_id),
@@ -204,18 +237,29 @@ class Engine:
             task_id: str = tx.value("SELECT id FROM task WHERE instance_id = ?", instance_id)
             if retries is not None:
                 tx.run("UPDATE task SET retries = ? WHERE id = ?", retries, task_id)
-            return task_id
+        self._one_task_definitions[model] = definition_id
+        return task_id
 
     def variables(self, process_instance_id: str) -> dict[str, Any]:
         """
-        The variables of a running process instance, each as on the wire.
+        The values of the variables of a process instance, as they are on the wire: dates are
+        text, for example, and files are ``None``.
 
         Raises:
-            EngineError: There is no such instance, or it has ended.
+            LookupError: The instance has ended, or there never was one.
         """
         with self.transaction() as tx:
+            if not _instances.is_running(tx, process_instance_id):
+                raise LookupError(f"no process instance {process_instance_id} runs")
             found = _instances.variables(tx, process_instance_id)
-        return {name: _values.show(value) for name, value in found.items()}
+        return {name: _values.show(value)["value"] for name, value in found.items()}
+
+    def is_running(self, process_instance_id: str) -> bool:
+        """
+        Whether a process instance has not ended yet.
+        """
+        with self.transaction() as tx:
+            return _instances.is_running(tx, process_instance_id)
 
     # ------------------------------------------------------------------------------------- its time
 
@@ -225,11 +269,15 @@ class Engine:
         The engine's time, in UTC.
         """
         epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
-        return epoch + timedelta(milliseconds=self._store.now())
+        with self.transaction() as tx:
+            return epoch + timedelta(milliseconds=tx.now)
 
     def advance(self, seconds: float) -> None:
         """
         Let the engine's time go on at once: locks expire, long polls come to their end.
+
+        Go a little past the moment that you wait for: a lock of 60 seconds is neither running
+        nor over in the one millisecond in between.
 
         Raises:
             ValueError: Time does not run backwards.
@@ -238,6 +286,22 @@ class Engine:
             raise ValueError(f"time does not run backwards, not even {seconds} seconds")
         self._store.advance(round(seconds * 1000))
         self._polls.look_at_the_clock()
+
+    def wait_for_polls(self, count: int = 1, *, timeout: float = 10.0) -> None:
+        """
+        Return as soon as so many long polls wait for tasks; a test that advances the time then
+        ends them.
+
+        Args:
+            count: How many there must be.
+
+            timeout: How long to wait for them, in seconds of the machine's time.
+
+        Raises:
+            TimeoutError: There are fewer when the time is over.
+        """
+        if not self._polls.wait_until_parked(count, timeout):
+            raise TimeoutError(f"fewer than {count} long polls wait after {timeout} seconds")
 
     # ---------------------------------------------------------------------------------- the ways in
 
@@ -267,8 +331,10 @@ class Engine:
         Raises:
             ValueError: Other machines would reach it.
             OSError: The port is taken.
-            RuntimeError: It is served already.
+            RuntimeError: It is served already, or closed.
         """
+        with self.transaction():
+            pass  # What is closed says so.
         if self._door is not None:
             raise RuntimeError(f"the engine is served already, at {self.url}")
         app = App(self, checks_host=not remote)
@@ -283,7 +349,8 @@ class Engine:
         session.trust_env = False
         session.mount(_IN_PROCESS, InProcessAdapter(App(self, checks_host=False)))
         if self._auth is not None:
-            session.auth = self._auth
+            # Of text, requests would make Latin-1.
+            session.auth = HTTPBasicAuth(*(each.encode() for each in self._auth))
         self._sessions.append(session)
         return session
 
@@ -299,7 +366,8 @@ class Engine:
         A client of this engine that needs no socket.
 
         Args:
-            options: More of what `ExternalTaskClient` takes.
+            options: More of what `~camunda_ext.ExternalTaskClient` takes, but for ``base_url``
+                and ``session``.
         """
         from camunda_ext import ExternalTaskClient
 
@@ -342,6 +410,15 @@ class Engine:
         return self._polls
 
     @property
+    def features(self) -> Version:
+        """
+        What the version has and lacks.
+
+        :meta private:
+        """
+        return self._version
+
+    @property
     def asks_for_credentials(self) -> bool:
         """
         Whether requests must carry credentials.
@@ -352,4 +429,6 @@ class Engine:
 
 
 def _typed(variables: Mapping[str, Any] | None) -> dict[str, _values.Value]:
+    if not isinstance(variables, (Mapping, NoneType)):
+        raise TypeError(f"variables must be a mapping, not {variables!r}")
     return {name: _values.of_python(value) for name, value in (variables or {}).items()}

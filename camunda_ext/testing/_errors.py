@@ -24,11 +24,19 @@ class EngineError(Exception):
         **details: Any,
     ) -> None:
         super().__init__(status, java_type, message, code)
+        #: The HTTP status of the answer.
         self.status = status
+        #: The name of Java's class.
         self.type = java_type
+        #: The engine's words.
         self.message = message
+        #: The engine's number for the error, if it has one.
         self.code = code
+        #: What the answer has besides, as ``details`` of a model that is refused.
         self.details: Mapping[str, Any] = details
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.type}: {self.message}"
 
 
 def invalid_request(message: str, *, status: int = 400) -> EngineError:

@@ -34,6 +34,7 @@ QUERY: Final = QueryType(
         "definitionKey": "definition_key",
         "definitionId": "definition_id",
     },
+    is_partial=True,
 )
 
 _INCIDENTS: Final = QueryType(
@@ -51,6 +52,7 @@ _INCIDENTS: Final = QueryType(
         "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),
     },
     sort_by={"incidentId": "id", "incidentTimestamp": "time", "configuration": "configuration"},
+    is_partial=True,
 )
 
 _USER_TASKS: Final = QueryType(
@@ -62,6 +64,7 @@ _USER_TASKS: Final = QueryType(
         "taskDefinitionKey": Filter(Kind.TEXT, "node = ?"),
     },
     sort_by={"id": "id", "created": "create_time"},
+    is_partial=True,
 )
 
 
@@ -77,6 +80,13 @@ def get(tx: Transaction, instance_id: str) -> Row:
 
 def _find(tx: Transaction, instance_id: str) -> Row | None:
     return tx.row("SELECT * FROM instance WHERE id = ?", instance_id)
+
+
+def is_running(tx: Transaction, instance_id: str) -> bool:
+    """
+    Whether an instance has not ended yet.
+    """
+    return _find(tx, instance_id) is not None
 
 
 def show(

@@ -42,9 +42,13 @@ class Polls:
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._has_parked = threading.Condition(lock)
         self._passes = 0
         self._closed = False
+        #: Those that have found nothing, and rest until there is a reason to look again.
+        self._parked: set[object] = set()
         self._abandoned: list[_Abandoned] = []
 
     def wake(self) -> None:
@@ -53,7 +57,7 @@ class Polls:
         """
         with self._changed:
             self._passes += 1
-            self._changed.notify_all()
+            self._rouse()
         self._look_for_others(lambda poll, now: now < poll.deadline)
 
     def look_at_the_clock(self) -> None:
@@ -61,7 +65,7 @@ class Polls:
         Let those look again whose time has come, for the engine's clock has jumped.
         """
         with self._changed:
-            self._changed.notify_all()
+            self._rouse()
         self._look_for_others(lambda poll, now: now >= poll.due)
 
     def close(self) -> None:
@@ -71,7 +75,7 @@ class Polls:
         with self._changed:
             self._closed = True
             self._abandoned.clear()
-            self._changed.notify_all()
+            self._rouse()
 
     def wait(self, attempt: Callable[[], Tasks], timeout: int, read_timeout: float | None) -> Tasks:
         """
@@ -97,6 +101,13 @@ class Polls:
                 self._abandon(_Abandoned(attempt, deadline, due))
                 raise ReadTimedOut
 
+    def wait_until_parked(self, count: int, timeout: float) -> bool:
+        """
+        Wait for so many polls to wait, for at most *timeout* seconds; whether they do.
+        """
+        with self._changed:
+            return self._has_parked.wait_for(lambda: len(self._parked) >= count, timeout)
+
     def _has_a_reason(self, seen: int, due: int, patience: float | None) -> bool:
         """
         Wait for a reason to look again; none comes before the client's patience ends.
@@ -108,13 +119,25 @@ class Polls:
                     seconds = min(seconds, patience - time.monotonic())
                     if seconds <= 0:
                         return False
-                self._changed.wait(max(0.0, seconds))
+                self._park(max(0.0, seconds))
             if self._closed:
                 raise HangUp
             its_own = self._passes == seen
         if its_own:
             self.wake()
         return True
+
+    def _park(self, seconds: float) -> None:
+        itself = object()
+        self._parked.add(itself)
+        self._has_parked.notify_all()
+        self._changed.wait(seconds)
+        self._parked.discard(itself)
+
+    def _rouse(self) -> None:
+        # None of them is parked again before it has looked.
+        self._parked.clear()
+        self._changed.notify_all()
 
     def _abandon(self, poll: _Abandoned) -> None:
         with self._changed:

@@ -65,7 +65,7 @@ class Call:
         """
         The version that the engine answers as.
         """
-        return self.engine.version
+        return self.engine.features
 
     def body(self, **readers: reading.Reader) -> dict[str, Any]:
         """
@@ -333,7 +333,7 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
         raise persistence_error(version, 0)
     queries = [body["processInstanceQuery"], body["historicProcessInstanceQuery"]]
     instance_queries = [
-        _instances.QUERY.from_body(_known(query), version) for query in queries if query is not None
+        _instances.QUERY.from_body(query, version) for query in queries if query is not None
     ]
     try:
         if given is not None:
@@ -361,20 +361,6 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
     if not task_ids:
         raise invalid_request("externalTaskIds is empty")
     return list(dict.fromkeys(task_ids)), retries
-
-
-def _known(query: Mapping[str, Any]) -> Mapping[str, Any]:
-    # What the real engine might know and this one does not must not widen the selection.
-    known = {*_instances.QUERY.filters, "sorting", "sortBy", "sortOrder"}
-    for name, value in query.items():
-        if name not in known and value not in (None, [], False):
-            raise EngineError(
-                501,
-                "NotImplemented",
-                f"The embedded engine does not know the filter {name!r} of process instances; it "
-                f"knows {', '.join(sorted(known))}",
-            )
-    return query
 
 
 # ------------------------------------------------------------------------------------------- fetch

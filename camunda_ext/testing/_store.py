@@ -99,7 +99,7 @@ CREATE TABLE user (
 """
 
 #: What is written at the start of a file, so that one of another layout is refused.
-_LAYOUT: Final = 1
+_LAYOUT: Final = 0x63616D01
 
 _IDS_AT_ONCE: Final = 1000
 
@@ -218,20 +218,38 @@ class Store:
         self._id_tail = f"-{middle:04x}-11f1-{clock_sequence:04x}-{node:012x}"
         self._ids: Iterator[int] = iter(())
         self._ids_are_fresh = False
+        self._is_closed = False
         self._process = os.getpid()
-        self._connection = self._connect()
-        try:
-            self._lay_out()
-        except BaseException as error:
-            self._connection.close()
-            if isinstance(error, sqlite3.DatabaseError) and not isinstance(
-                error, sqlite3.OperationalError
-            ):
-                raise ValueError(f"{path} is no file of an engine: {error}") from None
-            raise
+        self._connection = self._open()
 
-    def _lay_out(self) -> None:
-        connection = self._connection
+    def _open(self) -> sqlite3.Connection:
+        where = ":memory:" if self._path is None else self._path
+        try:
+            connection = sqlite3.connect(
+                where,
+                timeout=_PATIENCE,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=512,
+            )
+        except sqlite3.OperationalError as error:
+            raise OSError(f"{where}: {error}") from None
+        try:
+            self._lay_out(connection)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise ValueError(f"{where} is no file of an engine: {error}") from None
+        except BaseException:
+            connection.close()
+            raise
+        connection.row_factory = sqlite3.Row
+        connection.text_factory = lambda content: str(content, "utf-8", "surrogatepass")
+        connection.execute("PRAGMA case_sensitive_like = ON")
+        # SQLite's own knows ASCII alone.
+        connection.create_function("upper", 1, _upper, deterministic=True)
+        return connection
+
+    def _lay_out(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         [layout] = connection.execute("PRAGMA user_version").fetchone()
         [tables] = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -242,25 +260,10 @@ class Store:
         elif layout != _LAYOUT:
             raise ValueError(f"{self._path} is no file of an engine, or of another version's")
         connection.execute("COMMIT")
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            ":memory:" if self._path is None else self._path,
-            timeout=_PATIENCE,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=512,
-        )
-        connection.row_factory = sqlite3.Row
-        connection.text_factory = lambda content: str(content, "utf-8", "surrogatepass")
-        connection.execute("PRAGMA case_sensitive_like = ON")
-        # SQLite's own knows ASCII alone.
-        connection.create_function("upper", 1, _upper, deterministic=True)
         if self._path is not None:
             # What was answered outlives the process, if not the machine's power.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -271,8 +274,12 @@ class Store:
             RuntimeError: The engine lives in the memory of the process that this one was forked
                 from, or it is closed.
         """
+        if os.getpid() != self._process:
+            self._begin_anew()
         with self._lock:
-            connection = self._usable()
+            if self._is_closed:
+                raise RuntimeError("the engine is closed")
+            connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
             try:
                 if self._path is not None:
@@ -281,6 +288,7 @@ class Store:
                 yield tx
             except BaseException:
                 connection.execute("ROLLBACK")
+                self.models.clear()  # They may be of definitions that never were.
                 if self._ids_are_fresh:
                     self._ids = iter(())  # That they are taken was rolled back.
                 raise
@@ -288,15 +296,15 @@ class Store:
                 self._ids_are_fresh = False
             connection.execute("COMMIT")
 
-    def _usable(self) -> sqlite3.Connection:
-        if os.getpid() != self._process:
-            if self._path is None:
-                raise RuntimeError("an engine in memory cannot be used after a fork: use its URL")
-            # SQLite's connections must not be carried over a fork, not even to be closed.
-            self._connection = self._connect()
-            self._process = os.getpid()
-            self._ids = iter(())
-        return self._connection
+    def _begin_anew(self) -> None:
+        if self._path is None:
+            raise RuntimeError("an engine in memory cannot be used after a fork: use its URL")
+        # SQLite's connections must not be carried over a fork, not even to be closed; and another
+        # thread may have held the lock.
+        self._process = os.getpid()
+        self._lock = threading.RLock()
+        self._connection = self._open()
+        self._ids = iter(())
 
     def _look_at_the_clock(self, connection: sqlite3.Connection) -> None:
         # Another process may have advanced it.
@@ -338,5 +346,6 @@ class Store:
         Close the database; what is in memory is gone.
         """
         with self._lock:
+            self._is_closed = True
             if os.getpid() == self._process:
                 self._connection.close()
