@@ -165,7 +165,7 @@ class App:
         user: Row | None,
     ) -> Call:
         content, form, files = b"", {}, {}
-        kind, _ = parse_options_header(environ.get("CONTENT_TYPE"))
+        kind = parse_options_header(environ.get("CONTENT_TYPE"))[0].lower()
         if operation.consumes is not None:
             stream: IO[bytes] = environ["wsgi.input"]
             if operation.consumes == "application/json":

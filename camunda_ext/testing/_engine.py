@@ -4,6 +4,7 @@ The engine: its state, its clock, and the ways in.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -94,6 +95,7 @@ class Engine:
         self._polls = Polls(self._store.now)
         self._auth = auth
         self._door: HttpDoor | None = None
+        self._serving = threading.RLock()
         self._sessions: list[requests.Session] = []
         self._one_task_definitions: dict[str, str] = {}
         if auth is not None:
@@ -310,8 +312,9 @@ class Engine:
         """
         The URL of the REST API, ending in ``/engine-rest``; asked for the first time, it is served.
         """
-        if self._door is None:
-            return self.serve()
+        with self._serving:
+            if self._door is None:
+                return self.serve()
         host = f"[{self._door.host}]" if ":" in self._door.host else self._door.host
         return f"http://{host}:{self._door.port}{BASE}"
 
@@ -335,10 +338,11 @@ class Engine:
         """
         with self.transaction():
             pass  # What is closed says so.
-        if self._door is not None:
-            raise RuntimeError(f"the engine is served already, at {self.url}")
-        app = App(self, checks_host=not remote)
-        self._door = HttpDoor(app, host=host, port=port, remote=remote)
+        with self._serving:
+            if self._door is not None:
+                raise RuntimeError(f"the engine is served already, at {self.url}")
+            app = App(self, checks_host=not remote)
+            self._door = HttpDoor(app, host=host, port=port, remote=remote)
         return self.url
 
     def session(self) -> requests.Session:

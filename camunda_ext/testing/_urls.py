@@ -14,9 +14,9 @@ BASE: Final = "/engine-rest"
 
 #: Tomcat lets none of these through, nor a percent sign that begins no byte, nor these bytes.
 _REFUSED_IN_PATHS: Final = re.compile(
-    r'[\x00-\x20"<>\\^`{|}\x7f-\U0010ffff]|%(?![0-9A-Fa-f]{2})|%(?:00|2[Ff]|5[Cc])'
+    r'[\x00-\x20"#<>\[\]\\^`{|}\x7f-\U0010ffff]|%(?![0-9A-Fa-f]{2})|%(?:00|2[Ff]|5[Cc])'
 )
-_REFUSED_IN_QUERIES: Final = re.compile(r'[\x00-\x20"<>\[\]\\^`{|}\x7f-\U0010ffff]')
+_REFUSED_IN_QUERIES: Final = re.compile(r'[\x00-\x20"#<>\[\]\\^`{|}\x7f-\U0010ffff]')
 _PARAMETERS_OF_PATH: Final = re.compile(r";[^/]*")
 _ENGINE: Final = re.compile(r"/engine/([^/]+)(/.+)")
 

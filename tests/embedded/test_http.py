@@ -1,0 +1,664 @@
+"""
+What HTTP itself makes of a request: the answers are those of Camunda 7.24, recorded.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from camunda_ext.testing import Engine
+
+_JSON: Final = "application/json"
+_COUNT: Final = {"count": 0}
+_NOT_FOUND: Final = "NotFoundException: HTTP 404 Not Found"
+_NOT_ALLOWED: Final = "NotAllowedException: HTTP 405 Method Not Allowed"
+_NOT_SUPPORTED: Final = "NotSupportedException: HTTP 415 Unsupported Media Type"
+_NOT_ACCEPTABLE: Final = "NotAcceptableException: HTTP 406 Not Acceptable"
+#: Tomcat's own, in HTML.
+_PAGE: Final = "page"
+#: Which of two readers complains of JSON, and how, differs from start to start.
+_UNREADABLE: Final = "unreadable"
+
+
+def no_task(task_id: str) -> str:
+    """
+    Give what is said of a task that is not there.
+    """
+    return f"RestException: External task with id {task_id} does not exist"
+
+
+def no_boolean(value: str) -> str:
+    """
+    Give what is said of a flag that is none.
+    """
+    return (
+        f"InvalidRequestException: Cannot set query parameter 'active' to value '{value}': "
+        f"Cannot convert value {value} to java type java.lang.Boolean"
+    )
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """
+    Give an engine without any task.
+    """
+    with Engine() as engine:
+        yield engine
+
+
+def send(
+    url: str,
+    method: str,
+    target: str,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    *,
+    host: str | None = "",
+) -> tuple[int, dict[str, str], bytes]:
+    """
+    Give status, headers, and body of the answer to a request as it is, with nothing made better.
+    """
+    server = urlsplit(url)
+    lines = [f"{method} {target} HTTP/1.1"]
+    if host is not None:
+        lines.append(f"Host: {host or server.netloc}")
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    if content is not None:
+        lines.append(f"Content-Length: {len(content)}")
+    head = "\r\n".join((*lines, "", "")).encode("latin-1")
+    connection = http.client.HTTPConnection(str(server.hostname), server.port, timeout=60)
+    connection.connect()
+    try:
+        connection.sock.sendall(head + (content or b""))
+        answer = http.client.HTTPResponse(connection.sock, method=method)
+        answer.begin()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+def said(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, Any]:
+    """
+    Give an answer's status, and what it says in short.
+    """
+    status, headers, content = answer
+    kind = headers.get("Content-Type", "")
+    if kind.startswith("text/html"):
+        return status, _PAGE
+    if kind != _JSON or not content:
+        return status, content
+    found = json.loads(content)
+    if not isinstance(found, dict) or found.keys() != {"type", "message", "code"}:
+        return status, found
+    if (found["type"], found["message"]) == ("InvalidRequestException", ""):
+        return status, _UNREADABLE
+    if found["type"] == "NullPointerException":
+        return status, "NullPointerException"
+    code = "" if found["code"] is None else f" ({found['code']})"
+    return status, f"{found['type']}: {found['message']}{code}"
+
+
+PATHS: Final[list[tuple[str, str, int, Any]]] = [
+    ("GET", "/engine-rest", 404, _NOT_FOUND),
+    ("GET", "/engine-rest/", 404, _NOT_FOUND),
+    ("GET", "/", 404, _PAGE),
+    ("GET", "/engine-restx", 404, _PAGE),
+    ("GET", "/engine-rest//external-task/count", 404, _NOT_FOUND),
+    ("GET", "/engine-rest/external-task/", 200, []),
+    ("GET", "/engine-rest/external-task/count/", 200, _COUNT),
+    ("GET", "/engine-rest/external-task/x/", 404, no_task("x")),
+    ("GET", "/engine-rest/external-task/a%2Fb", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/a%5Cb", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/a%00b", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/%E9", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/%ED%A0%80", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/%C0%AF", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/%zz", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/%2", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/a b", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/<", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/{", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/|", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/\\", 400, _PAGE),
+    ("GET", '/engine-rest/external-task/"', 400, _PAGE),
+    ("GET", "/engine-rest/external-task/^", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/`", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/[", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/é", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/a%20b", 404, no_task("a b")),
+    ("GET", "/engine-rest/external-task/a+b", 404, no_task("a+b")),
+    ("GET", "/engine-rest/external-task/a%25b", 404, no_task("a%b")),
+    ("GET", "/engine-rest/external-task/%C3%A9", 404, no_task("é")),
+    ("GET", "/engine-rest/external-task/%F0%9F%98%80", 404, no_task("😀")),
+    ("GET", "/engine-rest/external-task/%3B", 404, no_task(";")),
+    ("GET", "/engine-rest/external-task/%3F", 404, no_task("?")),
+    ("GET", "/engine-rest/external-task/%23", 404, no_task("#")),
+    ("GET", "/engine-rest/external-task/%22", 404, no_task('"')),
+    ("GET", "/engine-rest/external-task/%7B", 404, no_task("{")),
+    ("GET", "/engine-rest/external-task/%7C", 404, no_task("|")),
+    ("GET", "/engine-rest/external-task/a%0Ab", 404, no_task("a\nb")),
+    ("GET", "/engine-rest/external-task/%0A", 404, no_task("\n")),
+    ("GET", "/engine-rest/external-task/%7F", 404, no_task("\x7f")),
+    ("GET", "/engine-rest/external-task/a'()*!$&,=:@~b", 404, no_task("a'()*!$&,=:@~b")),
+    ("GET", "/engine-rest/external-task/a;b", 404, no_task("a")),
+    (
+        "GET",
+        "/engine-rest/external-task/a;b/errorDetails",
+        500,
+        "NullValueException: No external task found with id a: externalTask is null (0)",
+    ),
+    ("GET", "/engine-rest/external-task;x=1/count;y", 200, _COUNT),
+    ("GET", "/engine-rest/external-task/;x", 200, []),
+    ("GET", "/engine-rest/external-task/count;x?active=x", 400, no_boolean("x")),
+    ("GET", "/engine-rest/external-task/.", 404, no_task(".")),
+    ("GET", "/engine-rest/external-task/..", 404, no_task("..")),
+    ("GET", "/engine-rest/external-task/%2E%2E", 404, no_task("..")),
+    ("GET", "/engine-rest/external-task/../version", 404, _NOT_FOUND),
+    ("GET", "/engine-rest/external-task/x/../count", 404, _NOT_FOUND),
+    ("GET", "/engine-rest/External-Task/count", 404, _NOT_FOUND),
+    ("GET", "/engine-rest/external-task/count#b", 400, _PAGE),
+    ("GET", "/engine-rest/engine", 200, [{"name": "default"}]),
+    ("GET", "/engine-rest/engine/default", 404, _NOT_FOUND),
+    ("GET", "/engine-rest/engine/default/version", 200, {"version": "7.24.0"}),
+    ("GET", "/engine-rest/engine/nope/version", 200, {"version": "7.24.0"}),
+    ("GET", "/engine-rest/engine/nope", 404, _NOT_FOUND),
+    ("GET", "/engine-rest/engine//version", 404, _NOT_FOUND),
+    ("GET", "/engine-rest/nope", 404, _NOT_FOUND),
+    ("GET", "/engine-rest/external-task/x/nope", 404, _NOT_FOUND),
+]
+QUERIES: Final[list[tuple[str, str, int, Any]]] = [
+    ("GET", "/engine-rest/external-task/count?", 200, _COUNT),
+    ("GET", "/engine-rest/external-task/count?&&=&x", 200, _COUNT),
+    ("GET", "/engine-rest/external-task/count?x={", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/count?x=|", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/count?x=[", 400, _PAGE),
+    ("GET", '/engine-rest/external-task/count?x="', 400, _PAGE),
+    ("GET", "/engine-rest/external-task/count?x=\\", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/count?x=^", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/count?x=`", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/count?x=a#b", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/count?x=é", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/count?x=a b", 400, _PAGE),
+    ("GET", "/engine-rest/external-task/count?x=%zz&topicName=%zz", 200, _COUNT),
+    ("GET", "/engine-rest/external-task/count?x=%00%FF", 200, _COUNT),
+    ("GET", "/engine-rest/external-task/count?active=tru%65", 200, _COUNT),
+    ("GET", "/engine-rest/external-task/count?%61ctive=x", 400, no_boolean("x")),
+    ("GET", "/engine-rest/external-task/count?active=x+y", 400, no_boolean("x y")),
+    ("GET", "/engine-rest/external-task/count?active=x%2By", 400, no_boolean("x+y")),
+    ("GET", "/engine-rest/external-task/count?active=%E9", 400, no_boolean("�")),
+    ("GET", "/engine-rest/external-task/count?active=true&active=x", 200, _COUNT),
+    ("GET", "/engine-rest/external-task/count?active=x&active=true", 400, no_boolean("x")),
+    ("GET", "/engine-rest/external-task/count?active=%zz", 400, no_boolean("%zz")),
+]
+METHODS: Final[list[tuple[str, str, int, Any]]] = [
+    ("PATCH", "/engine-rest/external-task", 405, _NOT_ALLOWED),
+    ("DELETE", "/engine-rest/external-task", 405, _NOT_ALLOWED),
+    ("PUT", "/engine-rest/external-task/count", 405, _NOT_ALLOWED),
+    ("FOO", "/engine-rest/external-task", 405, _NOT_ALLOWED),
+    ("DELETE", "/engine-rest/external-task/x", 405, _NOT_ALLOWED),
+    ("GET", "/engine-rest/external-task/x/complete", 405, _NOT_ALLOWED),
+    ("PUT", "/engine-rest/external-task/x/complete", 405, _NOT_ALLOWED),
+    ("POST", "/engine-rest/external-task/x", 405, _NOT_ALLOWED),
+    ("GET", "/engine-rest/external-task/fetchAndLock", 405, _NOT_ALLOWED),
+    ("GET", "/engine-rest/external-task/retries", 405, _NOT_ALLOWED),
+    ("GET", "/engine-rest/external-task/retries-async", 405, _NOT_ALLOWED),
+    ("PATCH", "/engine-rest/nope", 404, _NOT_FOUND),
+    ("HEAD", "/engine-rest/external-task/count", 200, b""),
+    ("HEAD", "/engine-rest/external-task/x", 404, b""),
+    ("HEAD", "/engine-rest/nope", 404, b""),
+    ("HEAD", "/engine-rest/external-task/x/complete", 405, b""),
+    ("POST", "/engine-rest/external-task//complete", 404, _NOT_FOUND),
+    ("PUT", "/engine-rest/external-task//retries", 404, _NOT_FOUND),
+]
+BODIES: Final[list[tuple[str | None, bytes, int, Any]]] = [
+    ("text/plain", b"{}", 415, _NOT_SUPPORTED),
+    (None, b"{}", 415, _NOT_SUPPORTED),
+    (None, b"", 500, "NullPointerException"),
+    (_JSON, b"", 200, _COUNT),
+    ("text/plain", b"", 415, _NOT_SUPPORTED),
+    ("application/json; charset=utf-8", b"{}", 200, _COUNT),
+    ("Application/JSON", b"{}", 200, _COUNT),
+    ("application/hal+json", b"{}", 415, _NOT_SUPPORTED),
+    ("application/*", b"{}", 415, _NOT_SUPPORTED),
+    ("*/*", b"{}", 415, _NOT_SUPPORTED),
+    (_JSON, b"\xff\xfe{\x00}\x00", 200, _COUNT),
+    (_JSON, b"{\x00}\x00", 200, _COUNT),
+    (_JSON, b"\x00{\x00}", 200, _COUNT),
+    (_JSON, b"\xff\xfe\x00\x00{\x00\x00\x00}\x00\x00\x00", 200, _COUNT),
+    (_JSON, b"\x00\x00\x00{\x00\x00\x00}", 200, _COUNT),
+    (_JSON, b"\xef\xbb\xbf{}", 200, _COUNT),
+    (_JSON, b"\xef\xbb\xbf", 400, _UNREADABLE),
+    (_JSON, b"\xff", 400, _UNREADABLE),
+    (_JSON, b'{"topicName":"\xe9"}', 400, _UNREADABLE),
+    (_JSON, b'{"topicName":"a\x00"}', 400, _UNREADABLE),
+    (_JSON, b'{"topicName":"\\u0000"}', 200, _COUNT),
+    (_JSON, b'{"topicName":"\\ud800"}', 200, _COUNT),
+    (_JSON, b'{"topicName":"nope","topicName":null}', 200, _COUNT),
+    (_JSON, b"{}{}", 400, _UNREADABLE),
+    (_JSON, b"{} x", 400, _UNREADABLE),
+    (_JSON, b"{} \n", 200, _COUNT),
+    (_JSON, b"null", 500, "NullPointerException"),
+    (_JSON, b"[]", 400, _UNREADABLE),
+    (_JSON, b"1", 400, _UNREADABLE),
+    (_JSON, b'""', 400, _UNREADABLE),
+    (_JSON, b"true", 400, _UNREADABLE),
+    (_JSON, b"{", 400, _UNREADABLE),
+    (_JSON, b'{"a":1,}', 400, _UNREADABLE),
+    (_JSON, b"{'a':1}", 400, _UNREADABLE),
+    (_JSON, b"{a:1}", 400, _UNREADABLE),
+    (_JSON, b'{"a":NaN}', 400, _UNREADABLE),
+    (_JSON, b'{"a":01}', 400, _UNREADABLE),
+    (_JSON, b'{"a":1.}', 400, _UNREADABLE),
+    (_JSON, b'{"a":+1}', 400, _UNREADABLE),
+    (_JSON, b'{"a":/**/1}', 400, _UNREADABLE),
+    (_JSON, b'{"a":"\t"}', 400, _UNREADABLE),
+    (_JSON, b'{"a":"\\x"}', 400, _UNREADABLE),
+    (_JSON, b'{"priorityHigherThanOrEquals":9223372036854775807}', 200, _COUNT),
+    (_JSON, b'{"priorityHigherThanOrEquals":9223372036854775808}', 400, _UNREADABLE),
+    (_JSON, b'{"priorityHigherThanOrEquals":1e3}', 200, _COUNT),
+    (_JSON, b'{"priorityHigherThanOrEquals":1e999999999}', 400, _UNREADABLE),
+    (_JSON, b'{"a":1e99999999999999999999}', 200, _COUNT),
+]
+
+
+@pytest.mark.parametrize(("method", "target", "status", "expected"), [*PATHS, *QUERIES, *METHODS])
+def test_targets(engine: Engine, method: str, target: str, status: int, expected: Any) -> None:
+    """
+    Some never get to the engine, and of those that do, it takes each character as it is.
+    """
+    brings = method in ("POST", "PUT", "PATCH")
+    headers, content = ({"Content-Type": _JSON}, b"{}") if brings else ({}, None)
+
+    assert said(send(engine.url, method, target, headers, content)) == (status, expected)
+
+
+@pytest.mark.parametrize(("kind", "content", "status", "expected"), BODIES)
+def test_bodies(
+    engine: Engine, kind: str | None, content: bytes, status: int, expected: Any
+) -> None:
+    """
+    A body is JSON, in whatever encoding JSON may have.
+    """
+    headers = {} if kind is None else {"Content-Type": kind}
+    answer = send(engine.url, "POST", "/engine-rest/external-task/count", headers, content)
+
+    assert said(answer) == (status, expected)
+
+
+@pytest.mark.parametrize(
+    ("accept", "status", "expected"),
+    [
+        ("application/json", 200, _COUNT),
+        ("application/*", 200, _COUNT),
+        ("*/*;q=0.1", 200, _COUNT),
+        ("", 200, _COUNT),
+        ("text/html, application/json;q=0.5", 200, _COUNT),
+        ("application/json;charset=x", 200, _COUNT),
+        ("text/html", 406, _NOT_ACCEPTABLE),
+        ("application/json;q=0", 200, _COUNT),
+    ],
+)
+def test_what_is_acceptable(engine: Engine, accept: str, status: int, expected: Any) -> None:
+    """
+    A client gets JSON that takes JSON.
+    """
+    url = "/engine-rest/external-task/count"
+
+    assert said(send(engine.url, "GET", url, {"Accept": accept})) == (status, expected)
+
+
+def test_unlock_takes_any_body(engine: Engine) -> None:
+    """
+    It reads none.
+    """
+    url = "/engine-rest/external-task/x/unlock"
+    expected = (404, "RestException: External task with id x does not exist (0)")
+
+    assert said(send(engine.url, "POST", url)) == expected
+    assert said(send(engine.url, "POST", url, {"Content-Type": "text/plain"}, b"x")) == expected
+    assert said(send(engine.url, "POST", url, {"Content-Type": _JSON}, b"{")) == expected
+
+
+def nested(depth: int) -> bytes:
+    """
+    Give an object with lists in lists, as deep as that.
+    """
+    lists = depth - 1
+    return b'{"x":' + b"[" * lists + b"]" * lists + b"}"
+
+
+_DEEP: Final = (
+    500,
+    (
+        "StreamConstraintsException: Document nesting depth (1001) exceeds the maximum allowed "
+        "(1000, from `StreamReadConstraints.getMaxNestingDepth()`)"
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (nested(1000), (200, _COUNT)),
+        (nested(1001), _DEEP),
+        (nested(100_000), _DEEP),
+        (b'{"a":' * 100_000, _DEEP),
+        (b'{"a":' + b"1" * 1000 + b"}", (200, _COUNT)),
+    ],
+    ids=["deep", "too deep", "far too deep", "without end", "long number"],
+)
+def test_json_has_limits(engine: Engine, content: bytes, expected: Any) -> None:
+    """
+    What is too much is refused, and nothing breaks of it.
+    """
+    url = "/engine-rest/external-task/count"
+
+    assert said(send(engine.url, "POST", url, {"Content-Type": _JSON}, content)) == expected
+
+
+@pytest.mark.parametrize("digits", [1001, 100_000])
+def test_long_numbers_are_refused(engine: Engine, digits: int) -> None:
+    """
+    Also those that Python would not read.
+    """
+    url = "/engine-rest/external-task/count"
+    content = b'{"a":' + b"1" * digits + b"}"
+
+    status, found = said(send(engine.url, "POST", url, {"Content-Type": _JSON}, content))
+
+    assert (status, found.partition(": ")[0]) == (500, "StreamConstraintsException")
+
+
+@pytest.mark.parametrize("content", [nested(100_000), b'{"a":' * 100_000, b'{"a":' + b"1" * 99_999])
+def test_older_versions_survive_what_they_do_not_limit(content: bytes) -> None:
+    """
+    Their answer is some error, and the next request is answered as ever.
+    """
+    with Engine(version="7.18") as engine:
+        url = "/engine-rest/external-task/count"
+        status, _ = said(send(engine.url, "POST", url, {"Content-Type": _JSON}, content))
+
+        assert status in (400, 500)
+        assert said(send(engine.url, "GET", url)) == (200, _COUNT)
+
+
+def test_gzip_is_not_read(engine: Engine) -> None:
+    """
+    Whatever the request says of its encoding, it is taken as it is.
+    """
+    headers = {"Content-Type": _JSON, "Content-Encoding": "gzip"}
+    url = "/engine-rest/external-task/count"
+
+    assert said(send(engine.url, "POST", url, headers, gzip.compress(b"{}"))) == (400, _UNREADABLE)
+    assert said(send(engine.url, "POST", url, headers, b"{}")) == (200, _COUNT)
+
+
+def test_unknown_engine_is_refused(engine: Engine) -> None:
+    """
+    Only the default one is there; its version is told under any name.
+    """
+    url = "/engine-rest/engine/nope"
+
+    assert said(send(engine.url, "GET", f"{url}/external-task/count")) == (
+        400,
+        "InvalidRequestException: No process engine available",
+    )
+    assert said(send(engine.url, "GET", f"{url}/version")) == (200, {"version": "7.24.0"})
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/external-task", {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("/external-task/x/complete", {"OPTIONS", "POST"}),
+        ("/version", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+def test_options_are_told(engine: Engine, path: str, allowed: set[str]) -> None:
+    """
+    As a description in XML, and in a header.
+    """
+    status, headers, _ = send(engine.url, "OPTIONS", f"/engine-rest{path}")
+
+    assert (status, headers["Content-Type"], {*headers["Allow"].split(",")}) == (
+        200,
+        "application/vnd.sun.wadl+xml",
+        allowed,
+    )
+
+
+# ------------------------------------------------------------------------------- who may ask at all
+
+
+_FOREIGN: Final = (403, b"this engine answers to this machine")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:80",
+        "127.0.0.1@evil.example",
+        "127-0-0-1.nip.io",
+        "localtest.me",
+        "192.168.0.1",
+        "0.0.0.0",  # noqa: S104  # nobody listens there
+        "169.254.169.254",
+        "[2001:db8::1]:80",
+        None,
+    ],
+)
+def test_foreign_hosts_are_refused(engine: Engine, host: str | None) -> None:
+    """
+    A web page whose name leads to this machine cannot reach the engine by it.
+    """
+    for method, path in (("GET", "/engine-rest/version"), ("OPTIONS", "/engine-rest/version")):
+        assert said(send(engine.url, method, path, host=host))[0] in (400, 403)
+    if host is not None:
+        assert said(send(engine.url, "GET", "/engine-rest/version", host=host)) == _FOREIGN
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:1", "127.0.0.1", "127.0.0.1:80", "127.1.2.3", "[::1]:8080"]
+)
+def test_names_of_this_machine_are_taken(engine: Engine, host: str) -> None:
+    """
+    Whatever the port: it may have been forwarded.
+    """
+    answer = send(engine.url, "GET", "/engine-rest/external-task/count", host=host)
+
+    assert said(answer) == (200, _COUNT)
+
+
+def test_engine_for_other_machines_takes_any_name() -> None:
+    """
+    Who serves it to others knows why.
+    """
+    with Engine() as engine:
+        engine.serve(remote=True)
+        answer = send(
+            engine.url, "GET", "/engine-rest/external-task/count", host="engine.example:80"
+        )
+
+        assert said(answer) == (200, _COUNT)
+
+
+def test_web_pages_are_told_nothing(engine: Engine) -> None:
+    """
+    No header lets a browser hand an answer to a page of somebody else.
+    """
+    headers = {
+        "Origin": "https://evil.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    answers = [
+        send(engine.url, method, "/engine-rest/external-task/count", headers)[1]
+        for method in ("GET", "OPTIONS")
+    ]
+
+    assert [name for each in answers for name in each if name.lower().startswith("access-")] == []
+
+
+# -------------------------------------------------------------------------------------- credentials
+
+
+def basic(credentials: bytes | str, *, scheme: str = "Basic ") -> str:
+    """
+    Give the header that proves who asks.
+    """
+    encoded = credentials if isinstance(credentials, bytes) else credentials.encode()
+    return scheme + b64encode(encoded).decode()
+
+
+_GOOD: Final = basic("kim:pässword:")
+_ENCODED: Final = _GOOD.removeprefix("Basic ")
+
+
+@pytest.fixture
+def guarded() -> Iterator[Engine]:
+    """
+    Give an engine that knows one user.
+    """
+    with Engine(auth=("kim", "pässword:")) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        (None, 401),
+        ("", 401),
+        ("Basic", 401),
+        ("Basic ", 401),
+        (_GOOD, 200),
+        (f"{_GOOD} ", 200),
+        (f"Basic  {_ENCODED}", 200),
+        (basic("kim:pässword:", scheme="basic "), 401),
+        (basic("kim:pässword:", scheme="BASIC "), 401),
+        (basic("kim:pässword:", scheme="Bearer "), 401),
+        (basic("kim:pässword:", scheme="Basic"), 401),
+        (basic("kim:pässword:", scheme="Basic\t"), 401),
+        (_ENCODED, 401),
+        # What is no base64 is skipped, and what follows the end of it.
+        (f"Basic {_ENCODED[:8]}!{_ENCODED[8:]}", 200),
+        (f"Basic {_ENCODED[:8]} {_ENCODED[8:]}", 200),
+        (f"Basic {_ENCODED.rstrip('=')}", 200),
+        (f"{_GOOD}=", 200),
+        ("Basic !!!!", 401),
+        (basic("kim"), 401),
+        (basic(":"), 401),
+        (basic("pat:pässword:"), 401),
+        (basic(b"pat:\xe9"), 401),
+    ],
+)
+def test_credentials(guarded: Engine, authorization: str | None, status: int) -> None:
+    """
+    The header is read as the engine reads it; who does not prove to be somebody is told so.
+    """
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = send(guarded.url, "GET", "/engine-rest/version", headers)
+
+    assert answer[0] == status
+    if status == 401:
+        assert answer[1].pop("Date") != ""
+        assert answer[1:] == (
+            {"WWW-Authenticate": 'Basic realm="default"', "Content-Length": "0"},
+            b"",
+        )
+
+
+def login(engine: Engine, credentials: str) -> int:
+    """
+    Give the status that a user gets.
+    """
+    with requests.Session() as session:
+        session.mount("http://", engine.session().get_adapter(engine.local_url))
+        session.headers["Authorization"] = basic(credentials)
+        return session.get(f"{engine.local_url}/version").status_code
+
+
+@pytest.mark.parametrize("failures", range(1, 8))
+def test_wrong_password_locks_the_user(guarded: Engine, failures: int) -> None:
+    """
+    For 3 seconds at first, and twice as long each time, up to a minute; the right one resets it.
+    """
+    seconds = [3, 6, 12, 24, 48, 60, 60]
+    for each in seconds[: failures - 1]:
+        assert login(guarded, "kim:wrong") == 401
+        guarded.advance(each)
+
+    assert login(guarded, "kim:wrong") == 401
+    guarded.advance(seconds[failures - 1] - 1)
+    # What is tried meanwhile is of no use, and does not count.
+    assert [login(guarded, "kim:wrong"), login(guarded, "kim:pässword:")] == [401, 401]
+    guarded.advance(1)
+    assert login(guarded, "kim:pässword:") == 200
+
+    assert login(guarded, "kim:wrong") == 401
+    guarded.advance(3)
+    assert login(guarded, "kim:pässword:") == 200
+
+
+def test_tenth_wrong_password_locks_for_good(guarded: Engine) -> None:
+    """
+    No time is long enough then.
+    """
+    for _ in range(10):
+        assert login(guarded, "kim:wrong") == 401
+        guarded.advance(60)
+    guarded.advance(86_400)
+
+    assert login(guarded, "kim:pässword:") == 401
+
+
+def test_lock_is_of_one_user(guarded: Engine) -> None:
+    """
+    Others know nothing of it, and who is nobody cannot be locked.
+    """
+    guarded.session().post(
+        f"{guarded.local_url}/user/create",
+        json={"profile": {"id": "pat"}, "credentials": {"password": "x"}},
+    )
+    for _ in range(3):
+        assert [login(guarded, "kim:wrong"), login(guarded, "nobody:x")] == [401, 401]
+
+    assert login(guarded, "pat:x") == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_engines_are_told_to_anybody(guarded: Engine, method: str) -> None:
+    """
+    It is the only thing that needs no credentials.
+    """
+    assert send(guarded.url, method, "/engine-rest/engine")[0] == 200
+    assert send(guarded.url, method, "/engine-rest/engine/default")[0] == 401
+    assert send(guarded.url, method, "/engine-rest/version")[0] == 401
+    assert send(guarded.url, method, "/engine-rest/nope")[0] == 401
+
+
+def test_password_is_not_in_the_file(tmp_path: Path) -> None:
+    """
+    Nor is it in what the engine says of itself.
+    """
+    with Engine(tmp_path / "engine.db", auth=("kim", "a secret password")) as engine:
+        engine.create_task("a")
+        engine.serve()
+        shown = repr(engine)
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+    assert "secret" not in shown
+    assert b"secret" not in content
+    assert b"kim" in content
