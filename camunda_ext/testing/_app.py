@@ -104,12 +104,12 @@ class App:
         path, name = without_engine(path[len(BASE) :])
         user = None
         if self._engine.asks_for_credentials:
-            if path != "/engine" or name is not None:
+            if name not in (None, "default"):
+                raise invalid_request(f"Process engine {name} not available", status=404)
+            if path.rstrip("/") != "/engine":
                 user = self._authenticated(environ.get("HTTP_AUTHORIZATION"))
                 if user is None:
                     return 401, [("WWW-Authenticate", 'Basic realm="default"')], b""
-            if name not in (None, "default"):
-                raise invalid_request(f"Process engine {name} not available", status=404)
         elif name not in (None, "default") and path != "/version":
             raise invalid_request("No process engine available")
         if method == "OPTIONS":
@@ -260,7 +260,10 @@ def _tomcat(status: int) -> tuple[int, Headers, bytes]:
 
 
 def _ensure_acceptable(accept: str | None, operation: Operation) -> None:
-    if not accept or accept == "*/*" or operation.produces in accept or operation.produces == "*/*":
+    if not accept or accept == "*/*" or operation.produces in (accept, "*/*"):
+        return
+    # Whoever names the type gets it, whatever is said of its quality or its character set.
+    if operation.produces in (each.partition(";")[0].strip() for each in accept.split(",")):
         return
     if not parse_accept_header(accept, MIMEAccept).best_match([operation.produces]):
         raise EngineError(406, "NotAcceptableException", "HTTP 406 Not Acceptable")

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 #: Where a session of `Engine.session` finds the engine; the name leads nowhere else.
 _IN_PROCESS: Final = "http://engine.invalid"
 
+#: A hundred years, in seconds.
+_FAR: Final = 3.2e9
+
 _ONE_TASK: Final = """\
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
     xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="testing">
@@ -212,9 +215,11 @@ class Engine:
 
         Raises:
             TypeError: A variable has no type that its value could only have.
-            ValueError: A variable is no value of its type.
+            ValueError: A variable is no value of its type, or the retries are negative.
             EngineError: No process can have such a key, or no task such a priority.
         """
+        if retries is not None and not 0 <= retries < 2**31:
+            raise ValueError(f"retries must be an integer of 31 bits, not {retries!r}")
         properties = "".join(
             _PROPERTY.format(quoteattr(name), quoteattr(value))
             for name, value in (extension_properties or {}).items()
@@ -282,10 +287,10 @@ class Engine:
         nor over in the one millisecond in between.
 
         Raises:
-            ValueError: Time does not run backwards.
+            ValueError: Time does not run backwards, nor beyond some hundred years.
         """
-        if seconds < 0:
-            raise ValueError(f"time does not run backwards, not even {seconds} seconds")
+        if not 0 <= seconds <= _FAR:
+            raise ValueError(f"time goes on by 0 to {_FAR:.0f} seconds, not by {seconds}")
         self._store.advance(round(seconds * 1000))
         self._polls.look_at_the_clock()
 

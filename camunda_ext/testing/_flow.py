@@ -127,9 +127,11 @@ def _go(tx: Transaction, instance_id: str, targets: Iterable[str]) -> None:
 def _waits(tx: Transaction, instance_id: str) -> bool:
     return bool(
         tx.value(
-            "SELECT EXISTS (SELECT 1 FROM task WHERE instance_id = ?1) "
-            "OR EXISTS (SELECT 1 FROM user_task WHERE instance_id = ?1) "
-            "OR EXISTS (SELECT 1 FROM arrival WHERE instance_id = ?1)",
+            "SELECT EXISTS (SELECT 1 FROM task WHERE instance_id = ?) "
+            "OR EXISTS (SELECT 1 FROM user_task WHERE instance_id = ?) "
+            "OR EXISTS (SELECT 1 FROM arrival WHERE instance_id = ?)",
+            instance_id,
+            instance_id,
             instance_id,
         )
     )

@@ -25,7 +25,7 @@ INT64: Final = (-(2**63), 2**63 - 1)
 Reader = Callable[[Any], Any]
 
 _TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_LONG_NUMBER: Final = re.compile(rb"\d{%d}" % (_LONGEST_NUMBER + 1))
+_LONG_NUMBER: Final = re.compile(rb"\d{%d,}" % (_LONGEST_NUMBER + 1))
 _DEPTH_AT_EASE: Final = 100
 _recursion: Final = threading.Lock()
 
@@ -44,8 +44,10 @@ def document(content: bytes, version: Version) -> Any:
     Raises:
         EngineError: It is no JSON, or goes beyond the limits of the engine's reader.
     """
-    if not content.strip():
+    if not content:
         return {}
+    if not content.strip():
+        raise null_pointer()
     if version.json_limits and len(content) > _LONGEST_NUMBER:
         _hold_to_limits(content)
     try:
@@ -81,8 +83,8 @@ def _hold_to_limits(content: bytes) -> None:
     if too_much:
         raise failure(
             "StreamConstraintsException",
-            f"Number value length exceeds the maximum allowed ({_LONGEST_NUMBER}, from "
-            "`StreamReadConstraints.getMaxNumberLength()`)",
+            f"Number value length ({len(too_much[0])}) exceeds the maximum allowed "
+            f"({_LONGEST_NUMBER}, from `StreamReadConstraints.getMaxNumberLength()`)",
             code=None,
         )
     if len(content) > _LONGEST_TEXT and any(

@@ -5,6 +5,7 @@ The operations of the REST API: what each reads, does, and answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -159,6 +160,10 @@ def _operation(
     return register
 
 
+#: An operation that has nothing to say, and so does not mind what the client would understand.
+_command = partial(_operation, produces="*/*")
+
+
 # ---------------------------------------------------------------------------------- external tasks
 
 
@@ -216,7 +221,7 @@ def _error_details(tx: Transaction, call: Call, task_id: str) -> Answer:
     return None if details is None else PlainText(details)
 
 
-@_operation("complete", "POST", "/external-task/<task_id>/complete")
+@_command("complete", "POST", "/external-task/<task_id>/complete")
 def _complete(tx: Transaction, call: Call, task_id: str) -> Answer:
     body = call.body(
         workerId=reading.text, variables=reading.anything, localVariables=reading.anything
@@ -226,7 +231,7 @@ def _complete(tx: Transaction, call: Call, task_id: str) -> Answer:
     _tasks.complete(tx, task_id, body["workerId"], variables, local)
 
 
-@_operation("failure", "POST", "/external-task/<task_id>/failure")
+@_command("failure", "POST", "/external-task/<task_id>/failure")
 def _failure(tx: Transaction, call: Call, task_id: str) -> Answer:
     body = call.body(
         workerId=reading.text,
@@ -247,7 +252,7 @@ def _failure(tx: Transaction, call: Call, task_id: str) -> Answer:
     _tasks.fail(tx, task_id, body["workerId"], report, variables, local)
 
 
-@_operation("bpmn_error", "POST", "/external-task/<task_id>/bpmnError")
+@_command("bpmn_error", "POST", "/external-task/<task_id>/bpmnError")
 def _bpmn_error(tx: Transaction, call: Call, task_id: str) -> Answer:
     body = call.body(
         workerId=reading.text,
@@ -261,24 +266,24 @@ def _bpmn_error(tx: Transaction, call: Call, task_id: str) -> Answer:
     )
 
 
-@_operation("lock", "POST", "/external-task/<task_id>/lock", exists=lambda version: version.lock)
+@_command("lock", "POST", "/external-task/<task_id>/lock", exists=lambda version: version.lock)
 def _lock(tx: Transaction, call: Call, task_id: str) -> Answer:
     body = call.body(workerId=reading.text, lockDuration=reading.count64)
     _tasks.lock(tx, task_id, body["workerId"], body["lockDuration"])
 
 
-@_operation("extend_lock", "POST", "/external-task/<task_id>/extendLock")
+@_command("extend_lock", "POST", "/external-task/<task_id>/extendLock")
 def _extend_lock(tx: Transaction, call: Call, task_id: str) -> Answer:
     body = call.body(workerId=reading.text, newDuration=reading.count64)
     _tasks.extend_lock(tx, task_id, body["workerId"], body["newDuration"])
 
 
-@_operation("unlock", "POST", "/external-task/<task_id>/unlock", consumes="")
+@_command("unlock", "POST", "/external-task/<task_id>/unlock", consumes="")
 def _unlock(tx: Transaction, call: Call, task_id: str) -> Answer:
     _tasks.unlock(tx, task_id)
 
 
-@_operation("set_priority", "PUT", "/external-task/<task_id>/priority")
+@_command("set_priority", "PUT", "/external-task/<task_id>/priority")
 def _set_priority(tx: Transaction, call: Call, task_id: str) -> Answer:
     priority = call.body(priority=reading.int64)["priority"]
     if priority is None:
@@ -286,7 +291,7 @@ def _set_priority(tx: Transaction, call: Call, task_id: str) -> Answer:
     _tasks.set_priority(tx, task_id, priority)
 
 
-@_operation("set_retries", "PUT", "/external-task/<task_id>/retries")
+@_command("set_retries", "PUT", "/external-task/<task_id>/retries")
 def _set_retries(tx: Transaction, call: Call, task_id: str) -> Answer:
     _tasks.set_retries(tx, task_id, _given_retries(call.body(retries=reading.int32)))
 
@@ -301,7 +306,7 @@ def _given_retries(body: Mapping[str, Any]) -> int:
 # ---------------------------------------------------------------------------------- retries of many
 
 
-@_operation("set_retries_of", "PUT", "/external-task/retries")
+@_command("set_retries_of", "PUT", "/external-task/retries")
 def _set_retries_of(tx: Transaction, call: Call) -> Answer:
     selected, retries = _selected(tx, call)
     _tasks.set_retries_of(tx, selected, retries)
@@ -559,12 +564,12 @@ def _batch_statistics(tx: Transaction, call: Call) -> Answer:
     return _batches.statistics(tx, given, page, call.version)
 
 
-@_operation("suspend_batch", "PUT", "/batch/<batch_id>/suspended")
+@_command("suspend_batch", "PUT", "/batch/<batch_id>/suspended")
 def _suspend_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
     _batches.set_suspended(tx, batch_id, call.body(suspended=reading.flag)["suspended"])
 
 
-@_operation("delete_batch", "DELETE", "/batch/<batch_id>")
+@_command("delete_batch", "DELETE", "/batch/<batch_id>")
 def _delete_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
     _batches.delete(tx, batch_id, with_history=call.parameters.get("cascade", "").lower() == "true")
 
@@ -574,7 +579,7 @@ def _historic_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
     return _batches.history(tx, batch_id, call.version)
 
 
-@_operation("forget_batch", "DELETE", "/history/batch/<batch_id>")
+@_command("forget_batch", "DELETE", "/history/batch/<batch_id>")
 def _forget_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
     _batches.forget(tx, batch_id)
 
@@ -612,7 +617,7 @@ def _get_deployment(tx: Transaction, call: Call, deployment_id: str) -> Answer:
     return _deployments.show(_deployments.get(tx, deployment_id))
 
 
-@_operation("delete_deployment", "DELETE", "/deployment/<deployment_id>")
+@_command("delete_deployment", "DELETE", "/deployment/<deployment_id>")
 def _delete_deployment(tx: Transaction, call: Call, deployment_id: str) -> Answer:
     cascade = call.parameters.get("cascade", "").lower() == "true"
     _deployments.delete(tx, deployment_id, cascade=cascade)
@@ -680,12 +685,12 @@ def _get_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
     return _instances.show(instance, call.version, definition["key"])
 
 
-@_operation("delete_instance", "DELETE", "/process-instance/<instance_id>")
+@_command("delete_instance", "DELETE", "/process-instance/<instance_id>")
 def _delete_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
     _instances.delete(tx, instance_id, call.version)
 
 
-@_operation("suspend_instance", "PUT", "/process-instance/<instance_id>/suspended")
+@_command("suspend_instance", "PUT", "/process-instance/<instance_id>/suspended")
 def _suspend_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
     _instances.set_suspended(tx, instance_id, call.body(suspended=reading.flag)["suspended"])
 
@@ -715,7 +720,7 @@ def _variable(tx: Transaction, call: Call, instance_id: str, name: str) -> Answe
     return _values.show(found, deserialize=_deserializes(call), name=name)
 
 
-@_operation("set_variable", "PUT", "/process-instance/<instance_id>/variables/<name>")
+@_command("set_variable", "PUT", "/process-instance/<instance_id>/variables/<name>")
 def _set_variable(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
     _instances.set_variables(tx, instance_id, call.variables({name: call.json()}))
 
@@ -751,7 +756,7 @@ def _incident_count(tx: Transaction, call: Call) -> Answer:
     return {"count": _instances.count_incidents(tx, call.parameters, call.version)}
 
 
-@_operation("create_user", "POST", "/user/create")
+@_command("create_user", "POST", "/user/create")
 def _create_user(tx: Transaction, call: Call) -> Answer:
     body = call.body(profile=reading.mapping, credentials=reading.mapping)
     name = reading.text((body["profile"] or {}).get("id"))
@@ -761,7 +766,7 @@ def _create_user(tx: Transaction, call: Call) -> Answer:
     _users.create(tx, name, password, all_rights=False)
 
 
-@_operation("delete_user", "DELETE", "/user/<user_id>")
+@_command("delete_user", "DELETE", "/user/<user_id>")
 def _delete_user(tx: Transaction, call: Call, user_id: str) -> Answer:
     _users.delete(tx, user_id)
 

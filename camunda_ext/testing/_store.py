@@ -286,21 +286,24 @@ class Store:
                     self._look_at_the_clock(connection)
                 tx = Transaction(self, connection, self.now())
                 yield tx
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
-                self.models.clear()  # They may be of definitions that never were.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 if self._ids_are_fresh:
-                    self._ids = iter(())  # That they are taken was rolled back.
+                    # That they are taken was rolled back, and with it what had them.
+                    self._ids = iter(())
+                    self.models.clear()
                 raise
             finally:
                 self._ids_are_fresh = False
-            connection.execute("COMMIT")
 
     def _begin_anew(self) -> None:
         if self._path is None:
             raise RuntimeError("an engine in memory cannot be used after a fork: use its URL")
         # SQLite's connections must not be carried over a fork, not even to be closed; and another
         # thread may have held the lock.
+        self._inherited = self._connection
         self._process = os.getpid()
         self._lock = threading.RLock()
         self._connection = self._open()

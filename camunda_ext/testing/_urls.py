@@ -62,7 +62,7 @@ def is_here(host: str) -> bool:
     """
     name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
     name = name.strip("[]")
-    if name == "localhost":
+    if name.lower() == "localhost":
         return True
     try:
         return ip_address(name).is_loopback
