@@ -107,19 +107,19 @@ def _find(tx: Transaction, batch_id: str) -> Row | None:
     return tx.row("SELECT * FROM batch WHERE id = ? AND end_time IS NULL", batch_id)
 
 
-def select(tx: Transaction, given: Given, page: Page, version: Version) -> list[dict[str, Any]]:
+def select(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
     """
     The batches that match and are not finished.
     """
-    return [show(row, version) for row in _RUNNING.rows(tx, given, page, version)]
+    return [show(row, tx.version) for row in _RUNNING.rows(tx, given, page)]
 
 
-def statistics(tx: Transaction, given: Given, page: Page, version: Version) -> list[dict[str, Any]]:
+def statistics(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
     """
     The same with the numbers of their jobs.
     """
-    rows = list(_RUNNING.rows(tx, given, page, version))
-    return [{**show(row, version), **_numbers(tx, row)} for row in rows]
+    rows = list(_RUNNING.rows(tx, given, page))
+    return [{**show(row, tx.version), **_numbers(tx, row)} for row in rows]
 
 
 def _numbers(tx: Transaction, batch: Row) -> dict[str, int]:
@@ -135,11 +135,11 @@ def _numbers(tx: Transaction, batch: Row) -> dict[str, int]:
     }
 
 
-def count(tx: Transaction, given: Given, version: Version) -> int:
+def count(tx: Transaction, given: Given) -> int:
     """
     How many batches match and are not finished.
     """
-    return _RUNNING.count(tx, given, version)
+    return _RUNNING.count(tx, given)
 
 
 def from_url(parameters: Mapping[str, str], version: Version) -> Given:
@@ -224,14 +224,14 @@ def forget(tx: Transaction, batch_id: str) -> None:
     tx.run("DELETE FROM batch WHERE id = ? AND end_time IS NOT NULL", batch_id)
 
 
-def history(tx: Transaction, batch_id: str, version: Version) -> dict[str, Any]:
+def history(tx: Transaction, batch_id: str) -> dict[str, Any]:
     """
     A batch that may be finished.
     """
     batch = tx.row("SELECT * FROM batch WHERE id = ?", batch_id)
     if batch is None:
         raise invalid_request(f"Historic batch with id '{batch_id}' does not exist", status=404)
-    shown = show(batch, version)
+    shown = show(batch, tx.version)
     del shown["jobsCreated"], shown["suspended"]
     times = _times(batch, "start_time", "end_time", "execution_time")
     return {**shown, **times, "removalTime": None}

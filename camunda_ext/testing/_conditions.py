@@ -192,7 +192,7 @@ class QueryType:
         """
         return tuple(n for n in self.sort_by if n != "createTime" or version.create_time)
 
-    def compile(self, given: Given, now: int, version: Version) -> tuple[Where, str]:
+    def compile(self, tx: Transaction, given: Given) -> tuple[Where, str]:
         """
         The conditions, and the columns to sort by.
 
@@ -202,7 +202,7 @@ class QueryType:
         parts: list[str] = []
         values: list[Any] = []
         for name, each in self.filters.items():
-            where = each.where(given.filters.get(name), now)
+            where = each.where(given.filters.get(name), tx.now)
             if where is not None:
                 parts.append(f"({where[0]})")
                 values.extend(where[1])
@@ -210,24 +210,24 @@ class QueryType:
             raise invalid_request(
                 "Only a single sorting parameter specified. sortBy and sortOrder required"
             )
-        order = self._order(given, version)
+        order = self._order(given, tx.version)
         return (" AND ".join(parts) or "TRUE", values), order
 
-    def rows(self, tx: Transaction, given: Given, page: Page, version: Version) -> Iterable[Row]:
+    def rows(self, tx: Transaction, given: Given, page: Page) -> Iterable[Row]:
         """
         The rows of one page.
         """
-        (where, values), order = self.compile(given, tx.now, version)
+        (where, values), order = self.compile(tx, given)
         if tx.powerless is not None:
             return ()
         query = f"SELECT * FROM {self.table} WHERE {where} ORDER BY {order}"
-        return page.rows(tx, query, values, version)
+        return page.rows(tx, query, values)
 
-    def count(self, tx: Transaction, given: Given, version: Version) -> int:
+    def count(self, tx: Transaction, given: Given) -> int:
         """
         How many rows match.
         """
-        (where, values), _ = self.compile(given, tx.now, version)
+        (where, values), _ = self.compile(tx, given)
         if tx.powerless is not None:
             return 0
         found: int = tx.value(f"SELECT count(*) FROM {self.table} WHERE {where}", *values)
@@ -360,9 +360,7 @@ class Page:
         """
         return cls(_page_number(parameters, "firstResult"), _page_number(parameters, "maxResults"))
 
-    def rows(
-        self, tx: Transaction, query: str, values: Sequence[Any], version: Version
-    ) -> Iterable[Row]:
+    def rows(self, tx: Transaction, query: str, values: Sequence[Any]) -> Iterable[Row]:
         """
         The rows of this page.
         """
@@ -373,7 +371,7 @@ class Page:
         if first == -1 or most in (-1, 0):
             return ()
         if first < 0 or most < 0:
-            raise persistence_error(version, 0)
+            raise persistence_error(tx.version, 0)
         return tx.run(f"{query} LIMIT ? OFFSET ?", *values, most, first)
 
 

@@ -12,7 +12,6 @@ from camunda_ext.testing._bpmn import parse
 from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType
 from camunda_ext.testing._errors import EngineError, failure, invalid_request, rest_error
 from camunda_ext.testing._store import Row, Transaction
-from camunda_ext.testing._versions import Version
 
 _MODELS: Final = (".bpmn", ".bpmn20.xml")
 
@@ -20,7 +19,6 @@ _MODELS: Final = (".bpmn", ".bpmn20.xml")
 def create(
     tx: Transaction,
     resources: Mapping[str, bytes],
-    version: Version,
     *,
     name: str | None = None,
     source: str | None = None,
@@ -44,7 +42,7 @@ def create(
     for resource, content in resources.items():
         if not resource.endswith(_MODELS):
             continue
-        required = version.time_to_live_required
+        required = tx.version.time_to_live_required
         for process in parse(resource, content, requires_time_to_live=required):
             number = 1 + tx.value(
                 "SELECT coalesce(max(version), 0) FROM definition WHERE key = ? AND tenant_id IS ?",
@@ -127,15 +125,11 @@ _QUERY: Final = QueryType(
 )
 
 
-def select(
-    tx: Transaction, parameters: Mapping[str, str], page: Page, version: Version
-) -> list[dict[str, Any]]:
+def select(tx: Transaction, parameters: Mapping[str, str], page: Page) -> list[dict[str, Any]]:
     """
     The deployments that match.
     """
-    return [
-        show(row) for row in _QUERY.rows(tx, _QUERY.from_url(parameters, version), page, version)
-    ]
+    return [show(row) for row in _QUERY.rows(tx, _QUERY.from_url(parameters, tx.version), page)]
 
 
 def show(row: Row) -> dict[str, Any]:

@@ -150,7 +150,7 @@ class Engine:
         else:
             name, content = "model.bpmn", bpmn.encode() if isinstance(bpmn, str) else bpmn
         with self.transaction() as tx:
-            deployed = _deployments.create(tx, {name: content}, self._version, name=name)
+            deployed = _deployments.create(tx, {name: content}, name=name)
         return str(deployed["id"])
 
     def start(
@@ -174,9 +174,8 @@ class Engine:
         """
         with self.transaction() as tx:
             definition = _deployments.latest(tx, process_definition_key, None)
-            return _flow.start(
-                tx, definition, business_key=business_key, variables=_typed(variables)
-            )
+            instance, _ = _flow.start(tx, definition, business_key, _typed(variables))
+        return instance.id
 
     def create_task(
         self,
@@ -233,15 +232,11 @@ class Engine:
         with self.transaction() as tx:
             definition_id = self._one_task_definitions.get(model)
             if definition_id is None or _deployments.find_definition(tx, definition_id) is None:
-                deployed = _deployments.create(tx, {"task.bpmn": model.encode()}, self._version)
+                deployed = _deployments.create(tx, {"task.bpmn": model.encode()})
                 [definition_id] = deployed["deployedProcessDefinitions"]
-            instance_id = _flow.start(
-                tx,
-                _deployments.get_definition(tx, definition_id),
-                business_key=business_key,
-                variables=_typed(variables),
-            )
-            task_id: str = tx.value("SELECT id FROM task WHERE instance_id = ?", instance_id)
+            definition = _deployments.get_definition(tx, definition_id)
+            instance, _ = _flow.start(tx, definition, business_key, _typed(variables))
+            task_id: str = tx.value("SELECT id FROM task WHERE instance_id = ?", instance.id)
             if retries is not None:
                 tx.run("UPDATE task SET retries = ? WHERE id = ?", retries, task_id)
         self._one_task_definitions[model] = definition_id

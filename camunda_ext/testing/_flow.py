@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import attrs
+
 from camunda_ext.testing import _log, _scopes
 from camunda_ext.testing._bpmn import Boundary, Node, Process, parse
 from camunda_ext.testing._errors import failure
@@ -31,28 +33,38 @@ def model(tx: Transaction, definition_id: str) -> Process:
     return found
 
 
+@attrs.frozen
+class Instance:
+    """
+    A process instance, as far as its tasks have to do with it.
+    """
+
+    id: str
+    definition_id: str
+    business_key: str | None
+    tenant_id: str | None
+
+    @classmethod
+    def of(cls, task: Row) -> Instance:
+        """
+        The instance of an external task.
+        """
+        return cls(
+            task["instance_id"], task["definition_id"], task["business_key"], task["tenant_id"]
+        )
+
+
 def start(
-    tx: Transaction,
-    definition: Row,
-    *,
-    business_key: str | None = None,
-    variables: Mapping[str, Value] | None = None,
-) -> str:
+    tx: Transaction, definition: Row, business_key: str | None, variables: Mapping[str, Value]
+) -> tuple[Instance, bool]:
     """
-    Start an instance, and let it go as far as it does by itself.
+    Start an instance, and let it go as far as it does by itself; whether it has not ended by that.
     """
-    instance_id = tx.new_id()
-    tx.insert(
-        "instance",
-        id=instance_id,
-        definition_id=definition["id"],
-        business_key=business_key,
-        tenant_id=definition["tenant_id"],
-    )
-    _scopes.assign_local(tx, instance_id, instance_id, variables or {})
-    process = model(tx, definition["id"])
-    _go(tx, instance_id, [process.start])
-    return instance_id
+    instance = Instance(tx.new_id(), definition["id"], business_key, definition["tenant_id"])
+    tx.insert("instance", **attrs.asdict(instance))
+    _scopes.assign_local(tx, instance.id, instance.id, variables)
+    process = model(tx, instance.definition_id)
+    return instance, _go(tx, instance, [process.start])
 
 
 def leave(tx: Transaction, task: Row) -> None:
@@ -60,17 +72,21 @@ def leave(tx: Transaction, task: Row) -> None:
     Go on from an external task that is done.
     """
     node = model(tx, task["definition_id"]).nodes[task["activity_id"]]
-    _go(tx, task["instance_id"], node.outgoing)
+    _go(tx, Instance.of(task), node.outgoing)
 
 
 def leave_user_task(tx: Transaction, user_task: Row) -> None:
     """
     Go on from a user task that is done.
     """
-    instance = tx.one("SELECT * FROM instance WHERE id = ?", user_task["instance_id"])
-    node = model(tx, instance["definition_id"]).nodes[user_task["node"]]
+    row = tx.one(
+        "SELECT id, definition_id, business_key, tenant_id FROM instance WHERE id = ?",
+        user_task["instance_id"],
+    )
+    instance = Instance(*row)
+    node = model(tx, instance.definition_id).nodes[user_task["node"]]
     tx.run("DELETE FROM user_task WHERE id = ?", user_task["id"])
-    _go(tx, instance["id"], node.outgoing)
+    _go(tx, instance, node.outgoing)
 
 
 def throw(tx: Transaction, task: Row, error_code: str, error_message: str | None) -> None:
@@ -82,12 +98,12 @@ def throw(tx: Transaction, task: Row, error_code: str, error_message: str | None
     node = model(tx, task["definition_id"]).nodes[task["activity_id"]]
     caught = _catching(node, error_code)
     if caught is None:
-        _go(tx, task["instance_id"], ())
+        _go(tx, Instance.of(task), ())
         return
     told = {caught.code_variable: error_code, caught.message_variable: error_message}
     values = {name: _text(said) for name, said in told.items() if name is not None}
     _scopes.assign(tx, task["instance_id"], task["instance_id"], values)
-    _go(tx, task["instance_id"], caught.outgoing)
+    _go(tx, Instance.of(task), caught.outgoing)
 
 
 def _text(text: str | None) -> Value:
@@ -101,10 +117,13 @@ def _catching(node: Node, error_code: str) -> Boundary | None:
     return None
 
 
-def _go(tx: Transaction, instance_id: str, targets: Iterable[str]) -> None:
-    instance = tx.one("SELECT * FROM instance WHERE id = ?", instance_id)
-    process = model(tx, instance["definition_id"])
+def _go(tx: Transaction, instance: Instance, targets: Iterable[str]) -> bool:
+    """
+    Go on until all paths wait or end; whether the instance has not ended by that.
+    """
+    process = model(tx, instance.definition_id)
     pending = deque(targets)
+    waits = False
     steps = 0
     while pending:
         steps += 1
@@ -113,15 +132,19 @@ def _go(tx: Transaction, instance_id: str, targets: Iterable[str]) -> None:
         node = process.nodes[pending.popleft()]
         if node.kind == "external":
             _create_task(tx, instance, process, node)
+            waits = True
         elif node.kind == "user":
-            _create_user_task(tx, instance_id, node)
+            _create_user_task(tx, instance.id, node)
+            waits = True
         elif node.kind == "parallel":
-            if _all_have_arrived(tx, instance_id, node):
+            if _all_have_arrived(tx, instance.id, node):
                 pending.extend(node.outgoing)
         else:  # A start event leads on, an end event leads nowhere.
             pending.extend(node.outgoing)
-    if not _waits(tx, instance_id):
-        forget(tx, instance_id)
+    if waits or _waits(tx, instance.id):
+        return True
+    forget(tx, instance.id)
+    return False
 
 
 def _waits(tx: Transaction, instance_id: str) -> bool:
@@ -148,7 +171,7 @@ def _all_have_arrived(tx: Transaction, instance_id: str, gateway: Node) -> bool:
     return True
 
 
-def _create_task(tx: Transaction, instance: Row, process: Process, node: Node) -> None:
+def _create_task(tx: Transaction, instance: Instance, process: Process, node: Node) -> None:
     execution_id, task_id = tx.new_id(), tx.new_id()
     tx.insert(
         "task",
@@ -159,16 +182,16 @@ def _create_task(tx: Transaction, instance: Row, process: Process, node: Node) -
         activity_id=node.id,
         activity_instance_id=f"{node.id}:{tx.new_id()}",
         execution_id=execution_id,
-        instance_id=instance["id"],
-        definition_id=instance["definition_id"],
+        instance_id=instance.id,
+        definition_id=instance.definition_id,
         definition_key=process.key,
         version_tag=process.version_tag,
-        tenant_id=instance["tenant_id"],
-        business_key=instance["business_key"],
+        tenant_id=instance.tenant_id,
+        business_key=instance.business_key,
     )
     inputs = {name: _text(text) for name, text in node.inputs.items()}
-    _scopes.assign_local(tx, instance["id"], execution_id, inputs)
-    _log.write(tx, tx.one("SELECT * FROM task WHERE id = ?", task_id), "creation")
+    _scopes.assign_local(tx, instance.id, execution_id, inputs)
+    _log.write(tx, task_id, "creation")
     tx.wakes_polls = True
 
 
@@ -188,9 +211,10 @@ def drop_task(tx: Transaction, task: Row, why: str) -> None:
     """
     Delete an external task with its scope and incidents, and write down why.
     """
-    _log.write(tx, task, why)
+    _log.write(tx, task["id"], why)
     tx.run("DELETE FROM task WHERE id = ?", task["id"])
-    tx.run("DELETE FROM incident WHERE configuration = ?", task["id"])
+    if task["retries"] == 0:
+        tx.run("DELETE FROM incident WHERE configuration = ?", task["id"])
     _scopes.remove(tx, task["execution_id"])
 
 

@@ -110,12 +110,12 @@ def show(
     )
 
 
-def delete(tx: Transaction, instance_id: str, version: Version) -> None:
+def delete(tx: Transaction, instance_id: str) -> None:
     """
     Cancel a running instance.
     """
     if _find(tx, instance_id) is None:
-        if not version.error_code:
+        if not tx.version.error_code:
             raise invalid_request(
                 f"Process instance with id {instance_id} does not exist", status=404
             )
@@ -228,13 +228,11 @@ def set_variables(tx: Transaction, instance_id: str, values: Mapping[str, Value]
 # ------------------------------------------------------------------------ user tasks and incidents
 
 
-def user_tasks(
-    tx: Transaction, parameters: Mapping[str, str], page: Page, version: Version
-) -> list[dict[str, Any]]:
+def user_tasks(tx: Transaction, parameters: Mapping[str, str], page: Page) -> list[dict[str, Any]]:
     """
     The user tasks where instances wait.
     """
-    given = _USER_TASKS.from_url(parameters, version)
+    given = _USER_TASKS.from_url(parameters, tx.version)
     return [
         {
             "id": row["id"],
@@ -262,7 +260,7 @@ def user_tasks(
             "tenantId": row["tenant_id"],
             "taskState": "Created",
         }
-        for row in _USER_TASKS.rows(tx, given, page, version)
+        for row in _USER_TASKS.rows(tx, given, page)
     ]
 
 
@@ -280,21 +278,19 @@ def complete_user_task(tx: Transaction, task_id: str, values: Mapping[str, Value
     _flow.leave_user_task(tx, user_task)
 
 
-def incidents(
-    tx: Transaction, parameters: Mapping[str, str], page: Page, version: Version
-) -> list[dict[str, Any]]:
+def incidents(tx: Transaction, parameters: Mapping[str, str], page: Page) -> list[dict[str, Any]]:
     """
     The open incidents that match.
     """
-    rows = _INCIDENTS.rows(tx, _INCIDENTS.from_url(parameters, version), page, version)
-    return [_show_incident(row, version) for row in rows]
+    rows = _INCIDENTS.rows(tx, _INCIDENTS.from_url(parameters, tx.version), page)
+    return [_show_incident(row, tx.version) for row in rows]
 
 
-def count_incidents(tx: Transaction, parameters: Mapping[str, str], version: Version) -> int:
+def count_incidents(tx: Transaction, parameters: Mapping[str, str]) -> int:
     """
     How many incidents match.
     """
-    return _INCIDENTS.count(tx, _INCIDENTS.from_url(parameters, version), version)
+    return _INCIDENTS.count(tx, _INCIDENTS.from_url(parameters, tx.version))
 
 
 def _show_incident(row: Row, version: Version) -> dict[str, Any]:
@@ -317,8 +313,8 @@ def _show_incident(row: Row, version: Version) -> dict[str, Any]:
     return shown | ({"annotation": None} if version.batch_times else {})
 
 
-def ids(tx: Transaction, given: Given, version: Version) -> list[str]:
+def ids(tx: Transaction, given: Given) -> list[str]:
     """
     The ids of the instances that match.
     """
-    return [row["id"] for row in QUERY.rows(tx, given, Page(None, None), version)]
+    return [row["id"] for row in QUERY.rows(tx, given, Page(None, None))]

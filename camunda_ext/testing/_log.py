@@ -10,34 +10,30 @@ from camunda_ext.testing import _dates
 from camunda_ext.testing._conditions import Filter, Given, Kind, Page, QueryType
 from camunda_ext.testing._errors import invalid_request
 from camunda_ext.testing._store import Row, Transaction
-from camunda_ext.testing._versions import Version
 
 _KINDS: Final = ("creation", "failure", "success", "deletion")
 
 
-def write(tx: Transaction, task: Row, kind: str) -> None:
+#: What an entry says of its task, and what it says besides of one that failed.
+_OF_THE_TASK: Final = (
+    "topic_name, worker_id, priority, retries, activity_id, activity_instance_id, execution_id, "
+    "instance_id, definition_id, definition_key, tenant_id"
+)
+_OF_THE_FAILURE: Final = ", error_message, error_details"
+
+
+def write(tx: Transaction, task_id: str, kind: str) -> None:
     """
     Write down what happens to a task, as it is at this moment.
     """
-    tx.insert(
-        "log",
-        id=tx.new_id(),
-        time=tx.now,
-        kind=kind,
-        task_id=task["id"],
-        topic_name=task["topic_name"],
-        worker_id=task["worker_id"],
-        priority=task["priority"],
-        retries=task["retries"],
-        error_message=task["error_message"] if kind == "failure" else None,
-        error_details=task["error_details"] if kind == "failure" else None,
-        activity_id=task["activity_id"],
-        activity_instance_id=task["activity_instance_id"],
-        execution_id=task["execution_id"],
-        instance_id=task["instance_id"],
-        definition_id=task["definition_id"],
-        definition_key=task["definition_key"],
-        tenant_id=task["tenant_id"],
+    columns = _OF_THE_TASK + (_OF_THE_FAILURE if kind == "failure" else "")
+    tx.run(
+        f"INSERT INTO log (id, time, kind, task_id, {columns}) "
+        f"SELECT ?, ?, ?, id, {columns} FROM task WHERE id = ?",
+        tx.new_id(),
+        tx.now,
+        kind,
+        task_id,
     )
 
 
@@ -90,18 +86,18 @@ def _last_kind_wins(given: Given) -> Given:
     return Given({**given.filters, **dropped}, given.sort_by, given.sort_order, given.sorting)
 
 
-def select(tx: Transaction, given: Given, page: Page, version: Version) -> list[dict[str, Any]]:
+def select(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
     """
     The entries that match.
     """
-    return [_show(row) for row in QUERY.rows(tx, _last_kind_wins(given), page, version)]
+    return [_show(row) for row in QUERY.rows(tx, _last_kind_wins(given), page)]
 
 
-def count(tx: Transaction, given: Given, version: Version) -> int:
+def count(tx: Transaction, given: Given) -> int:
     """
     How many entries match.
     """
-    return QUERY.count(tx, _last_kind_wins(given), version)
+    return QUERY.count(tx, _last_kind_wins(given))
 
 
 def get(tx: Transaction, log_id: str) -> dict[str, Any]:

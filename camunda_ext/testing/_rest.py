@@ -169,7 +169,7 @@ _command = partial(_operation, produces="*/*")
 
 def _page_of_tasks(tx: Transaction, call: Call, given: Given) -> Answer:
     page = Page.from_url(call.parameters)
-    return _tasks.select(tx, given, page, call.version)
+    return _tasks.select(tx, given, page)
 
 
 @_operation("list", "GET", "/external-task")
@@ -187,13 +187,13 @@ def _list(tx: Transaction, call: Call) -> Answer:
 @_operation("count", "GET", "/external-task/count")
 def _count_by_url(tx: Transaction, call: Call) -> Answer:
     given = _tasks.QUERY.from_url(call.parameters, call.version)
-    return {"count": _tasks.count(tx, given, call.version)}
+    return {"count": _tasks.count(tx, given)}
 
 
 @_operation("count", "POST", "/external-task/count")
 def _count(tx: Transaction, call: Call) -> Answer:
     given = _tasks.QUERY.from_body(call.json(), call.version)
-    return {"count": _tasks.count(tx, given, call.version)}
+    return {"count": _tasks.count(tx, given)}
 
 
 @_operation("topic_names", "GET", "/external-task/topic-names")
@@ -206,7 +206,6 @@ def _topic_names(tx: Transaction, call: Call) -> Answer:
         locked=is_true("withLockedTasks"),
         unlocked=is_true("withUnlockedTasks"),
         retries_left=is_true("withRetriesLeft"),
-        version=call.version,
     )
 
 
@@ -342,7 +341,7 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
     ]
     try:
         if given is not None:
-            _tasks.QUERY.compile(given, tx.now, version)
+            _tasks.QUERY.compile(tx, given)
         retries = _given_retries(body)
     except NoDirection as refusal:
         # Noticed when the query is run, which is within this operation here.
@@ -356,13 +355,13 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
             )
         task_ids.append(task_id)
     if given is not None:
-        task_ids += _tasks.ids(tx, given, version)
+        task_ids += _tasks.ids(tx, given)
     instance_ids = list(body["processInstanceIds"] or ())
     for query in instance_queries:
-        instance_ids += _instances.ids(tx, query, version)
+        instance_ids += _instances.ids(tx, query)
     if instance_ids:
         of_instances = Given({"processInstanceIdIn": instance_ids}, None, None, ())
-        task_ids += _tasks.ids(tx, of_instances, version)
+        task_ids += _tasks.ids(tx, of_instances)
     if not task_ids:
         raise invalid_request("externalTaskIds is empty")
     return list(dict.fromkeys(task_ids)), retries
@@ -395,7 +394,7 @@ def _fetch_and_lock(call: Call) -> Answer:
     def attempt() -> Sequence[dict[str, Any]]:
         with call.engine.transaction() as tx:
             tx.powerless = call.powerless
-            return _tasks.fetch(tx, worker_id, most, topics, order, call.version)
+            return _tasks.fetch(tx, worker_id, most, topics, order)
 
     tasks = attempt()
     if tasks or timeout is None:
@@ -500,26 +499,26 @@ def _fetch_order(use_priority: bool, sorting: Sequence[Mapping[str, Any] | None]
 def _log_list_by_url(tx: Transaction, call: Call) -> Answer:
     page = Page.from_url(call.parameters)
     given = _log.QUERY.from_url(call.parameters, call.version)
-    return _log.select(tx, given, page, call.version)
+    return _log.select(tx, given, page)
 
 
 @_operation("log_list", "POST", "/history/external-task-log")
 def _log_list(tx: Transaction, call: Call) -> Answer:
     page = Page.from_url(call.parameters)
     given = _log.QUERY.from_body(call.json(), call.version)
-    return _log.select(tx, given, page, call.version)
+    return _log.select(tx, given, page)
 
 
 @_operation("log_count", "GET", "/history/external-task-log/count")
 def _log_count_by_url(tx: Transaction, call: Call) -> Answer:
     given = _log.QUERY.from_url(call.parameters, call.version)
-    return {"count": _log.count(tx, given, call.version)}
+    return {"count": _log.count(tx, given)}
 
 
 @_operation("log_count", "POST", "/history/external-task-log/count")
 def _log_count(tx: Transaction, call: Call) -> Answer:
     given = _log.QUERY.from_body(call.json(), call.version)
-    return {"count": _log.count(tx, given, call.version)}
+    return {"count": _log.count(tx, given)}
 
 
 @_operation("log_get", "GET", "/history/external-task-log/<log_id>")
@@ -549,19 +548,19 @@ def _batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
 @_operation("batches", "GET", "/batch")
 def _batch_list(tx: Transaction, call: Call) -> Answer:
     page, given = Page.from_url(call.parameters), _batches.from_url(call.parameters, call.version)
-    return _batches.select(tx, given, page, call.version)
+    return _batches.select(tx, given, page)
 
 
 @_operation("batch_count", "GET", "/batch/count")
 def _batch_count(tx: Transaction, call: Call) -> Answer:
     given = _batches.from_url(call.parameters, call.version)
-    return {"count": _batches.count(tx, given, call.version)}
+    return {"count": _batches.count(tx, given)}
 
 
 @_operation("batch_statistics", "GET", "/batch/statistics")
 def _batch_statistics(tx: Transaction, call: Call) -> Answer:
     page, given = Page.from_url(call.parameters), _batches.from_url(call.parameters, call.version)
-    return _batches.statistics(tx, given, page, call.version)
+    return _batches.statistics(tx, given, page)
 
 
 @_command("suspend_batch", "PUT", "/batch/<batch_id>/suspended")
@@ -576,7 +575,7 @@ def _delete_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
 
 @_operation("historic_batch", "GET", "/history/batch/<batch_id>")
 def _historic_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
-    return _batches.history(tx, batch_id, call.version)
+    return _batches.history(tx, batch_id)
 
 
 @_command("forget_batch", "DELETE", "/history/batch/<batch_id>")
@@ -592,7 +591,6 @@ def _deploy(tx: Transaction, call: Call) -> Answer:
     deployed = _deployments.create(
         tx,
         call.files,
-        call.version,
         name=call.form.get("deployment-name"),
         source=call.form.get("deployment-source"),
         tenant_id=call.form.get("tenant-id"),
@@ -609,7 +607,7 @@ def _link(call: Call, path: str) -> dict[str, str]:
 @_operation("deployments", "GET", "/deployment")
 def _deployment_list(tx: Transaction, call: Call) -> Answer:
     page = Page.from_url(call.parameters)
-    return _deployments.select(tx, call.parameters, page, call.version)
+    return _deployments.select(tx, call.parameters, page)
 
 
 @_operation("get_deployment", "GET", "/deployment/<deployment_id>")
@@ -662,17 +660,10 @@ def _start(tx: Transaction, call: Call, definition: Any) -> Answer:
         variables=reading.anything, businessKey=reading.text, withVariablesInReturn=reading.flag
     )
     variables = call.variables(body["variables"])
-    instance_id = _flow.start(tx, definition, business_key=body["businessKey"], variables=variables)
-    instance = tx.row("SELECT * FROM instance WHERE id = ?", instance_id) or {
-        "id": instance_id,
-        "definition_id": definition["id"],
-        "business_key": body["businessKey"],
-        "suspended": False,
-        "tenant_id": definition["tenant_id"],
-    }
-    ended = isinstance(instance, dict)
-    shown = _instances.show(instance, call.version, definition["key"], ended=ended)
-    shown["links"] = [_link(call, f"/process-instance/{instance_id}")]
+    instance, runs = _flow.start(tx, definition, body["businessKey"], variables)
+    started = {**attrs.asdict(instance), "suspended": False}
+    shown = _instances.show(started, call.version, definition["key"], ended=not runs)
+    shown["links"] = [_link(call, f"/process-instance/{instance.id}")]
     if body["withVariablesInReturn"]:
         shown["variables"] = {name: _values.show(value) for name, value in variables.items()}
     return shown
@@ -687,7 +678,7 @@ def _get_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
 
 @_command("delete_instance", "DELETE", "/process-instance/<instance_id>")
 def _delete_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
-    _instances.delete(tx, instance_id, call.version)
+    _instances.delete(tx, instance_id)
 
 
 @_command("suspend_instance", "PUT", "/process-instance/<instance_id>/suspended")
@@ -736,7 +727,7 @@ def _variable_file(tx: Transaction, call: Call, instance_id: str, name: str) -> 
 @_operation("user_tasks", "GET", "/task")
 def _user_tasks(tx: Transaction, call: Call) -> Answer:
     page = Page.from_url(call.parameters)
-    return _instances.user_tasks(tx, call.parameters, page, call.version)
+    return _instances.user_tasks(tx, call.parameters, page)
 
 
 @_operation("complete_user_task", "POST", "/task/<task_id>/complete")
@@ -748,12 +739,12 @@ def _complete_user_task(tx: Transaction, call: Call, task_id: str) -> Answer:
 @_operation("incidents", "GET", "/incident")
 def _incidents(tx: Transaction, call: Call) -> Answer:
     page = Page.from_url(call.parameters)
-    return _instances.incidents(tx, call.parameters, page, call.version)
+    return _instances.incidents(tx, call.parameters, page)
 
 
 @_operation("incident_count", "GET", "/incident/count")
 def _incident_count(tx: Transaction, call: Call) -> Answer:
-    return {"count": _instances.count_incidents(tx, call.parameters, call.version)}
+    return {"count": _instances.count_incidents(tx, call.parameters)}
 
 
 @_command("create_user", "POST", "/user/create")

@@ -87,6 +87,7 @@ CREATE TABLE batch (
     suspended INTEGER NOT NULL DEFAULT 0, create_user TEXT, start_time INTEGER NOT NULL,
     execution_time INTEGER, end_time INTEGER
 ) WITHOUT ROWID;
+CREATE INDEX batch_due ON batch (start_time) WHERE execution_time IS NULL;
 CREATE TABLE batch_job (
     batch_id TEXT NOT NULL, task_id TEXT NOT NULL, failed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (batch_id, task_id)

@@ -93,37 +93,35 @@ def _as_the_engine_keeps_it(given: Given) -> Given:
     return attrs.evolve(given, filters=filters)
 
 
-def select(tx: Transaction, given: Given, page: Page, version: Version) -> list[dict[str, Any]]:
+def select(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
     """
     The tasks that match.
     """
-    rows = QUERY.rows(tx, _as_the_engine_keeps_it(given), page, version)
-    return [show(row, version) for row in rows]
+    rows = QUERY.rows(tx, _as_the_engine_keeps_it(given), page)
+    return [show(row, tx.version) for row in rows]
 
 
-def count(tx: Transaction, given: Given, version: Version) -> int:
+def count(tx: Transaction, given: Given) -> int:
     """
     How many tasks match.
     """
-    return QUERY.count(tx, _as_the_engine_keeps_it(given), version)
+    return QUERY.count(tx, _as_the_engine_keeps_it(given))
 
 
-def ids(tx: Transaction, given: Given, version: Version) -> list[str]:
+def ids(tx: Transaction, given: Given) -> list[str]:
     """
     The ids of the tasks that match.
     """
-    rows = QUERY.rows(tx, _as_the_engine_keeps_it(given), Page(None, None), version)
+    rows = QUERY.rows(tx, _as_the_engine_keeps_it(given), Page(None, None))
     return [row["id"] for row in rows]
 
 
-def topic_names(
-    tx: Transaction, *, locked: bool, unlocked: bool, retries_left: bool, version: Version
-) -> list[str]:
+def topic_names(tx: Transaction, *, locked: bool, unlocked: bool, retries_left: bool) -> list[str]:
     """
     The topics of the tasks that match.
     """
     filters = {"locked": locked, "notLocked": unlocked, "withRetriesLeft": retries_left}
-    (where, values), _ = QUERY.compile(Given(filters, None, None, ()), tx.now, version)
+    (where, values), _ = QUERY.compile(tx, Given(filters, None, None, ()))
     return [
         row[0] for row in tx.run(f"SELECT DISTINCT topic_name FROM task WHERE {where}", *values)
     ]
@@ -299,9 +297,8 @@ def fail(
         _later(tx.now, report.retry_timeout),
         task_id,
     )
-    failed = _existing(tx, task_id)
-    _log.write(tx, failed, "failure")
-    _set_retries(tx, failed, report.retries)
+    _log.write(tx, task_id, "failure")
+    _set_retries(tx, _known(tx, task_id), report.retries)
 
 
 def _ensure_not_negative(name: str, number: int) -> None:
@@ -490,7 +487,6 @@ def fetch(
     most: int,
     topics: Mapping[str | None, Topic],
     order: str,
-    version: Version,
 ) -> list[dict[str, Any]]:
     """
     Lock what a worker may have, and give it.
@@ -520,15 +516,11 @@ def fetch(
         most,
     ).fetchall()
     if found and len(worker_id.encode("utf-16-le", "surrogatepass")) > 2 * _LONGEST_ID:
-        raise persistence_error(version, 10002)
-    return [
-        _lock_and_show(tx, task, worker_id, topics[task["topic_name"]], version) for task in found
-    ]
+        raise persistence_error(tx.version, 10002)
+    return [_lock_and_show(tx, task, worker_id, topics[task["topic_name"]]) for task in found]
 
 
-def _lock_and_show(
-    tx: Transaction, task: Row, worker_id: str, topic: Topic, version: Version
-) -> dict[str, Any]:
+def _lock_and_show(tx: Transaction, task: Row, worker_id: str, topic: Topic) -> dict[str, Any]:
     expires = _later(tx.now, topic.lock_duration)
     tx.run(
         "UPDATE task SET worker_id = ?, lock_expiration_time = ? WHERE id = ?",
@@ -536,13 +528,13 @@ def _lock_and_show(
         expires,
         task["id"],
     )
-    shown = _named(task, version, everywhere=False)
+    shown = _named(task, tx.version, everywhere=False)
     shown["workerId"] = worker_id
     shown["lockExpirationTime"] = _dates.format(expires)
     shown["suspended"] = False
     shown["errorDetails"] = task["error_details"]
     shown["variables"] = _variables(tx, task, topic)
-    if version.extension_properties:
+    if tx.version.extension_properties:
         node = _flow.model(tx, task["definition_id"]).nodes[task["activity_id"]]
         shown["extensionProperties"] = dict(node.properties) if topic.extension_properties else {}
     return shown
