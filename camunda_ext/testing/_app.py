@@ -16,11 +16,11 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_accept_header, parse_options_header
 from werkzeug.routing import Map, RequestRedirect, Rule
 
-from camunda_ext.testing import _users
+from camunda_ext.testing import _other_routes, _task_routes, _users
 from camunda_ext.testing._doors import HangUp, NoConnection, page
 from camunda_ext.testing._errors import EngineError, failure, invalid_request, null_pointer
 from camunda_ext.testing._faults import Fault, Strike
-from camunda_ext.testing._rest import ROUTES, Call, Contents, Operation, PlainText
+from camunda_ext.testing._operations import Call, Contents, Operation, PlainText
 from camunda_ext.testing._store import Row
 from camunda_ext.testing._urls import BASE, is_here, parameters_of, path_of, without_engine
 
@@ -50,14 +50,20 @@ _GATEWAY_PAGE: Final = (
 _HTML: Final = ("Content-Type", "text/html;charset=utf-8")
 
 
+_ROUTES: Final = (*_task_routes.ROUTES.operations, *_other_routes.ROUTES.operations)
+
+#: The names of all operations; the client's methods are among them.
+OPERATIONS: Final = frozenset(operation.name for operation in _ROUTES)
+
+
 def _rules() -> Iterable[Rule]:
-    for operation in ROUTES:
+    for operation in _ROUTES:
         yield Rule(operation.path, methods=[operation.method], endpoint=operation)
 
 
 _MAP: Final = Map(_rules(), strict_slashes=False, merge_slashes=False, redirect_defaults=False)
 _ROUTER: Final = _MAP.bind("engine")
-_LITERAL_PATHS: Final = {operation.path for operation in ROUTES if "<" not in operation.path}
+_LITERAL_PATHS: Final = {operation.path for operation in _ROUTES if "<" not in operation.path}
 
 
 class App:

@@ -18,12 +18,11 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from camunda_ext.testing import _batches, _deployments, _flow, _instances, _users, _values
-from camunda_ext.testing._app import App
+from camunda_ext.testing._app import OPERATIONS, App
 from camunda_ext.testing._faults import Faults
 from camunda_ext.testing._http import HttpDoor
 from camunda_ext.testing._in_process import InProcessAdapter
 from camunda_ext.testing._polls import Polls
-from camunda_ext.testing._rest import OPERATIONS
 from camunda_ext.testing._store import Store, Transaction
 from camunda_ext.testing._urls import BASE
 from camunda_ext.testing._versions import LATEST, Version

@@ -1,0 +1,298 @@
+"""
+The operations on what stands around external tasks: the log, batches, and what brings them about.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+
+from camunda_ext.testing import _batches, _deployments, _flow, _instances, _log, _users, _values
+from camunda_ext.testing import _reading as reading
+from camunda_ext.testing._conditions import Page
+from camunda_ext.testing._errors import EngineError, not_readable
+from camunda_ext.testing._operations import Answer, Call, Contents, PlainText, Routes
+from camunda_ext.testing._store import Transaction
+
+ROUTES: Final = Routes()
+
+
+# --------------------------------------------------------------------------------------------- log
+
+
+@ROUTES.operation("log_list", "GET", "/history/external-task-log")
+def _log_list_by_url(tx: Transaction, call: Call) -> Answer:
+    page = Page.from_url(call.parameters)
+    given = _log.QUERY.from_url(call.parameters, call.version)
+    return _log.select(tx, given, page)
+
+
+@ROUTES.operation("log_list", "POST", "/history/external-task-log")
+def _log_list(tx: Transaction, call: Call) -> Answer:
+    page = Page.from_url(call.parameters)
+    given = _log.QUERY.from_body(call.json(), call.version)
+    return _log.select(tx, given, page)
+
+
+@ROUTES.operation("log_count", "GET", "/history/external-task-log/count")
+def _log_count_by_url(tx: Transaction, call: Call) -> Answer:
+    given = _log.QUERY.from_url(call.parameters, call.version)
+    return {"count": _log.count(tx, given)}
+
+
+@ROUTES.operation("log_count", "POST", "/history/external-task-log/count")
+def _log_count(tx: Transaction, call: Call) -> Answer:
+    given = _log.QUERY.from_body(call.json(), call.version)
+    return {"count": _log.count(tx, given)}
+
+
+@ROUTES.operation("log_get", "GET", "/history/external-task-log/<log_id>")
+def _log_get(tx: Transaction, call: Call, log_id: str) -> Answer:
+    return _log.get(tx, log_id)
+
+
+@ROUTES.operation(
+    "log_error_details",
+    "GET",
+    "/history/external-task-log/<log_id>/error-details",
+    produces="text/plain",
+)
+def _log_error_details(tx: Transaction, call: Call, log_id: str) -> Answer:
+    details = _log.error_details(tx, log_id)
+    return None if details is None else PlainText(details)
+
+
+# ----------------------------------------------------------------------------------------- batches
+
+
+@ROUTES.operation("batch", "GET", "/batch/<batch_id>")
+def _batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
+    return _batches.show(_batches.get(tx, batch_id), call.version)
+
+
+@ROUTES.operation("batches", "GET", "/batch")
+def _batch_list(tx: Transaction, call: Call) -> Answer:
+    page, given = Page.from_url(call.parameters), _batches.from_url(call.parameters, call.version)
+    return _batches.select(tx, given, page)
+
+
+@ROUTES.operation("batch_count", "GET", "/batch/count")
+def _batch_count(tx: Transaction, call: Call) -> Answer:
+    given = _batches.from_url(call.parameters, call.version)
+    return {"count": _batches.count(tx, given)}
+
+
+@ROUTES.operation("batch_statistics", "GET", "/batch/statistics")
+def _batch_statistics(tx: Transaction, call: Call) -> Answer:
+    page, given = Page.from_url(call.parameters), _batches.from_url(call.parameters, call.version)
+    return _batches.statistics(tx, given, page)
+
+
+@ROUTES.command("suspend_batch", "PUT", "/batch/<batch_id>/suspended")
+def _suspend_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
+    _batches.set_suspended(tx, batch_id, call.body(suspended=reading.flag)["suspended"])
+
+
+@ROUTES.command("delete_batch", "DELETE", "/batch/<batch_id>")
+def _delete_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
+    _batches.delete(tx, batch_id, with_history=call.parameters.get("cascade", "").lower() == "true")
+
+
+@ROUTES.operation("historic_batch", "GET", "/history/batch/<batch_id>")
+def _historic_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
+    return _batches.history(tx, batch_id)
+
+
+@ROUTES.command("forget_batch", "DELETE", "/history/batch/<batch_id>")
+def _forget_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
+    _batches.forget(tx, batch_id)
+
+
+# ----------------------------------------------------------------------- what feeds external tasks
+
+
+@ROUTES.operation("deploy", "POST", "/deployment/create", consumes="multipart/form-data")
+def _deploy(tx: Transaction, call: Call) -> Answer:
+    deployed = _deployments.create(
+        tx,
+        call.files,
+        name=call.form.get("deployment-name"),
+        source=call.form.get("deployment-source"),
+        tenant_id=call.form.get("tenant-id"),
+        skips_duplicates="true"
+        in (call.form.get("enable-duplicate-filtering"), call.form.get("deploy-changed-only")),
+    )
+    return {**deployed, "links": [_link(call, f"/deployment/{deployed['id']}")]}
+
+
+def _link(call: Call, path: str) -> dict[str, str]:
+    return {"method": "GET", "href": call.base_url + path, "rel": "self"}
+
+
+@ROUTES.operation("deployments", "GET", "/deployment")
+def _deployment_list(tx: Transaction, call: Call) -> Answer:
+    page = Page.from_url(call.parameters)
+    return _deployments.select(tx, call.parameters, page)
+
+
+@ROUTES.operation("get_deployment", "GET", "/deployment/<deployment_id>")
+def _get_deployment(tx: Transaction, call: Call, deployment_id: str) -> Answer:
+    return _deployments.show(_deployments.get(tx, deployment_id))
+
+
+@ROUTES.command("delete_deployment", "DELETE", "/deployment/<deployment_id>")
+def _delete_deployment(tx: Transaction, call: Call, deployment_id: str) -> Answer:
+    cascade = call.parameters.get("cascade", "").lower() == "true"
+    _deployments.delete(tx, deployment_id, cascade=cascade)
+
+
+@ROUTES.operation("get_definition", "GET", "/process-definition/<definition_id>")
+def _get_definition(tx: Transaction, call: Call, definition_id: str) -> Answer:
+    return _deployments.show_definition(_deployments.get_definition(tx, definition_id))
+
+
+@ROUTES.operation("get_definition", "GET", "/process-definition/key/<key>")
+def _get_definition_by_key(tx: Transaction, call: Call, key: str) -> Answer:
+    return _deployments.show_definition(_deployments.latest(tx, key, None))
+
+
+@ROUTES.operation("start", "POST", "/process-definition/key/<key>/start")
+def _start_by_key(tx: Transaction, call: Call, key: str) -> Answer:
+    return _start(tx, call, _deployments.latest(tx, key, None))
+
+
+@ROUTES.operation("start", "POST", "/process-definition/key/<key>/tenant-id/<tenant_id>/start")
+def _start_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> Answer:
+    return _start(tx, call, _deployments.latest(tx, key, tenant_id))
+
+
+@ROUTES.operation("start", "POST", "/process-definition/<definition_id>/start")
+def _start_by_id(tx: Transaction, call: Call, definition_id: str) -> Answer:
+    definition = _deployments.find_definition(tx, definition_id)
+    if definition is None:
+        raise EngineError(
+            500,
+            "RestException",
+            f"Cannot instantiate process definition {definition_id}: no deployed process "
+            f"definition found with id '{definition_id}': processDefinition is null",
+            0,
+        )
+    return _start(tx, call, definition)
+
+
+def _start(tx: Transaction, call: Call, definition: Any) -> Answer:
+    body = call.body(
+        variables=reading.anything, businessKey=reading.text, withVariablesInReturn=reading.flag
+    )
+    variables = call.variables(body["variables"])
+    instance, runs = _flow.start(tx, definition, body["businessKey"], variables)
+    started = {**attrs.asdict(instance), "suspended": False}
+    shown = _instances.show(started, call.version, definition["key"], ended=not runs)
+    shown["links"] = [_link(call, f"/process-instance/{instance.id}")]
+    if body["withVariablesInReturn"]:
+        shown["variables"] = {name: _values.show(value) for name, value in variables.items()}
+    return shown
+
+
+@ROUTES.operation("get_instance", "GET", "/process-instance/<instance_id>")
+def _get_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
+    instance = _instances.get(tx, instance_id)
+    definition = _deployments.get_definition(tx, instance["definition_id"])
+    return _instances.show(instance, call.version, definition["key"])
+
+
+@ROUTES.command("delete_instance", "DELETE", "/process-instance/<instance_id>")
+def _delete_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
+    _instances.delete(tx, instance_id)
+
+
+@ROUTES.command("suspend_instance", "PUT", "/process-instance/<instance_id>/suspended")
+def _suspend_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
+    _instances.set_suspended(tx, instance_id, call.body(suspended=reading.flag)["suspended"])
+
+
+@ROUTES.operation("activity_instances", "GET", "/process-instance/<instance_id>/activity-instances")
+def _activity_instances(tx: Transaction, call: Call, instance_id: str) -> Answer:
+    return _instances.activity_instances(tx, instance_id)
+
+
+def _deserializes(call: Call) -> bool:
+    return call.parameters.get("deserializeValues", "true").lower() == "true"
+
+
+@ROUTES.operation("variables", "GET", "/process-instance/<instance_id>/variables")
+def _variables(tx: Transaction, call: Call, instance_id: str) -> Answer:
+    found = _instances.variables(tx, instance_id)
+    deserialize = _deserializes(call)
+    return {
+        name: _values.show(value, deserialize=deserialize, name=name)
+        for name, value in found.items()
+    }
+
+
+@ROUTES.operation("variable", "GET", "/process-instance/<instance_id>/variables/<name>")
+def _variable(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
+    found = _instances.variable(tx, instance_id, name)
+    return _values.show(found, deserialize=_deserializes(call), name=name)
+
+
+@ROUTES.command("set_variable", "PUT", "/process-instance/<instance_id>/variables/<name>")
+def _set_variable(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
+    _instances.set_variables(tx, instance_id, call.variables({name: call.json()}))
+
+
+@ROUTES.operation(
+    "variable_file", "GET", "/process-instance/<instance_id>/variables/<name>/data", produces="*/*"
+)
+def _variable_file(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
+    content, headers = _values.file_answer(_instances.variable(tx, instance_id, name), instance_id)
+    return Contents(content, headers)
+
+
+@ROUTES.operation("user_tasks", "GET", "/task")
+def _user_tasks(tx: Transaction, call: Call) -> Answer:
+    page = Page.from_url(call.parameters)
+    return _instances.user_tasks(tx, call.parameters, page)
+
+
+@ROUTES.operation("complete_user_task", "POST", "/task/<task_id>/complete")
+def _complete_user_task(tx: Transaction, call: Call, task_id: str) -> Answer:
+    values = call.variables(call.body(variables=reading.anything)["variables"])
+    _instances.complete_user_task(tx, task_id, values)
+
+
+@ROUTES.operation("incidents", "GET", "/incident")
+def _incidents(tx: Transaction, call: Call) -> Answer:
+    page = Page.from_url(call.parameters)
+    return _instances.incidents(tx, call.parameters, page)
+
+
+@ROUTES.operation("incident_count", "GET", "/incident/count")
+def _incident_count(tx: Transaction, call: Call) -> Answer:
+    return {"count": _instances.count_incidents(tx, call.parameters)}
+
+
+@ROUTES.command("create_user", "POST", "/user/create")
+def _create_user(tx: Transaction, call: Call) -> Answer:
+    body = call.body(profile=reading.mapping, credentials=reading.mapping)
+    name = reading.text((body["profile"] or {}).get("id"))
+    password = reading.text((body["credentials"] or {}).get("password"))
+    if name is None or password is None:
+        raise not_readable()
+    _users.create(tx, name, password, all_rights=False)
+
+
+@ROUTES.command("delete_user", "DELETE", "/user/<user_id>")
+def _delete_user(tx: Transaction, call: Call, user_id: str) -> Answer:
+    _users.delete(tx, user_id)
+
+
+@ROUTES.operation("version", "GET", "/version")
+def _version(tx: Transaction, call: Call) -> Answer:
+    return {"version": str(call.version)}
+
+
+@ROUTES.operation("engines", "GET", "/engine")
+def _engines(tx: Transaction, call: Call) -> Answer:
+    return [{"name": "default"}]

@@ -1,0 +1,348 @@
+"""
+The operations on external tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from camunda_ext.testing import _batches, _instances, _tasks, _variable_queries
+from camunda_ext.testing import _reading as reading
+from camunda_ext.testing._conditions import Given, NoDirection, Page, persistence_error
+from camunda_ext.testing._errors import invalid_request, null_pointer
+from camunda_ext.testing._operations import Answer, Call, PlainText, Routes
+from camunda_ext.testing._store import Transaction
+
+ROUTES: Final = Routes()
+
+_LONGEST_POLL: Final = 1_800_000
+
+
+def _page_of_tasks(tx: Transaction, call: Call, given: Given) -> Answer:
+    page = Page.from_url(call.parameters)
+    return _tasks.select(tx, given, page)
+
+
+@ROUTES.operation("list", "GET", "/external-task")
+def _list_by_url(tx: Transaction, call: Call) -> Answer:
+    Page.from_url(call.parameters)
+    return _page_of_tasks(tx, call, _tasks.QUERY.from_url(call.parameters, call.version))
+
+
+@ROUTES.operation("list", "POST", "/external-task")
+def _list(tx: Transaction, call: Call) -> Answer:
+    Page.from_url(call.parameters)
+    return _page_of_tasks(tx, call, _tasks.QUERY.from_body(call.json(), call.version))
+
+
+@ROUTES.operation("count", "GET", "/external-task/count")
+def _count_by_url(tx: Transaction, call: Call) -> Answer:
+    given = _tasks.QUERY.from_url(call.parameters, call.version)
+    return {"count": _tasks.count(tx, given)}
+
+
+@ROUTES.operation("count", "POST", "/external-task/count")
+def _count(tx: Transaction, call: Call) -> Answer:
+    given = _tasks.QUERY.from_body(call.json(), call.version)
+    return {"count": _tasks.count(tx, given)}
+
+
+@ROUTES.operation("topic_names", "GET", "/external-task/topic-names")
+def _topic_names(tx: Transaction, call: Call) -> Answer:
+    def is_true(name: str) -> bool:
+        return call.parameters.get(name, "").lower() == "true"
+
+    return _tasks.topic_names(
+        tx,
+        locked=is_true("withLockedTasks"),
+        unlocked=is_true("withUnlockedTasks"),
+        retries_left=is_true("withRetriesLeft"),
+    )
+
+
+@ROUTES.operation("get", "GET", "/external-task/<task_id>")
+def _get(tx: Transaction, call: Call, task_id: str) -> Answer:
+    return _tasks.show(_tasks.get(tx, task_id), call.version)
+
+
+@ROUTES.operation(
+    "error_details", "GET", "/external-task/<task_id>/errorDetails", produces="text/plain"
+)
+def _error_details(tx: Transaction, call: Call, task_id: str) -> Answer:
+    details = _tasks.error_details(tx, task_id)
+    return None if details is None else PlainText(details)
+
+
+@ROUTES.command("complete", "POST", "/external-task/<task_id>/complete")
+def _complete(tx: Transaction, call: Call, task_id: str) -> Answer:
+    body = call.body(
+        workerId=reading.text, variables=reading.anything, localVariables=reading.anything
+    )
+    variables = call.variables(body["variables"])
+    local = call.variables(body["localVariables"])
+    _tasks.complete(tx, task_id, body["workerId"], variables, local)
+
+
+@ROUTES.command("failure", "POST", "/external-task/<task_id>/failure")
+def _failure(tx: Transaction, call: Call, task_id: str) -> Answer:
+    body = call.body(
+        workerId=reading.text,
+        errorMessage=reading.text,
+        errorDetails=reading.text,
+        retries=reading.count32,
+        retryTimeout=reading.count64,
+        variables=reading.anything,
+        localVariables=reading.anything,
+    )
+    report = _tasks.Failure(
+        body["errorMessage"], body["errorDetails"], body["retries"], body["retryTimeout"]
+    )
+    if not call.version.failure_variables:
+        body["variables"] = body["localVariables"] = None
+    variables = call.variables(body["variables"])
+    local = call.variables(body["localVariables"])
+    _tasks.fail(tx, task_id, body["workerId"], report, variables, local)
+
+
+@ROUTES.command("bpmn_error", "POST", "/external-task/<task_id>/bpmnError")
+def _bpmn_error(tx: Transaction, call: Call, task_id: str) -> Answer:
+    body = call.body(
+        workerId=reading.text,
+        errorCode=reading.text,
+        errorMessage=reading.text,
+        variables=reading.anything,
+    )
+    variables = call.variables(body["variables"])
+    _tasks.bpmn_error(
+        tx, task_id, body["workerId"], body["errorCode"], body["errorMessage"], variables
+    )
+
+
+@ROUTES.command(
+    "lock", "POST", "/external-task/<task_id>/lock", exists=lambda version: version.lock
+)
+def _lock(tx: Transaction, call: Call, task_id: str) -> Answer:
+    body = call.body(workerId=reading.text, lockDuration=reading.count64)
+    _tasks.lock(tx, task_id, body["workerId"], body["lockDuration"])
+
+
+@ROUTES.command("extend_lock", "POST", "/external-task/<task_id>/extendLock")
+def _extend_lock(tx: Transaction, call: Call, task_id: str) -> Answer:
+    body = call.body(workerId=reading.text, newDuration=reading.count64)
+    _tasks.extend_lock(tx, task_id, body["workerId"], body["newDuration"])
+
+
+@ROUTES.command("unlock", "POST", "/external-task/<task_id>/unlock", consumes="")
+def _unlock(tx: Transaction, call: Call, task_id: str) -> Answer:
+    _tasks.unlock(tx, task_id)
+
+
+@ROUTES.command("set_priority", "PUT", "/external-task/<task_id>/priority")
+def _set_priority(tx: Transaction, call: Call, task_id: str) -> Answer:
+    priority = call.body(priority=reading.int64)["priority"]
+    if priority is None:
+        raise null_pointer()
+    _tasks.set_priority(tx, task_id, priority)
+
+
+@ROUTES.command("set_retries", "PUT", "/external-task/<task_id>/retries")
+def _set_retries(tx: Transaction, call: Call, task_id: str) -> Answer:
+    _tasks.set_retries(tx, task_id, _given_retries(call.body(retries=reading.int32)))
+
+
+def _given_retries(body: Mapping[str, Any]) -> int:
+    retries: int | None = body["retries"]
+    if retries is None:
+        raise invalid_request("The number of retries cannot be null.")
+    return retries
+
+
+# ---------------------------------------------------------------------------------- retries of many
+
+
+@ROUTES.command("set_retries_of", "PUT", "/external-task/retries")
+def _set_retries_of(tx: Transaction, call: Call) -> Answer:
+    selected, retries = _selected(tx, call)
+    _tasks.set_retries_of(tx, selected, retries)
+
+
+@ROUTES.operation("set_retries_async", "POST", "/external-task/retries-async")
+def _set_retries_async(tx: Transaction, call: Call) -> Answer:
+    selected, retries = _selected(tx, call)
+    return _batches.show(_batches.create(tx, selected, retries, call.user), call.version)
+
+
+def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
+    """
+    The ids of the tasks that a body selects, each once, and the retries that they get.
+    """
+    body = call.body(
+        retries=reading.int32,
+        externalTaskIds=reading.texts,
+        processInstanceIds=reading.texts,
+        externalTaskQuery=reading.mapping,
+        processInstanceQuery=reading.mapping,
+        historicProcessInstanceQuery=reading.mapping,
+    )
+    version = call.version
+    task_query = body["externalTaskQuery"]
+    given = None if task_query is None else _tasks.QUERY.from_body(task_query, version)
+    if given is not None and given.filters.get("processVariables"):
+        # The engine forgets to prepare these conditions here, and stumbles over them.
+        raise persistence_error(version, 0)
+    queries = [body["processInstanceQuery"], body["historicProcessInstanceQuery"]]
+    instance_queries = [
+        _instances.QUERY.from_body(query, version) for query in queries if query is not None
+    ]
+    try:
+        if given is not None:
+            _tasks.QUERY.compile(tx, given)
+        retries = _given_retries(body)
+    except NoDirection as refusal:
+        # Noticed when the query is run, which is within this operation here.
+        retries = _given_retries(body)
+        raise invalid_request(str(refusal.message)) from None
+    task_ids: list[str] = []
+    for task_id in body["externalTaskIds"] or ():
+        if task_id is None:
+            raise invalid_request(
+                "External task id cannot be null: externalTaskIds contains null value"
+            )
+        task_ids.append(task_id)
+    if given is not None:
+        task_ids += _tasks.ids(tx, given)
+    instance_ids = list(body["processInstanceIds"] or ())
+    for query in instance_queries:
+        instance_ids += _instances.ids(tx, query)
+    if instance_ids:
+        of_instances = Given({"processInstanceIdIn": instance_ids}, None, None, ())
+        task_ids += _tasks.ids(tx, of_instances)
+    if not task_ids:
+        raise invalid_request("externalTaskIds is empty")
+    return list(dict.fromkeys(task_ids)), retries
+
+
+# ------------------------------------------------------------------------------------------- fetch
+
+
+@ROUTES.operation("fetch_and_lock", "POST", "/external-task/fetchAndLock", transactional=False)
+def _fetch_and_lock(call: Call) -> Answer:
+    body = call.body(
+        workerId=reading.text,
+        maxTasks=reading.count32,
+        usePriority=reading.flag,
+        asyncResponseTimeout=reading.int64,
+        topics=reading.objects,
+        sorting=reading.objects,
+    )
+    timeout = body["asyncResponseTimeout"]
+    if timeout is not None and timeout > _LONGEST_POLL:
+        raise invalid_request(
+            "The asynchronous response timeout cannot be set to a value greater than "
+            f"{_LONGEST_POLL} milliseconds"
+        )
+    topics = _topics(body["topics"] or ())
+    sorting = (body["sorting"] or ()) if call.version.create_time else ()
+    order = _fetch_order(body["usePriority"], sorting)
+    worker_id, most = body["workerId"], body["maxTasks"]
+
+    def attempt() -> Sequence[dict[str, Any]]:
+        with call.engine.transaction() as tx:
+            tx.powerless = call.powerless
+            return _tasks.fetch(tx, worker_id, most, topics, order)
+
+    tasks = attempt()
+    if tasks or timeout is None:
+        return tasks
+    return call.engine.polls.wait(attempt, timeout, call.read_timeout)
+
+
+_TOPIC: Final[Mapping[str, reading.Reader]] = {
+    "topicName": reading.text,
+    "lockDuration": reading.count64,
+    "variables": reading.texts,
+    "localVariables": reading.flag,
+    "businessKey": reading.text,
+    "processDefinitionId": reading.text,
+    "processDefinitionIdIn": reading.texts,
+    "processDefinitionKey": reading.text,
+    "processDefinitionKeyIn": reading.texts,
+    "processDefinitionVersionTag": reading.text,
+    "withoutTenantId": reading.flag,
+    "tenantIdIn": reading.texts,
+    "processVariables": reading.mapping,
+    "deserializeValues": reading.flag,
+    "includeExtensionProperties": reading.flag,
+}
+_TOPIC_EQUALS: Final = {
+    "businessKey": "business_key",
+    "processDefinitionId": "definition_id",
+    "processDefinitionKey": "definition_key",
+}
+_TOPIC_IN: Final = {
+    "processDefinitionIdIn": "definition_id",
+    "processDefinitionKeyIn": "definition_key",
+    "tenantIdIn": "tenant_id",
+}
+
+
+def _topics(given: Sequence[Mapping[str, Any] | None]) -> dict[str | None, _tasks.Topic]:
+    """
+    The topics by name; of two with the same name the later one counts.
+    """
+    topics = {}
+    for each in given:
+        if each is None:
+            raise null_pointer()
+        topic = reading.fields(each, _TOPIC)
+        topics[topic["topicName"]] = _tasks.Topic(
+            name=topic["topicName"],
+            lock_duration=topic["lockDuration"],
+            where=_topic_conditions(topic),
+            variables=topic["variables"],
+            local_variables=topic["localVariables"],
+            deserialize=topic["deserializeValues"],
+            extension_properties=topic["includeExtensionProperties"],
+        )
+    return topics
+
+
+def _topic_conditions(topic: Mapping[str, Any]) -> list[tuple[str, Sequence[Any]]]:
+    where: list[tuple[str, Sequence[Any]]] = [
+        (f"{column} = ?", [topic[name]])
+        for name, column in _TOPIC_EQUALS.items()
+        if topic[name] is not None
+    ]
+    where += [
+        (f"{column} IN ({','.join('?' * len(topic[name]))})", topic[name])
+        for name, column in _TOPIC_IN.items()
+        if topic[name]
+    ]
+    if topic["withoutTenantId"] and topic["tenantIdIn"] is None:
+        where.append(("tenant_id IS NULL", ()))
+    if topic["processDefinitionVersionTag"] is not None:
+        like = "version_tag LIKE ? ESCAPE '\\'"
+        where.append((like, [topic["processDefinitionVersionTag"]]))
+    if topic["processVariables"]:
+        where.append(_variable_queries.any_of(topic["processVariables"]))
+    return where
+
+
+def _fetch_order(use_priority: bool, sorting: Sequence[Mapping[str, Any] | None]) -> str:
+    criteria = ["priority DESC"] if use_priority else []
+    for each in sorting:
+        if each is None:
+            raise null_pointer()
+        sort_by, sort_order = reading.text(each.get("sortBy")), reading.text(each.get("sortOrder"))
+        if sort_by is None:
+            raise null_pointer()
+        if sort_by != "createTime":
+            raise invalid_request(f"Cannot set query sortBy parameter to value {sort_by}")
+        if sort_order is None:
+            raise NoDirection
+        if sort_order not in ("asc", "desc"):
+            raise invalid_request(f"Cannot set query sortOrder parameter to value {sort_order}")
+        criteria.append(f"create_time {sort_order}")
+    # Without any wish the engine gives them in no order; the oldest first is as good as any.
+    return "ORDER BY " + ", ".join([*criteria, "id"])
