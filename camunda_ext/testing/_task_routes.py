@@ -19,21 +19,16 @@ ROUTES: Final = Routes()
 _LONGEST_POLL: Final = 1_800_000
 
 
-def _page_of_tasks(tx: Transaction, call: Call, given: Given) -> Answer:
-    page = Page.from_url(call.parameters)
-    return _tasks.select(tx, given, page)
-
-
 @ROUTES.operation("list", "GET", "/external-task")
 def _list_by_url(tx: Transaction, call: Call) -> Answer:
-    Page.from_url(call.parameters)
-    return _page_of_tasks(tx, call, _tasks.QUERY.from_url(call.parameters, call.version))
+    page = Page.from_url(call.parameters)
+    return _tasks.select(tx, _tasks.QUERY.from_url(call.parameters, call.version), page)
 
 
 @ROUTES.operation("list", "POST", "/external-task")
 def _list(tx: Transaction, call: Call) -> Answer:
-    Page.from_url(call.parameters)
-    return _page_of_tasks(tx, call, _tasks.QUERY.from_body(call.json(), call.version))
+    page = Page.from_url(call.parameters)
+    return _tasks.select(tx, _tasks.QUERY.from_body(call.json(), call.version), page)
 
 
 @ROUTES.operation("count", "GET", "/external-task/count")
