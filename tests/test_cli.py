@@ -496,8 +496,20 @@ def test_a_db_that_is_none_is_one_message(tmp_path: Path) -> None:
     result = run("engine", "--port", "0", "--db", str(file))
 
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: {file}: ")
+    assert result.stderr == f"Error: {file} is no file of an engine: file is not a database.\n"
     assert file.read_text("utf-8") == "Dear Mother, " * 100
+
+
+def test_a_db_where_nothing_can_be_is_one_message(tmp_path: Path) -> None:
+    """
+    The message says where, and why not.
+    """
+    file = tmp_path / "nowhere" / "tasks.db"
+
+    result = run("engine", "--port", "0", "--db", str(file))
+
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {file}: unable to open database file.\n"
 
 
 def counts(url: str) -> dict[str, int]:

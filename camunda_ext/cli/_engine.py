@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import signal
-import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,8 +70,8 @@ def engine(port: int, db: Path | None, files: Sequence[Path], auth: tuple[str, s
         signal.signal(number, lambda *_: ended.set())
     try:
         served = make(db=db, auth=auth)
-    except (sqlite3.Error, ValueError) as error:
-        raise click.ClickException(f"{db}: {error}.") from None
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{error}.") from None
     with served:
         try:
             url = served.serve(port=port)

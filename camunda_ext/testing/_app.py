@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -35,6 +36,8 @@ _JSON: Final = ("Content-Type", "application/json")
 
 #: What Java's writer escapes: no JSON of the engine's has characters beyond 16 bits.
 _BEYOND_16_BITS: Final = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]")
+
+_MEDIA_TYPE: Final = re.compile(r"[^\s/;,]+/[^\s/;,]+")
 
 #: Files go to memory: the door has bounded them.
 _FORMS: Final = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO())
@@ -66,6 +69,12 @@ _ROUTER: Final = _MAP.bind("engine")
 _LITERAL_PATHS: Final = {operation.path for operation in _ROUTES if "<" not in operation.path}
 
 
+class _NotUnderstood(Exception):
+    """
+    A request that never gets as far as the engine.
+    """
+
+
 class App:
     """
     The engine as a WSGI app.
@@ -86,6 +95,8 @@ class App:
         method = environ["REQUEST_METHOD"]
         try:
             status, headers, content = self._answer(environ, method)
+        except _NotUnderstood:
+            status, headers, content = _tomcat(400)
         except EngineError as error:
             status, headers, content = self._refusal(error)
         if method == "GET" and _JSON in headers:
@@ -102,8 +113,10 @@ class App:
     def _answer(self, environ: WSGIEnvironment, method: str) -> tuple[int, Headers, bytes]:
         path = path_of(environ["REQUEST_URI"])
         if path is None:
-            return _tomcat(400)
-        if self._checks_host and not is_here(environ.get("HTTP_HOST", "")):
+            raise _NotUnderstood
+        if self._checks_host and not (
+            is_here(environ.get("HTTP_HOST", "")) and _comes_from_here(environ.get("HTTP_ORIGIN"))
+        ):
             return 403, [("Content-Type", "text/plain")], b"this engine answers to this machine"
         if path != BASE and not path.startswith(BASE + "/"):
             return _tomcat(404)
@@ -172,6 +185,8 @@ class App:
     ) -> Call:
         content, form, files = b"", {}, {}
         kind = parse_options_header(environ.get("CONTENT_TYPE"))[0].lower()
+        if kind and not _MEDIA_TYPE.fullmatch(kind):
+            raise _NotUnderstood
         if operation.consumes is not None:
             stream: IO[bytes] = environ["wsgi.input"]
             if operation.consumes == "application/json":
@@ -185,7 +200,7 @@ class App:
                 files = {part.filename or name: part.read() for name, part in parts.items()}
         _ensure_acceptable(environ.get("HTTP_ACCEPT"), operation)
         if operation.consumes == _JSON[1] and not kind:
-            raise null_pointer(_NO_BODY)
+            raise null_pointer()
         return Call(
             engine=self._engine,
             parameters=parameters_of(environ["REQUEST_URI"]),
@@ -216,8 +231,6 @@ class App:
             return 200, list(answer.headers), answer.content
         return 200, [_JSON], _dump(answer)
 
-
-_NO_BODY: Final = "Cannot invoke a method of the request's body because it is null"
 
 _REASONS: Final = {
     200: "OK",
@@ -253,6 +266,13 @@ def _struck(strike: Strike) -> tuple[int, Headers, bytes] | None:
             code=1,
         )
     return None
+
+
+def _comes_from_here(origin: str | None) -> bool:
+    """
+    Whether it is not a web page of elsewhere that asks: its forms need nobody's consent.
+    """
+    return origin is None or is_here(urlsplit(origin).netloc)
 
 
 def _not_found() -> EngineError:

@@ -18,8 +18,15 @@ _TYPE: Final = "set-external-task-retries"
 #: How long the engine takes to come to a batch, in milliseconds of its own time.
 _DELAY: Final = 150
 
+_JOBS: Final = "(SELECT count(*) FROM batch_job WHERE batch_id = batch.id)"
+#: The engine takes back that a batch has begun when a job of it fails.
+_BATCHES: Final = (
+    f"(SELECT batch.*, {_JOBS} AS remaining, "
+    f"CASE WHEN {_JOBS} < total THEN execution_time END AS success_time FROM batch)"
+)
+
 _RUNNING: Final = QueryType(
-    table="(SELECT * FROM batch WHERE end_time IS NULL)",
+    table=f"(SELECT * FROM {_BATCHES} WHERE end_time IS NULL)",
     filters={
         "batchId": Filter(Kind.TEXT, "id = ?"),
         "type": Filter(Kind.TEXT, f"'{_TYPE}' = ?"),
@@ -104,7 +111,7 @@ def get(tx: Transaction, batch_id: str) -> Row:
 
 
 def _find(tx: Transaction, batch_id: str) -> Row | None:
-    return tx.row("SELECT * FROM batch WHERE id = ? AND end_time IS NULL", batch_id)
+    return tx.row(f"SELECT * FROM {_BATCHES} WHERE id = ? AND end_time IS NULL", batch_id)
 
 
 def select(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
@@ -118,21 +125,16 @@ def statistics(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]
     """
     The same with the numbers of their jobs.
     """
-    rows = list(_RUNNING.rows(tx, given, page))
-    return [{**show(row, tx.version), **_numbers(tx, row)} for row in rows]
-
-
-def _numbers(tx: Transaction, batch: Row) -> dict[str, int]:
-    found = tx.one(
-        "SELECT count(*) AS remaining, coalesce(sum(failed), 0) AS failed FROM batch_job "
-        "WHERE batch_id = ?",
-        batch["id"],
-    )
-    return {
-        "remainingJobs": found["remaining"],
-        "completedJobs": batch["total"] - found["remaining"],
-        "failedJobs": found["failed"],
-    }
+    return [
+        {
+            **show(row, tx.version),
+            "remainingJobs": row["remaining"],
+            "completedJobs": row["total"] - row["remaining"],
+            # What is left has failed, once it was tried.
+            "failedJobs": 0 if row["execution_time"] is None else row["remaining"],
+        }
+        for row in _RUNNING.rows(tx, given, page)
+    ]
 
 
 def count(tx: Transaction, given: Given) -> int:
@@ -196,13 +198,13 @@ def show(batch: Row, version: Version) -> dict[str, Any]:
         "suspended": bool(batch["suspended"]),
         "tenantId": None,
         "createUserId": batch["create_user"],
-        **(_times(batch, "start_time", "execution_time") if version.batch_times else {}),
+        **(_times(batch, "start_time", "success_time") if version.batch_times else {}),
     }
 
 
 _SHOWN_TIMES: Final = {
     "start_time": "startTime",
-    "execution_time": "executionStartTime",
+    "success_time": "executionStartTime",
     "end_time": "endTime",
 }
 
@@ -228,10 +230,10 @@ def history(tx: Transaction, batch_id: str) -> dict[str, Any]:
     """
     A batch that may be finished.
     """
-    batch = tx.row("SELECT * FROM batch WHERE id = ?", batch_id)
+    batch = tx.row(f"SELECT * FROM {_BATCHES} WHERE id = ?", batch_id)
     if batch is None:
         raise invalid_request(f"Historic batch with id '{batch_id}' does not exist", status=404)
     shown = show(batch, tx.version)
     del shown["jobsCreated"], shown["suspended"]
-    times = _times(batch, "start_time", "end_time", "execution_time")
+    times = _times(batch, "start_time", "end_time", "success_time")
     return {**shown, **times, "removalTime": None}

@@ -24,6 +24,9 @@ from camunda_ext.testing._errors import (
 from camunda_ext.testing._store import Row, Transaction
 from camunda_ext.testing._versions import Version
 
+#: How many UTF-16 units the columns of ids, keys and names hold.
+_WIDTH: Final = 255
+
 #: A part of a WHERE clause, and the values that it needs.
 Where = tuple[str, Sequence[Any]]
 
@@ -51,7 +54,7 @@ _FROM_JSON: Final[Mapping[Kind, reading.Reader]] = {
     Kind.DATE: reading.date,
     Kind.LIST: reading.texts,
     Kind.ARRAY: reading.texts,
-    Kind.CONDITIONS: reading.objects,
+    Kind.CONDITIONS: lambda value: _each(value, _CONDITION),
 }
 _JAVA: Final = {Kind.FLAG: "java.lang.Boolean", Kind.LONG: "java.lang.Long"}
 
@@ -61,6 +64,18 @@ _SORTING: Final[Mapping[str, reading.Reader]] = {
     "sortOrder": reading.text,
     "parameters": reading.mapping,
 }
+_CONDITION: Final[Mapping[str, reading.Reader]] = {
+    "name": reading.text,
+    "operator": reading.text,
+    "value": reading.anything,
+}
+
+
+def _each(value: Any, readers: Mapping[str, reading.Reader]) -> list[dict[str, Any] | None] | None:
+    elements = reading.objects(value)
+    if elements is None:
+        return None
+    return [element and reading.fields(element, readers) for element in elements]
 
 
 @attrs.frozen
@@ -76,6 +91,9 @@ class Filter:
     list_name: str | None = None
     #: Whether such a list is an invalid query, as one with an empty text is then.
     strict: bool = False
+    #: What a list is called in the error that an empty one is; where there is none, an empty list
+    #: is no filter.
+    never_empty: str | None = None
     #: Whether engines before 7.24 ignore it.
     young: bool = False
 
@@ -83,6 +101,8 @@ class Filter:
         """
         The condition for a value; none if the value is as good as not given.
         """
+        if value == [] and self.never_empty is not None:
+            raise failure("ProcessEngineException", f"{self.never_empty} is empty")
         if value is None or value is False or value == []:
             return None
         if isinstance(value, list) and self.kind is not Kind.CONDITIONS:
@@ -168,9 +188,7 @@ class QueryType:
             raise not_readable()
         self._refuse_unknown({name: value for name, value in body.items() if value})
         sorting = body.get("sorting")
-        elements = reading.objects(sorting) or []
-        for element in elements:
-            reading.fields(element or {}, _SORTING)
+        elements = _each(sorting, _SORTING) or []
         return Given(filters, sort_by, sort_order, elements)
 
     def _refuse_unknown(self, names: Iterable[str]) -> None:
@@ -223,6 +241,12 @@ class QueryType:
         query = f"SELECT * FROM {self.table} WHERE {where} ORDER BY {order}"
         return page.rows(tx, query, values)
 
+    def ids(self, tx: Transaction, given: Given) -> list[str]:
+        """
+        The ids of all rows.
+        """
+        return [row["id"] for row in self.rows(tx, given, Page(None, None))]
+
     def count(self, tx: Transaction, given: Given) -> int:
         """
         How many rows match.
@@ -242,8 +266,7 @@ class QueryType:
         for element in given.sorting:
             if element is None:
                 raise null_pointer()
-            sort_order = reading.text(element.get("sortOrder"))
-            elements.append((reading.text(element.get("sortBy")), sort_order))
+            elements.append((element.get("sortBy"), element.get("sortOrder")))
         for sort_by, sort_order in elements:
             if sort_by is not None and sort_by in known:
                 criteria.append([self.sort_by[sort_by]])
@@ -251,7 +274,11 @@ class QueryType:
                 _set_direction(criteria, sort_order)
         if any(len(criterion) < 2 for criterion in criteria):
             raise NoDirection
-        return ", ".join(" ".join(criterion) for criterion in criteria) or "id"
+        # What has been sorted by once is in order already.
+        once: dict[str, str] = {}
+        for column, direction in criteria:
+            once.setdefault(column, direction)
+        return ", ".join(f"{column} {direction}" for column, direction in once.items()) or "id"
 
 
 def _set_direction(criteria: list[list[str]], direction: str) -> None:
@@ -328,9 +355,10 @@ def _split(text: str, mark: str) -> list[str]:
     Split as Java does: empty pieces at the end are dropped.
     """
     pieces = text.split(mark)
-    while len(pieces) > 1 and pieces[-1] == "":
+    while pieces[1:] and pieces[-1] == "":
         pieces.pop()
-    return pieces
+    # A text of nothing but marks is dropped altogether, but an empty one is a piece.
+    return pieces if text == "" or pieces != [""] else []
 
 
 def _condition(name: str, whole: str, text: str) -> dict[str, Any]:
@@ -387,12 +415,33 @@ def persistence_error(version: Version, code: int) -> EngineError:
     )
 
 
+def joined(operator: str, parts: Sequence[str]) -> str:
+    """
+    Conditions as one, in a tree that stays flat however many there are: SQLite follows none that
+    is deeper than a thousand.
+    """
+    if len(parts) == 1:
+        return f"({parts[0]})"
+    middle = len(parts) // 2
+    return f"({joined(operator, parts[:middle])} {operator} {joined(operator, parts[middle:])})"
+
+
+def ensure_narrow(tx: Transaction, *texts: str | None) -> None:
+    """
+    Refuse what is too long for the columns of ids, keys and names.
+    """
+    for text in texts:
+        if text and len(text.encode("utf-16-le", "surrogatepass")) > 2 * _WIDTH:
+            raise persistence_error(tx.version, 10002)
+
+
 def _page_number(parameters: Mapping[str, str], name: str) -> int | None:
     text = parameters.get(name, "")
     if text == "":
         return None
     digits = text[1:] if text[0] in "+-" else text
-    if digits.isascii() and digits.isdigit():
+    # As in Java, the digits may be of any script; and no number of so many is one of 32 bits.
+    if digits.isdecimal() and len(digits) < 100:
         number = int(text)
         if reading.INT32[0] <= number <= reading.INT32[1]:
             return number

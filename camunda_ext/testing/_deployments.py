@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from camunda_ext.testing import _dates
 from camunda_ext.testing._bpmn import parse
-from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType
+from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType, ensure_narrow
 from camunda_ext.testing._errors import EngineError, failure, invalid_request, rest_error
 from camunda_ext.testing._store import Row, Transaction
 
@@ -34,16 +34,19 @@ def create(
         same = _same(tx, resources, name, tenant_id)
         if same is not None:
             return {**show(same), **_deployed(None)}
+    ensure_narrow(tx, name, source, tenant_id)
     deployment_id = tx.new_id()
     tx.insert(
         "deployment", id=deployment_id, name=name, source=source, tenant_id=tenant_id, time=tx.now
     )
     definitions = {}
     for resource, content in resources.items():
+        tx.insert("resource", deployment_id=deployment_id, name=resource, content=content)
         if not resource.endswith(_MODELS):
             continue
         required = tx.version.time_to_live_required
         for process in parse(resource, content, requires_time_to_live=required):
+            ensure_narrow(tx, process.key, process.name)
             number = 1 + tx.value(
                 "SELECT coalesce(max(version), 0) FROM definition WHERE key = ? AND tenant_id IS ?",
                 process.key,
@@ -62,7 +65,6 @@ def create(
                 tenant_id=tenant_id,
                 deployment_id=deployment_id,
                 resource=resource,
-                content=content,
             )
             definitions[definition_id] = {
                 **show_definition(get_definition(tx, definition_id)),
@@ -76,7 +78,7 @@ def _same(
     tx: Transaction, resources: Mapping[str, bytes], name: str | None, tenant_id: str | None
 ) -> Row | None:
     """
-    The last deployment of this name, if it brought just these models.
+    The last deployment of this name, if it brought just these files.
     """
     last = tx.row(
         "SELECT * FROM deployment WHERE name IS ? AND tenant_id IS ? ORDER BY time DESC, id DESC",
@@ -85,10 +87,8 @@ def _same(
     )
     if last is None:
         return None
-    rows = tx.run(
-        "SELECT DISTINCT resource, content FROM definition WHERE deployment_id = ?", last["id"]
-    )
-    return last if {row["resource"]: row["content"] for row in rows} == dict(resources) else None
+    rows = tx.run("SELECT name, content FROM resource WHERE deployment_id = ?", last["id"])
+    return last if {row["name"]: row["content"] for row in rows} == dict(resources) else None
 
 
 def _deployed(definitions: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -171,6 +171,7 @@ def delete(tx: Transaction, deployment_id: str, *, cascade: bool) -> None:
                 tx.run(f"DELETE FROM {table} {where}", definition_id)
         tx.run("DELETE FROM definition WHERE id = ?", definition_id)
         tx.models.pop(definition_id, None)
+    tx.run("DELETE FROM resource WHERE deployment_id = ?", deployment_id)
     tx.run("DELETE FROM deployment WHERE id = ?", deployment_id)
 
 

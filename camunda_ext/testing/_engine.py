@@ -4,6 +4,7 @@ The engine: its state, its clock, and the ways in.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 from xml.sax.saxutils import quoteattr
 
 import requests
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 #: Where a session of `Engine.session` finds the engine; the name leads nowhere else.
 _IN_PROCESS: Final = "http://engine.invalid"
 
-#: A hundred years, in seconds.
-_FAR: Final = 3.2e9
+#: The year 3000, in seconds since 1970.
+_FAR: Final = 32_503_680_000
 
 _ONE_TASK: Final = """\
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
@@ -98,10 +100,11 @@ class Engine:
         self._auth = auth
         self._door: HttpDoor | None = None
         self._serving = threading.RLock()
-        self._sessions: list[requests.Session] = []
+        self._sessions: WeakSet[requests.Session] = WeakSet()
         self._one_task_definitions: dict[str, str] = {}
         if auth is not None:
             with self.transaction() as tx:
+                _users.forget_administrators(tx)
                 _users.create(tx, *auth, all_rights=True)
 
     def __enter__(self) -> Engine:
@@ -216,11 +219,15 @@ class Engine:
             ValueError: A variable is no value of its type, or the retries are negative.
             EngineError: No process can have such a key, or no task such a priority.
         """
-        if retries is not None and not 0 <= retries < 2**31:
+        given = extension_properties or {}
+        _check_int("priority", priority)
+        if retries is not None and not 0 <= _check_int("retries", retries) < 2**31:
             raise ValueError(f"retries must be an integer of 31 bits, not {retries!r}")
+        for text in (topic, process_definition_key, *itertools.chain(*given.items())):
+            if not isinstance(text, str):
+                raise TypeError(f"topic, key and extension properties are text, not {text!r}")
         properties = "".join(
-            _PROPERTY.format(quoteattr(name), quoteattr(value))
-            for name, value in (extension_properties or {}).items()
+            _PROPERTY.format(quoteattr(name), quoteattr(value)) for name, value in given.items()
         )
         model = _ONE_TASK.format(
             key=quoteattr(process_definition_key),
@@ -281,10 +288,12 @@ class Engine:
         nor over in the one millisecond in between.
 
         Raises:
-            ValueError: Time does not run backwards, nor beyond some hundred years.
+            ValueError: Time does not run backwards, nor beyond the year 3000.
         """
-        if not 0 <= seconds <= _FAR:
-            raise ValueError(f"time goes on by 0 to {_FAR:.0f} seconds, not by {seconds}")
+        if not seconds >= 0:
+            raise ValueError(f"time does not run backwards, not even by {seconds} seconds")
+        if self._store.now() / 1000 + seconds > _FAR:
+            raise ValueError(f"{seconds} seconds lead beyond the year 3000")
         self._store.advance(round(seconds * 1000))
         self._polls.look_at_the_clock()
 
@@ -354,7 +363,7 @@ class Engine:
         if self._auth is not None:
             # Of text, requests would make Latin-1.
             session.auth = HTTPBasicAuth(*(each.encode() for each in self._auth))
-        self._sessions.append(session)
+        self._sessions.add(session)
         return session
 
     @property
@@ -382,11 +391,13 @@ class Engine:
         """
         self._polls.close()
         self.faults.close()
-        if self._door is not None:
-            self._door.close()
-        for session in self._sessions:
-            session.close()
-        self._store.close()
+        try:
+            if self._door is not None:
+                self._door.close()
+        finally:
+            for session in self._sessions:
+                session.close()
+            self._store.close()
 
     # ------------------------------------------------------------------------------- for the inside
 
@@ -431,7 +442,16 @@ class Engine:
         return self._auth is not None
 
 
+def _check_int(name: str, number: object) -> int:
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"{name} must be an int, not {number!r}")
+    return number
+
+
 def _typed(variables: Mapping[str, Any] | None) -> dict[str, _values.Value]:
     if not isinstance(variables, (Mapping, NoneType)):
         raise TypeError(f"variables must be a mapping, not {variables!r}")
+    for name in variables or ():
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a variable must be a str, not {name!r}")
     return {name: _values.of_python(value) for name, value in (variables or {}).items()}

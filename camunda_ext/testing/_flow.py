@@ -12,6 +12,7 @@ import attrs
 
 from camunda_ext.testing import _log, _scopes
 from camunda_ext.testing._bpmn import Boundary, Node, Process, parse
+from camunda_ext.testing._conditions import ensure_narrow
 from camunda_ext.testing._errors import failure
 from camunda_ext.testing._store import Row, Transaction
 from camunda_ext.testing._values import Value
@@ -26,8 +27,13 @@ def model(tx: Transaction, definition_id: str) -> Process:
     """
     found: Process | None = tx.models.get(definition_id)
     if found is None:
-        row = tx.one("SELECT * FROM definition WHERE id = ?", definition_id)
-        processes = parse(row["resource"], row["content"], requires_time_to_live=False)
+        row = tx.one(
+            "SELECT definition.key, resource.name, resource.content FROM definition "
+            "JOIN resource ON resource.deployment_id = definition.deployment_id "
+            "AND resource.name = definition.resource WHERE definition.id = ?",
+            definition_id,
+        )
+        processes = parse(row["name"], row["content"], requires_time_to_live=False)
         found = next(process for process in processes if process.key == row["key"])
         tx.models[definition_id] = found
     return found
@@ -61,6 +67,7 @@ def start(
     Start an instance, and let it go as far as it does by itself; whether it has not ended by that.
     """
     instance = Instance(tx.new_id(), definition["id"], business_key, definition["tenant_id"])
+    ensure_narrow(tx, business_key)
     tx.insert("instance", **attrs.asdict(instance))
     _scopes.assign_local(tx, instance.id, instance.id, variables)
     process = model(tx, instance.definition_id)
@@ -172,6 +179,7 @@ def _all_have_arrived(tx: Transaction, instance_id: str, gateway: Node) -> bool:
 
 
 def _create_task(tx: Transaction, instance: Instance, process: Process, node: Node) -> None:
+    ensure_narrow(tx, node.topic, node.id)
     execution_id, task_id = tx.new_id(), tx.new_id()
     tx.insert(
         "task",

@@ -71,6 +71,8 @@ class HttpDoor:
                 f"other machines may reach {host!r}, and the engine would do what anybody tells "
                 "it: listen on 127.0.0.1, or pass remote=True"
             )
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port must be between 0 and 65535, not {port}")
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=1024)
         self.host = host

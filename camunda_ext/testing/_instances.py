@@ -7,20 +7,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import attrs
+
 from camunda_ext.testing import _dates, _flow, _scopes
-from camunda_ext.testing._conditions import Filter, Given, Kind, Page, QueryType
+from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType
 from camunda_ext.testing._errors import EngineError, failure, invalid_request, null_value
 from camunda_ext.testing._store import Row, Transaction
 from camunda_ext.testing._values import Value
 from camunda_ext.testing._versions import Version
 
+_BUSINESS_KEY: Final = Filter(Kind.TEXT, "business_key = ?")
+_BUSINESS_KEY_LIKE: Final = Filter(Kind.TEXT, "business_key LIKE ? ESCAPE '\\'")
+
 QUERY: Final = QueryType(
     table="(SELECT instance.*, definition.key AS definition_key FROM instance "
     "JOIN definition ON definition.id = instance.definition_id)",
     filters={
-        "processInstanceIds": Filter(Kind.ARRAY, "id", list_name="processInstanceIds"),
-        "businessKey": Filter(Kind.TEXT, "business_key = ?"),
-        "businessKeyLike": Filter(Kind.TEXT, "business_key LIKE ? ESCAPE '\\'"),
+        "processInstanceIds": Filter(Kind.ARRAY, "id", never_empty="Set of process instance ids"),
+        "businessKey": _BUSINESS_KEY,
+        "businessKeyLike": _BUSINESS_KEY_LIKE,
         "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
         "processDefinitionKey": Filter(Kind.TEXT, "definition_key = ?"),
         "processDefinitionKeyIn": Filter(Kind.ARRAY, "definition_key"),
@@ -33,8 +38,24 @@ QUERY: Final = QueryType(
         "instanceId": "id",
         "definitionKey": "definition_key",
         "definitionId": "definition_id",
+        "tenantId": "tenant_id",
+        "businessKey": "business_key",
     },
     is_partial=True,
+)
+
+#: The same in the history, whose filters go by other names; what has ended is not looked for, for
+#: it has no tasks.
+HISTORIC_QUERY: Final = attrs.evolve(
+    QUERY,
+    filters={
+        **{name: QUERY.filters[name] for name in QUERY.filters if "usinessKey" not in name},
+        "processInstanceId": Filter(Kind.TEXT, "id = ?"),
+        "processInstanceBusinessKey": _BUSINESS_KEY,
+        "processInstanceBusinessKeyLike": _BUSINESS_KEY_LIKE,
+        "unfinished": Filter(Kind.FLAG, "TRUE"),
+        "finished": Filter(Kind.FLAG, "FALSE"),
+    },
 )
 
 _INCIDENTS: Final = QueryType(
@@ -186,43 +207,21 @@ def variables(tx: Transaction, instance_id: str) -> dict[str, Value]:
     """
     The variables of an instance's own scope.
     """
-    if _find(tx, instance_id) is None:
-        raise null_value(f"execution {instance_id} doesn't exist: execution is null")
+    _ensure_runs(tx, instance_id)
     return _scopes.of_scope(tx, instance_id)
-
-
-def variable(tx: Transaction, instance_id: str, name: str) -> Value:
-    """
-    One of them.
-    """
-    if _find(tx, instance_id) is None:
-        raise EngineError(
-            500,
-            "RestException",
-            f"Cannot get process instance variable {name}: execution {instance_id} doesn't exist: "
-            "execution is null",
-            0,
-        )
-    found = _scopes.one(tx, instance_id, name)
-    if found is None:
-        raise invalid_request(
-            f"process instance variable with name {name} does not exist", status=404
-        )
-    return found
 
 
 def set_variables(tx: Transaction, instance_id: str, values: Mapping[str, Value]) -> None:
     """
     Set variables of an instance.
     """
-    if _find(tx, instance_id) is None:
-        names = ", ".join(values)
-        raise failure(
-            "RestException",
-            f"Cannot put process instance variable {names}: execution {instance_id} doesn't "
-            "exist: execution is null",
-        )
+    _ensure_runs(tx, instance_id)
     _scopes.assign(tx, instance_id, instance_id, values)
+
+
+def _ensure_runs(tx: Transaction, instance_id: str) -> None:
+    if _find(tx, instance_id) is None:
+        raise null_value(f"execution {instance_id} doesn't exist: execution is null")
 
 
 # ------------------------------------------------------------------------ user tasks and incidents
@@ -270,9 +269,11 @@ def complete_user_task(tx: Transaction, task_id: str, values: Mapping[str, Value
     """
     user_task = tx.row("SELECT * FROM user_task WHERE id = ?", task_id)
     if user_task is None:
+        raise null_value(f"Cannot find task with id {task_id}: task is null")
+    if tx.value("SELECT suspended FROM instance WHERE id = ?", user_task["instance_id"]):
         raise failure(
-            "RestException",
-            f"Cannot complete task {task_id}: Cannot find task with id {task_id}: task is null",
+            "SuspendedEntityInteractionException",
+            f"ENGINE-03043 task with id '{task_id}' is suspended.",
         )
     _scopes.assign(tx, user_task["instance_id"], user_task["instance_id"], values)
     _flow.leave_user_task(tx, user_task)
@@ -311,10 +312,3 @@ def _show_incident(row: Row, version: Version) -> dict[str, Any]:
         "jobDefinitionId": row["job_definition_id"],
     }
     return shown | ({"annotation": None} if version.batch_times else {})
-
-
-def ids(tx: Transaction, given: Given) -> list[str]:
-    """
-    The ids of the instances that match.
-    """
-    return [row["id"] for row in QUERY.rows(tx, given, Page(None, None))]

@@ -4,16 +4,24 @@ The operations on what stands around external tasks: the log, batches, and what 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import attrs
 
 from camunda_ext.testing import _batches, _deployments, _flow, _instances, _log, _users, _values
 from camunda_ext.testing import _reading as reading
 from camunda_ext.testing._conditions import Page
-from camunda_ext.testing._errors import EngineError, not_readable
+from camunda_ext.testing._errors import (
+    EngineError,
+    invalid_request,
+    not_readable,
+    null_value,
+    rest_error,
+)
 from camunda_ext.testing._operations import Answer, Call, Contents, PlainText, Routes
-from camunda_ext.testing._store import Transaction
+from camunda_ext.testing._store import Row, Transaction
 
 ROUTES: Final = Routes()
 
@@ -171,28 +179,43 @@ def _start_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> A
 def _start_by_id(tx: Transaction, call: Call, definition_id: str) -> Answer:
     definition = _deployments.find_definition(tx, definition_id)
     if definition is None:
-        raise EngineError(
-            500,
-            "RestException",
-            f"Cannot instantiate process definition {definition_id}: no deployed process "
-            f"definition found with id '{definition_id}': processDefinition is null",
-            0,
-        )
+        with _saying(f"Cannot instantiate process definition {definition_id}"):
+            raise null_value(
+                f"no deployed process definition found with id '{definition_id}': "
+                "processDefinition is null"
+            )
     return _start(tx, call, definition)
 
 
-def _start(tx: Transaction, call: Call, definition: Any) -> Answer:
+def _start(tx: Transaction, call: Call, definition: Row) -> Answer:
     body = call.body(
         variables=reading.anything, businessKey=reading.text, withVariablesInReturn=reading.flag
     )
-    variables = call.variables(body["variables"])
-    instance, runs = _flow.start(tx, definition, body["businessKey"], variables)
+    with _saying(f"Cannot instantiate process definition {definition['id']}"):
+        variables = call.variables(body["variables"])
+        instance, runs = _flow.start(tx, definition, body["businessKey"], variables)
     started = {**attrs.asdict(instance), "suspended": False}
     shown = _instances.show(started, call.version, definition["key"], ended=not runs)
     shown["links"] = [_link(call, f"/process-instance/{instance.id}")]
     if body["withVariablesInReturn"]:
         shown["variables"] = {name: _values.show(value) for name, value in variables.items()}
     return shown
+
+
+@contextmanager
+def _saying(what: str) -> Iterator[None]:
+    """
+    Have an error say first what could not be done, as some operations of the engine do.
+    """
+    try:
+        yield
+    except EngineError as error:
+        message = f"{what}: {error.message}"
+        if error.type in ("RestException", "InvalidRequestException"):
+            raise invalid_request(message, status=error.status) from None
+        if error.code is None:  # It is none of the engine's own.
+            raise
+        raise rest_error(500, message, code=error.code) from None
 
 
 @ROUTES.operation("get_instance", "GET", "/process-instance/<instance_id>")
@@ -233,20 +256,33 @@ def _variables(tx: Transaction, call: Call, instance_id: str) -> Answer:
 
 @ROUTES.operation("variable", "GET", "/process-instance/<instance_id>/variables/<name>")
 def _variable(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
-    found = _instances.variable(tx, instance_id, name)
-    return _values.show(found, deserialize=_deserializes(call), name=name)
+    found = _existing_variable(tx, instance_id, name)
+    with _saying(f"Cannot get process instance variable {name}"):
+        return _values.show(found, deserialize=_deserializes(call), name=name)
+
+
+def _existing_variable(tx: Transaction, instance_id: str, name: str) -> _values.Value:
+    with _saying(f"Cannot get process instance variable {name}"):
+        found = _instances.variables(tx, instance_id).get(name)
+    if found is None:
+        message = f"process instance variable with name {name} does not exist"
+        raise invalid_request(message, status=404)
+    return found
 
 
 @ROUTES.command("set_variable", "PUT", "/process-instance/<instance_id>/variables/<name>")
 def _set_variable(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
-    _instances.set_variables(tx, instance_id, call.variables({name: call.json()}))
+    variable = call.json()
+    with _saying(f"Cannot put process instance variable {name}"):
+        _instances.set_variables(tx, instance_id, call.variables({name: variable}))
 
 
 @ROUTES.operation(
     "variable_file", "GET", "/process-instance/<instance_id>/variables/<name>/data", produces="*/*"
 )
 def _variable_file(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
-    content, headers = _values.file_answer(_instances.variable(tx, instance_id, name), instance_id)
+    found = _existing_variable(tx, instance_id, name)
+    content, headers = _values.file_answer(found, instance_id)
     return Contents(content, headers)
 
 
@@ -258,8 +294,9 @@ def _user_tasks(tx: Transaction, call: Call) -> Answer:
 
 @ROUTES.operation("complete_user_task", "POST", "/task/<task_id>/complete")
 def _complete_user_task(tx: Transaction, call: Call, task_id: str) -> Answer:
-    values = call.variables(call.body(variables=reading.anything)["variables"])
-    _instances.complete_user_task(tx, task_id, values)
+    given = call.body(variables=reading.anything)["variables"]
+    with _saying(f"Cannot complete task {task_id}"):
+        _instances.complete_user_task(tx, task_id, call.variables(given))
 
 
 @ROUTES.operation("incidents", "GET", "/incident")

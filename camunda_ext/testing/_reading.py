@@ -149,7 +149,7 @@ def _whole_number(value: Any, limits: tuple[int, int]) -> int | None:
         word = value.strip()
         if word in ("", "null"):
             return None
-        if not re.fullmatch(r"[+-]?[0-9]+", word):
+        if not re.fullmatch(r"[+-]?[0-9]{1,40}", word):
             raise not_readable()
         value = int(word)
     if value is None:
@@ -205,7 +205,7 @@ def date(value: Any) -> int | None:
             raise not_readable() from None
     if isinstance(value, bool) or not isinstance(value, int):
         raise not_readable()
-    return value
+    return _whole_number(value, INT64)
 
 
 def texts(value: Any) -> list[str | None] | None:

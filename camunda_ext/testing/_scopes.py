@@ -73,14 +73,6 @@ def visible(tx: Transaction, instance_id: str, scope_id: str) -> dict[str, Value
     return {**of_scope(tx, instance_id), **of_scope(tx, scope_id)}
 
 
-def one(tx: Transaction, scope_id: str, name: str) -> Value | None:
-    """
-    One variable of one scope.
-    """
-    row = tx.row("SELECT * FROM variable WHERE scope_id = ? AND name = ?", scope_id, name)
-    return None if row is None else _value(row)
-
-
 def remove(tx: Transaction, scope_id: str, names: Iterable[str] | None = None) -> None:
     """
     Delete variables of a scope, all if no names are given.

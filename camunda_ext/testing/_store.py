@@ -23,10 +23,15 @@ CREATE TABLE deployment (
     id TEXT PRIMARY KEY, name TEXT, source TEXT, tenant_id TEXT, time INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+CREATE TABLE resource (
+    deployment_id TEXT NOT NULL, name TEXT NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (deployment_id, name)
+);
+
 CREATE TABLE definition (
     id TEXT PRIMARY KEY, key TEXT NOT NULL, version INTEGER NOT NULL, name TEXT, version_tag TEXT,
-    tenant_id TEXT, deployment_id TEXT NOT NULL, resource TEXT NOT NULL, content BLOB NOT NULL
-);
+    tenant_id TEXT, deployment_id TEXT NOT NULL, resource TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX definition_key ON definition (key, version);
 CREATE INDEX definition_deployment ON definition (deployment_id);
 
@@ -325,10 +330,9 @@ class Store:
         """
         Let the engine's time go on, for all who use this database.
         """
-        with self.transaction() as tx:
+        with self._lock, self.transaction() as tx:
             tx.run("UPDATE meta SET value = value + ? WHERE key = 'clock_offset'", milliseconds)
-            offset = tx.value("SELECT value FROM meta WHERE key = 'clock_offset'")
-        self._offset = offset
+            self._offset += milliseconds
 
     def next_id(self, tx: Transaction) -> str:
         """

@@ -186,13 +186,20 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
     if given is not None and given.filters.get("processVariables"):
         # The engine forgets to prepare these conditions here, and stumbles over them.
         raise persistence_error(version, 0)
-    queries = [body["processInstanceQuery"], body["historicProcessInstanceQuery"]]
+    queries = {
+        "processInstanceQuery": _instances.QUERY,
+        "historicProcessInstanceQuery": _instances.HISTORIC_QUERY,
+    }
     instance_queries = [
-        _instances.QUERY.from_body(query, version) for query in queries if query is not None
+        (query, query.from_body(body[name], version))
+        for name, query in queries.items()
+        if body[name] is not None
     ]
     try:
         if given is not None:
             _tasks.QUERY.compile(tx, given)
+        for query, given_query in instance_queries:
+            query.compile(tx, given_query)
         retries = _given_retries(body)
     except NoDirection as refusal:
         # Noticed when the query is run, which is within this operation here.
@@ -208,8 +215,8 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
     if given is not None:
         task_ids += _tasks.ids(tx, given)
     instance_ids = list(body["processInstanceIds"] or ())
-    for query in instance_queries:
-        instance_ids += _instances.ids(tx, query)
+    for query, given_query in instance_queries:
+        instance_ids += query.ids(tx, given_query)
     if instance_ids:
         of_instances = Given({"processInstanceIdIn": instance_ids}, None, None, ())
         task_ids += _tasks.ids(tx, of_instances)
@@ -230,6 +237,8 @@ def _fetch_and_lock(call: Call) -> Answer:
         asyncResponseTimeout=reading.int64,
         topics=reading.objects,
         sorting=reading.objects,
+        # Unused: each topic has its own.
+        includeExtensionProperties=reading.flag,
     )
     timeout = body["asyncResponseTimeout"]
     if timeout is not None and timeout > _LONGEST_POLL:

@@ -10,7 +10,15 @@ from typing import Any, Final
 import attrs
 
 from camunda_ext.testing import _dates, _flow, _log, _scopes, _users, _values, _variable_queries
-from camunda_ext.testing._conditions import Filter, Given, Kind, Page, QueryType, persistence_error
+from camunda_ext.testing._conditions import (
+    Filter,
+    Given,
+    Kind,
+    Page,
+    QueryType,
+    ensure_narrow,
+    joined,
+)
 from camunda_ext.testing._errors import (
     EngineError,
     failure,
@@ -23,7 +31,6 @@ from camunda_ext.testing._values import Value
 from camunda_ext.testing._versions import Version
 
 _LONGEST_MESSAGE: Final = 666
-_LONGEST_ID: Final = 255
 
 _DEFINITION_NAME: Final = (
     "EXISTS (SELECT 1 FROM definition WHERE definition.id = task.definition_id "
@@ -112,8 +119,7 @@ def ids(tx: Transaction, given: Given) -> list[str]:
     """
     The ids of the tasks that match.
     """
-    rows = QUERY.rows(tx, _as_the_engine_keeps_it(given), Page(None, None))
-    return [row["id"] for row in rows]
+    return QUERY.ids(tx, _as_the_engine_keeps_it(given))
 
 
 def topic_names(tx: Transaction, *, locked: bool, unlocked: bool, retries_left: bool) -> list[str]:
@@ -362,6 +368,7 @@ def lock(tx: Transaction, task_id: str, worker_id: str | None, duration: int) ->
         raise _wrong_worker(
             task, f"External Task {task_id} cannot be locked by worker '{worker_id}"
         )
+    ensure_narrow(tx, worker_id)
     tx.run(
         "UPDATE task SET worker_id = ?, lock_expiration_time = ? WHERE id = ?",
         worker_id,
@@ -495,11 +502,11 @@ def fetch(
         raise null_value("workerId is null")
     if most < 0:
         raise failure("ProcessEngineException", "maxResults is not greater than or equal to 0")
-    for topic in topics.values():
-        if topic.name is None:
-            raise null_value("topicName is null")
-        if topic.lock_duration <= 0:
-            raise failure("ProcessEngineException", "lockTime is not greater than 0")
+    # The engine's hash table has the topic without a name first.
+    if None in topics:
+        raise null_value("topicName is null")
+    if any(topic.lock_duration <= 0 for topic in topics.values()):
+        raise failure("ProcessEngineException", "lockTime is not greater than 0")
     if not topics or not most or tx.powerless is not None:
         return []
     parts, values = [], []
@@ -510,13 +517,13 @@ def fetch(
     found = tx.run(
         "SELECT * FROM task WHERE (lock_expiration_time IS NULL OR lock_expiration_time <= ?) "
         "AND NOT suspended AND (retries IS NULL OR retries > 0) "
-        f"AND ({' OR '.join(parts)}) {order} LIMIT ?",
+        f"AND {joined('OR', parts)} {order} LIMIT ?",
         tx.now,
         *values,
         most,
     ).fetchall()
-    if found and len(worker_id.encode("utf-16-le", "surrogatepass")) > 2 * _LONGEST_ID:
-        raise persistence_error(tx.version, 10002)
+    if found:
+        ensure_narrow(tx, worker_id)
     return [_lock_and_show(tx, task, worker_id, topics[task["topic_name"]]) for task in found]
 
 

@@ -35,6 +35,13 @@ def create(tx: Transaction, name: str, password: str, *, all_rights: bool) -> No
     )
 
 
+def forget_administrators(tx: Transaction) -> None:
+    """
+    Remove those with all rights, who may be of an earlier run.
+    """
+    tx.run("DELETE FROM user WHERE all_rights")
+
+
 def delete(tx: Transaction, name: str) -> None:
     """
     Remove a user.

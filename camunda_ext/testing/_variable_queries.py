@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from camunda_ext.testing import _dates, _values
 from camunda_ext.testing import _reading as reading
-from camunda_ext.testing._conditions import Where
+from camunda_ext.testing._conditions import Where, joined
 from camunda_ext.testing._errors import failure, invalid_request, null_pointer, null_value
 from camunda_ext.testing._values import Value
 
@@ -44,9 +44,9 @@ def any_of(variables: Mapping[str, Any]) -> Where:
         condition, needed = _compare("=", _queryable(_values.plain(plain)))
         parts.append(f"name = ? AND {condition}")
         values += [name, *needed]
-    alternatives = " OR ".join(parts)
+    alternatives = joined("OR", parts)
     scopes = "SELECT scope_id FROM variable WHERE scope_id = instance_id"
-    return f"instance_id IN ({scopes} AND ({alternatives}))", values
+    return f"instance_id IN ({scopes} AND {alternatives})", values
 
 
 def all_of(
@@ -63,8 +63,7 @@ def all_of(
     for condition in conditions:
         if condition is None:
             raise null_pointer()
-        name = reading.text(condition.get("name"))
-        operator = reading.text(condition.get("operator"))
+        name, operator = condition.get("name"), condition.get("operator")
         where, needed = _condition(operator, condition.get("value"), name, values_ignore_case)
         named = "upper(name) = upper(?)" if names_ignore_case else "name = ?"
         parts.append(
@@ -72,7 +71,7 @@ def all_of(
             f"AND {named} AND {where})"
         )
         values += [name, *needed]
-    return " AND ".join(parts), values
+    return joined("AND", parts), values
 
 
 def _condition(operator: str | None, value: Any, name: str | None, ignore_case: bool) -> Where:

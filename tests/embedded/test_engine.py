@@ -753,3 +753,85 @@ def test_engine_and_forks(tmp_path: Path, db: str, said: str) -> None:
     count = int(said[-1])
 
     assert done.stdout == f"{said}\n{{'count': {count}}}\n"
+
+
+def test_a_suspended_instance_stays_where_it_is() -> None:
+    """
+    Its user task is not completed, in the words of 7.24.
+    """
+    with Engine() as engine, engine.session() as session:
+        engine.deploy(TWO_STEPS)
+        instance = engine.start("two-steps")
+        url = engine.local_url
+        [user_task] = session.get(f"{url}/task?processInstanceId={instance}").json()
+        session.put(f"{url}/process-instance/{instance}/suspended", json={"suspended": True})
+        refused = session.post(f"{url}/task/{user_task['id']}/complete", json={})
+
+    name = user_task["id"]
+    assert (refused.status_code, refused.json()) == (
+        500,
+        {
+            "type": "RestException",
+            "message": f"Cannot complete task {name}: ENGINE-03043 task with id '{name}' is "
+            "suspended.",
+            "code": 0,
+        },
+    )
+
+
+def test_another_password_locks_the_old_one_out(tmp_path: Path) -> None:
+    """
+    Who may use a file is said anew each time.
+    """
+    file = tmp_path / "tasks.db"
+    Engine(file, auth=("first", "1")).close()
+
+    with Engine(file, auth=("second", "2")) as engine, engine.session() as session:
+        old = session.get(f"{engine.local_url}/version", auth=("first", "1"))
+        new = session.get(f"{engine.local_url}/version", auth=("second", "2"))
+
+    assert (old.status_code, new.status_code) == (401, 200)
+
+
+@pytest.mark.parametrize("what", ["business_key", "topic"])
+def test_a_text_too_long_for_its_column_is_refused(what: str) -> None:
+    """
+    255 characters fit, as in 7.24.
+    """
+    with Engine() as engine:
+        engine.create_task(**{"topic": "a", what: "x" * 255})
+        with pytest.raises(EngineError) as refused:
+            engine.create_task(**{"topic": "a", what: "x" * 256})
+
+    assert (refused.value.status, refused.value.code) == (500, 10002)
+
+
+def test_the_same_files_are_not_deployed_twice() -> None:
+    """
+    Also if some of them are no models.
+    """
+    files = {
+        "two.bpmn": ("two.bpmn", TWO_STEPS),
+        "note.txt": ("note.txt", "something else"),
+    }
+    form = {"deployment-name": "both", "enable-duplicate-filtering": "true"}
+    with Engine() as engine, engine.session() as session:
+        url = f"{engine.local_url}/deployment/create"
+        first, second = (session.post(url, data=form, files=files).json() for _ in range(2))
+
+    assert second["id"] == first["id"]
+    assert second["deployedProcessDefinitions"] is None
+
+
+TWO_STEPS = """\
+<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
+    xmlns:camunda="http://camunda.org/schema/1.0/bpmn" targetNamespace="tests">
+  <process id="two-steps" isExecutable="true" camunda:historyTimeToLive="1">
+    <startEvent id="start"/>
+    <sequenceFlow id="first" sourceRef="start" targetRef="look"/>
+    <userTask id="look"/>
+    <sequenceFlow id="then" sourceRef="look" targetRef="work"/>
+    <serviceTask id="work" camunda:type="external" camunda:topic="a"/>
+  </process>
+</definitions>
+"""

@@ -662,3 +662,60 @@ def test_password_is_not_in_the_file(tmp_path: Path) -> None:
     assert "secret" not in shown
     assert b"secret" not in content
     assert b"kim" in content
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://evil.example", 403),
+        ("null", 403),
+        ("http://localhost:3000", 200),
+        ("http://127.0.0.1:8080", 200),
+    ],
+)
+def test_a_page_of_elsewhere_may_not_ask(origin: str, status: int) -> None:
+    """
+    Its forms need nobody's consent to be sent, so the engine does not do what they say.
+    """
+    with Engine() as engine, requests.Session() as session:
+        session.trust_env = False
+        answer = session.get(f"{engine.url}/version", headers={"Origin": origin}, timeout=60)
+
+    assert answer.status_code == status
+
+
+def test_lists_may_be_long() -> None:
+    """
+    The real engine's database follows conditions that SQLite would not.
+    """
+    topics = [{"topicName": f"t{number}", "lockDuration": 5} for number in range(1200)]
+    topics[7]["processVariables"] = {f"v{number}": number for number in range(1500)}
+    sorting = [{"sortBy": "id", "sortOrder": "asc"}] * 3000
+    with Engine() as engine, engine.session() as session:
+        task = engine.create_task("t7", variables={"v3": 3})
+        fetch = {"workerId": "w1", "maxTasks": 1, "topics": topics}
+        fetched = session.post(f"{engine.local_url}/external-task/fetchAndLock", json=fetch)
+        listed = session.post(f"{engine.local_url}/external-task", json={"sorting": sorting})
+
+    assert [each["id"] for each in fetched.json()] == [task]
+    assert [each["id"] for each in listed.json()] == [task]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"lockExpirationBefore": 99999999999999999999},
+        {"priorityHigherThanOrEquals": "9" * 5000},
+    ],
+)
+def test_a_number_beyond_64_bits_is_no_number(body: dict[str, Any]) -> None:
+    """
+    However many digits it has.
+    """
+    with Engine() as engine, engine.session() as session:
+        answer = session.post(f"{engine.local_url}/external-task", json=body)
+
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"type": "InvalidRequestException", "message": "", "code": None},
+    )
