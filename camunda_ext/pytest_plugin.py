@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from camunda_ext import ExternalTaskClient
-
 if TYPE_CHECKING:
+    from camunda_ext import ExternalTaskClient
     from camunda_ext.testing import Engine
 
 _MARKER = "camunda_engine(db, version, auth, seed, clock): how the fixture's engine is made"
@@ -65,6 +64,9 @@ def camunda_client(
     """
     A client of the engine of the same test.
     """
+    # Not before it is wanted: pytest loads this file wherever the package is installed.
+    from camunda_ext import ExternalTaskClient
+
     auth = _options(request).get("auth")
     with ExternalTaskClient(camunda_engine.url, auth=auth) as client:
         yield client

@@ -93,7 +93,9 @@ def _deploy(url: str, auth: tuple[str, str] | None, file: Path) -> str:
     try:
         _, keys = rest.deploy(file.name, file.name, file.read_bytes())
     except CamundaError as error:
-        raise click.ClickException(f"{file}: {printable(error.message or str(error))}") from None
+        lines = (error.message or str(error)).splitlines()
+        said = "\n".join(printable(line) for line in lines)
+        raise click.ClickException(f"{file}: {said}") from None
     finally:
         rest.close()
     if not keys:

@@ -4,7 +4,15 @@ An engine for tests: the external-task part of Camunda 7, in Python, without Jav
 It needs the extra ``testing``.
 """
 
-from camunda_ext.testing._engine import Engine
+try:
+    from camunda_ext.testing._engine import Engine
+except ModuleNotFoundError as _missing:
+    if _missing.name not in ("waitress", "werkzeug"):
+        raise
+    raise ModuleNotFoundError(
+        f"camunda_ext.testing needs {_missing.name}: pip install 'camunda_ext[testing]'",
+        name=_missing.name,
+    ) from None
 from camunda_ext.testing._errors import EngineError
 from camunda_ext.testing._faults import Fault, Faults
 

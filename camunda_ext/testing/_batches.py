@@ -63,7 +63,8 @@ def run_due(tx: Transaction) -> None:
     Run the jobs of the batches whose time has come.
     """
     due = tx.run(
-        "SELECT * FROM batch WHERE execution_time IS NULL AND NOT suspended AND start_time <= ?",
+        "SELECT * FROM batch WHERE execution_time IS NULL AND end_time IS NULL AND NOT suspended "
+        "AND start_time <= ?",
         tx.now - _DELAY,
     ).fetchall()
     for batch in due:
@@ -178,7 +179,12 @@ def delete(tx: Transaction, batch_id: str, *, with_history: bool) -> None:
     if with_history:
         tx.run("DELETE FROM batch WHERE id = ?", batch_id)
     else:
-        tx.run("UPDATE batch SET end_time = ? WHERE id = ?", tx.now, batch_id)
+        tx.run(
+            "UPDATE batch SET end_time = ?, execution_time = ? WHERE id = ?",
+            tx.now,
+            batch["success_time"],
+            batch_id,
+        )
 
 
 def show(batch: Row, version: Version) -> dict[str, Any]:

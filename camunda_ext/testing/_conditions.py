@@ -89,8 +89,9 @@ class Filter:
     #: What a list with a null in it is called in the error; where there is none, null matches
     #: nothing.
     list_name: str | None = None
-    #: Whether such a list is an invalid query, as one with an empty text is then.
-    strict: bool = False
+    #: What a list with an empty text in it is called in the error, if it is one; such a list is
+    #: then an invalid query, with a null as well.
+    strict_name: str | None = None
     #: What a list is called in the error that an empty one is; where there is none, an empty list
     #: is no filter.
     never_empty: str | None = None
@@ -121,9 +122,9 @@ class Filter:
         for value in values:
             if value is None:
                 message = f"{self.list_name} contains null value"
-                raise _not_valid(message) if self.strict else null_value(message)
-            if value == "" and self.strict:
-                raise _not_valid(f"{self.list_name} contains empty string")
+                raise _not_valid(message) if self.strict_name else null_value(message)
+            if value == "" and self.strict_name:
+                raise _not_valid(f"{self.strict_name} contains empty string")
 
 
 @attrs.frozen
@@ -151,6 +152,8 @@ class QueryType:
     filters: Mapping[str, Filter]
     #: Columns, by the names that they have in ``sortBy``.
     sort_by: Mapping[str, str]
+    #: Filters of which the engine keeps nothing when one of others is given as well.
+    overruled: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
     #: What the real engine filters by besides may not be ignored: more would be found.
     is_partial: bool = False
 
@@ -221,7 +224,8 @@ class QueryType:
         values: list[Any] = []
         for name, each in self.filters.items():
             where = each.where(given.filters.get(name), tx.now)
-            if where is not None:
+            overruled = any(given.filters.get(other) for other in self.overruled.get(name, ()))
+            if where is not None and not overruled:
                 parts.append(f"({where[0]})")
                 values.extend(where[1])
         if (given.sort_by is None) != (given.sort_order is None):

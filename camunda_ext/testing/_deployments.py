@@ -13,6 +13,9 @@ from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType, ensur
 from camunda_ext.testing._errors import EngineError, failure, invalid_request, rest_error
 from camunda_ext.testing._store import Row, Transaction
 
+#: What the engine takes for the source of a deployment without one.
+_DEFAULT_SOURCE: Final = "process application"
+
 _MODELS: Final = (".bpmn", ".bpmn20.xml")
 
 
@@ -24,16 +27,20 @@ def create(
     source: str | None = None,
     tenant_id: str | None = None,
     skips_duplicates: bool = False,
+    changed_only: bool = False,
 ) -> dict[str, Any]:
     """
     Deploy files; those with the name of a model define processes.
     """
     if not resources:
         raise invalid_request("No deployment resources contained in the form upload.")
-    if skips_duplicates:
-        same = _same(tx, resources, name, tenant_id)
-        if same is not None:
-            return {**show(same), **_deployed(None)}
+    if skips_duplicates or changed_only:
+        changed = _changed(tx, resources, name, source, tenant_id)
+        if not changed:
+            # The last one of this name, whosever it is.
+            same = "SELECT * FROM deployment WHERE name = ? ORDER BY time DESC, id DESC"
+            return {**show(tx.one(same, name)), **_deployed(None)}
+        resources = changed if changed_only else resources
     ensure_narrow(tx, name, source, tenant_id)
     deployment_id = tx.new_id()
     tx.insert(
@@ -65,30 +72,34 @@ def create(
                 tenant_id=tenant_id,
                 deployment_id=deployment_id,
                 resource=resource,
+                time_to_live=process.time_to_live,
             )
-            definitions[definition_id] = {
-                **show_definition(get_definition(tx, definition_id)),
-                "historyTimeToLive": process.time_to_live,
-            }
+            definitions[definition_id] = show_definition(get_definition(tx, definition_id))
     deployment = tx.one("SELECT * FROM deployment WHERE id = ?", deployment_id)
     return {**show(deployment), **_deployed(definitions or None)}
 
 
-def _same(
-    tx: Transaction, resources: Mapping[str, bytes], name: str | None, tenant_id: str | None
-) -> Row | None:
+def _changed(
+    tx: Transaction,
+    resources: Mapping[str, bytes],
+    name: str | None,
+    source: str | None,
+    tenant_id: str | None,
+) -> dict[str, bytes]:
     """
-    The last deployment of this name, if it brought just these files.
+    Those files that the last deployment with them brought otherwise.
     """
-    last = tx.row(
-        "SELECT * FROM deployment WHERE name IS ? AND tenant_id IS ? ORDER BY time DESC, id DESC",
+    rows = tx.run(
+        "SELECT resource.name, resource.content FROM resource "
+        "JOIN deployment ON deployment.id = resource.deployment_id WHERE deployment.name = ? "
+        f"AND coalesce(deployment.source, '{_DEFAULT_SOURCE}') = ? "
+        "AND deployment.tenant_id IS ? ORDER BY deployment.time, deployment.id",
         name,
+        source or _DEFAULT_SOURCE,
         tenant_id,
     )
-    if last is None:
-        return None
-    rows = tx.run("SELECT name, content FROM resource WHERE deployment_id = ?", last["id"])
-    return last if {row["name"]: row["content"] for row in rows} == dict(resources) else None
+    last = {row["name"]: row["content"] for row in rows}
+    return {name: content for name, content in resources.items() if last.get(name) != content}
 
 
 def _deployed(definitions: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -164,10 +175,11 @@ def delete(tx: Transaction, deployment_id: str, *, cascade: bool) -> None:
                 f"{running} dependent process instances.",
             )
         if cascade:
-            of_instances = f"WHERE instance_id IN (SELECT id FROM instance {where})"
-            for table in ("variable", "user_task", "arrival"):
-                tx.run(f"DELETE FROM {table} {of_instances}", definition_id)
-            for table in ("task", "incident", "log", "instance"):
+            for instances in ("instance", "ended_instance"):
+                of_instances = f"WHERE instance_id IN (SELECT id FROM {instances} {where})"
+                for table in ("variable", "user_task", "arrival"):
+                    tx.run(f"DELETE FROM {table} {of_instances}", definition_id)
+            for table in ("task", "incident", "log", "instance", "ended_instance"):
                 tx.run(f"DELETE FROM {table} {where}", definition_id)
         tx.run("DELETE FROM definition WHERE id = ?", definition_id)
         tx.models.pop(definition_id, None)
@@ -227,6 +239,6 @@ def show_definition(row: Row) -> dict[str, Any]:
         "suspended": False,
         "tenantId": row["tenant_id"],
         "versionTag": row["version_tag"],
-        "historyTimeToLive": None,
+        "historyTimeToLive": row["time_to_live"],
         "startableInTasklist": True,
     }

@@ -19,7 +19,7 @@ from xml.sax.saxutils import quoteattr
 import requests
 from requests.auth import HTTPBasicAuth
 
-from camunda_ext.testing import _batches, _deployments, _flow, _instances, _users, _values
+from camunda_ext.testing import _batches, _deployments, _flow, _instances, _scopes, _users, _values
 from camunda_ext.testing._app import OPERATIONS, App
 from camunda_ext.testing._faults import Faults
 from camunda_ext.testing._http import HttpDoor
@@ -103,6 +103,7 @@ class Engine:
         self._sessions: WeakSet[requests.Session] = WeakSet()
         self._one_task_definitions: dict[str, str] = {}
         if auth is not None:
+            _check_auth(auth)
             with self.transaction() as tx:
                 _users.forget_administrators(tx)
                 _users.create(tx, *auth, all_rights=True)
@@ -253,13 +254,18 @@ class Engine:
         The values of the variables of a process instance, as they are on the wire: dates are
         text, for example, and files are ``None``.
 
+        An instance that has ended shows those that it had in the end; a real engine has them in
+        its history.
+
         Raises:
-            LookupError: The instance has ended, or there never was one.
+            LookupError: There is no such instance.
         """
         with self.transaction() as tx:
-            if not _instances.is_running(tx, process_instance_id):
-                raise LookupError(f"no process instance {process_instance_id} runs")
-            found = _instances.variables(tx, process_instance_id)
+            if not _instances.has_been(tx, process_instance_id):
+                task = tx.row("SELECT instance_id FROM task WHERE id = ?", process_instance_id)
+                hint = f"; it is a task of {task['instance_id']}" if task is not None else ""
+                raise LookupError(f"no process instance has the id {process_instance_id}{hint}")
+            found = _scopes.of_scope(tx, process_instance_id)
         return {name: _values.show(value)["value"] for name, value in found.items()}
 
     def is_running(self, process_instance_id: str) -> bool:
@@ -280,16 +286,21 @@ class Engine:
         with self.transaction() as tx:
             return epoch + timedelta(milliseconds=tx.now)
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float | timedelta) -> None:
         """
         Let the engine's time go on at once: locks expire, long polls come to their end.
 
         Go a little past the moment that you wait for: a lock of 60 seconds is neither running
         nor over in the one millisecond in between.
 
+        Args:
+            seconds: How far, in seconds, or a ``timedelta``.
+
         Raises:
             ValueError: Time does not run backwards, nor beyond the year 3000.
         """
+        if isinstance(seconds, timedelta):
+            seconds = seconds.total_seconds()
         if not seconds >= 0:
             raise ValueError(f"time does not run backwards, not even by {seconds} seconds")
         if self._store.now() / 1000 + seconds > _FAR:
@@ -440,6 +451,15 @@ class Engine:
         :meta private:
         """
         return self._auth is not None
+
+
+def _check_auth(auth: object) -> None:
+    if (
+        not isinstance(auth, tuple)
+        or len(auth) != 2
+        or not all(isinstance(each, str) for each in auth)
+    ):
+        raise TypeError("auth must be a tuple of a user and a password")
 
 
 def _check_int(name: str, number: object) -> int:

@@ -239,7 +239,11 @@ def cancel(tx: Transaction, instance_id: str) -> None:
 
 def forget(tx: Transaction, instance_id: str) -> None:
     """
-    Delete an instance in which nothing waits.
+    End an instance in which nothing waits; of what it was, its variables are left.
     """
-    tx.run("DELETE FROM variable WHERE instance_id = ?", instance_id)
+    tx.run(
+        "INSERT INTO ended_instance (id, definition_id) SELECT id, definition_id FROM instance "
+        "WHERE id = ?",
+        instance_id,
+    )
     tx.run("DELETE FROM instance WHERE id = ?", instance_id)

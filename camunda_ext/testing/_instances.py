@@ -41,6 +41,7 @@ QUERY: Final = QueryType(
         "tenantId": "tenant_id",
         "businessKey": "business_key",
     },
+    overruled={"tenantIdIn": ("withoutTenantId",), "active": ("suspended",)},
     is_partial=True,
 )
 
@@ -108,6 +109,15 @@ def is_running(tx: Transaction, instance_id: str) -> bool:
     Whether an instance has not ended yet.
     """
     return _find(tx, instance_id) is not None
+
+
+def has_been(tx: Transaction, instance_id: str) -> bool:
+    """
+    Whether an instance runs, or did.
+    """
+    return is_running(tx, instance_id) or bool(
+        tx.row("SELECT 1 FROM ended_instance WHERE id = ?", instance_id)
+    )
 
 
 def show(

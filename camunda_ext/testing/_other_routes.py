@@ -128,8 +128,8 @@ def _deploy(tx: Transaction, call: Call) -> Answer:
         name=call.form.get("deployment-name"),
         source=call.form.get("deployment-source"),
         tenant_id=call.form.get("tenant-id"),
-        skips_duplicates="true"
-        in (call.form.get("enable-duplicate-filtering"), call.form.get("deploy-changed-only")),
+        skips_duplicates=call.form.get("enable-duplicate-filtering", "").lower() == "true",
+        changed_only=call.form.get("deploy-changed-only", "").lower() == "true",
     )
     return {**deployed, "links": [_link(call, f"/deployment/{deployed['id']}")]}
 
@@ -189,7 +189,7 @@ def _start_by_id(tx: Transaction, call: Call, definition_id: str) -> Answer:
 
 def _start(tx: Transaction, call: Call, definition: Row) -> Answer:
     body = call.body(
-        variables=reading.anything, businessKey=reading.text, withVariablesInReturn=reading.flag
+        variables=reading.variables, businessKey=reading.text, withVariablesInReturn=reading.flag
     )
     with _saying(f"Cannot instantiate process definition {definition['id']}"):
         variables = call.variables(body["variables"])
@@ -272,7 +272,7 @@ def _existing_variable(tx: Transaction, instance_id: str, name: str) -> _values.
 
 @ROUTES.command("set_variable", "PUT", "/process-instance/<instance_id>/variables/<name>")
 def _set_variable(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
-    variable = call.json()
+    variable = reading.variable(call.json())
     with _saying(f"Cannot put process instance variable {name}"):
         _instances.set_variables(tx, instance_id, call.variables({name: variable}))
 
@@ -294,7 +294,7 @@ def _user_tasks(tx: Transaction, call: Call) -> Answer:
 
 @ROUTES.operation("complete_user_task", "POST", "/task/<task_id>/complete")
 def _complete_user_task(tx: Transaction, call: Call, task_id: str) -> Answer:
-    given = call.body(variables=reading.anything)["variables"]
+    given = call.body(variables=reading.variables)["variables"]
     with _saying(f"Cannot complete task {task_id}"):
         _instances.complete_user_task(tx, task_id, call.variables(given))
 

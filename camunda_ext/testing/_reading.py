@@ -239,6 +239,27 @@ def mapping(value: Any) -> dict[str, Any] | None:
     raise not_readable()
 
 
+def variable(value: Any) -> dict[str, Any] | None:
+    """
+    A typed variable, whose type and value need not fit.
+    """
+    found = mapping(value)
+    if found is not None:
+        text(found.get("type"))
+        mapping(found.get("valueInfo"))
+    return found
+
+
+def variables(value: Any) -> dict[str, Any] | None:
+    """
+    Typed variables by name, any of which may be null.
+    """
+    found = mapping(value)
+    for each in (found or {}).values():
+        variable(each)
+    return found
+
+
 def anything(value: Any) -> Any:
     """
     Whatever it is.

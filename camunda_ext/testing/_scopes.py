@@ -5,7 +5,7 @@ The variables of process instances, and of external tasks in scopes of their own
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from camunda_ext.testing import _values
 from camunda_ext.testing._store import Row, Transaction
@@ -73,15 +73,11 @@ def visible(tx: Transaction, instance_id: str, scope_id: str) -> dict[str, Value
     return {**of_scope(tx, instance_id), **of_scope(tx, scope_id)}
 
 
-def remove(tx: Transaction, scope_id: str, names: Iterable[str] | None = None) -> None:
+def remove(tx: Transaction, scope_id: str) -> None:
     """
-    Delete variables of a scope, all if no names are given.
+    Delete the variables of a scope.
     """
-    if names is None:
-        tx.run("DELETE FROM variable WHERE scope_id = ?", scope_id)
-        return
-    for name in names:
-        tx.run("DELETE FROM variable WHERE scope_id = ? AND name = ?", scope_id, name)
+    tx.run("DELETE FROM variable WHERE scope_id = ?", scope_id)
 
 
 def _value(row: Row) -> Value:

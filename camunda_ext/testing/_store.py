@@ -30,7 +30,7 @@ CREATE TABLE resource (
 
 CREATE TABLE definition (
     id TEXT PRIMARY KEY, key TEXT NOT NULL, version INTEGER NOT NULL, name TEXT, version_tag TEXT,
-    tenant_id TEXT, deployment_id TEXT NOT NULL, resource TEXT NOT NULL
+    tenant_id TEXT, deployment_id TEXT NOT NULL, resource TEXT NOT NULL, time_to_live INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX definition_key ON definition (key, version);
 CREATE INDEX definition_deployment ON definition (deployment_id);
@@ -40,6 +40,9 @@ CREATE TABLE instance (
     suspended INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX instance_definition ON instance (definition_id);
+
+CREATE TABLE ended_instance (id TEXT PRIMARY KEY, definition_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX ended_instance_definition ON ended_instance (definition_id);
 
 CREATE TABLE arrival (
     instance_id TEXT NOT NULL, node TEXT NOT NULL, id INTEGER PRIMARY KEY

@@ -72,7 +72,7 @@ def _error_details(tx: Transaction, call: Call, task_id: str) -> Answer:
 @ROUTES.command("complete", "POST", "/external-task/<task_id>/complete")
 def _complete(tx: Transaction, call: Call, task_id: str) -> Answer:
     body = call.body(
-        workerId=reading.text, variables=reading.anything, localVariables=reading.anything
+        workerId=reading.text, variables=reading.variables, localVariables=reading.variables
     )
     variables = call.variables(body["variables"])
     local = call.variables(body["localVariables"])
@@ -87,8 +87,8 @@ def _failure(tx: Transaction, call: Call, task_id: str) -> Answer:
         errorDetails=reading.text,
         retries=reading.count32,
         retryTimeout=reading.count64,
-        variables=reading.anything,
-        localVariables=reading.anything,
+        variables=reading.variables,
+        localVariables=reading.variables,
     )
     report = _tasks.Failure(
         body["errorMessage"], body["errorDetails"], body["retries"], body["retryTimeout"]
@@ -106,7 +106,7 @@ def _bpmn_error(tx: Transaction, call: Call, task_id: str) -> Answer:
         workerId=reading.text,
         errorCode=reading.text,
         errorMessage=reading.text,
-        variables=reading.anything,
+        variables=reading.variables,
     )
     variables = call.variables(body["variables"])
     _tasks.bpmn_error(

@@ -81,30 +81,27 @@ QUERY: Final = QueryType(
         "taskPriority": "priority",
         "createTime": "create_time",
     },
+    overruled={"active": ("suspended",), "withRetriesLeft": ("noRetriesLeft",)},
 )
 
 
-def _as_the_engine_keeps_it(given: Given) -> Given:
-    filters = dict(given.filters)
-    # Of two that contradict each other the engine keeps the later one.
-    if filters.get("suspended"):
-        filters["active"] = None
-    if filters.get("noRetriesLeft"):
-        filters["withRetriesLeft"] = None
-    if filters.get("processVariables"):
-        filters["processVariables"] = _variable_queries.all_of(
-            filters["processVariables"],
-            names_ignore_case=bool(filters.get("variableNamesIgnoreCase")),
-            values_ignore_case=bool(filters.get("variableValuesIgnoreCase")),
-        )
-    return attrs.evolve(given, filters=filters)
+def _with_variables(given: Given) -> Given:
+    filters = given.filters
+    if not filters.get("processVariables"):
+        return given
+    where = _variable_queries.all_of(
+        filters["processVariables"],
+        names_ignore_case=bool(filters.get("variableNamesIgnoreCase")),
+        values_ignore_case=bool(filters.get("variableValuesIgnoreCase")),
+    )
+    return attrs.evolve(given, filters={**filters, "processVariables": where})
 
 
 def select(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
     """
     The tasks that match.
     """
-    rows = QUERY.rows(tx, _as_the_engine_keeps_it(given), page)
+    rows = QUERY.rows(tx, _with_variables(given), page)
     return [show(row, tx.version) for row in rows]
 
 
@@ -112,14 +109,14 @@ def count(tx: Transaction, given: Given) -> int:
     """
     How many tasks match.
     """
-    return QUERY.count(tx, _as_the_engine_keeps_it(given))
+    return QUERY.count(tx, _with_variables(given))
 
 
 def ids(tx: Transaction, given: Given) -> list[str]:
     """
     The ids of the tasks that match.
     """
-    return QUERY.ids(tx, _as_the_engine_keeps_it(given))
+    return QUERY.ids(tx, _with_variables(given))
 
 
 def topic_names(tx: Transaction, *, locked: bool, unlocked: bool, retries_left: bool) -> list[str]:
