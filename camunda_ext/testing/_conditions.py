@@ -14,6 +14,7 @@ import attrs
 from camunda_ext.testing import _dates
 from camunda_ext.testing import _reading as reading
 from camunda_ext.testing._errors import (
+    TOO_LONG,
     EngineError,
     failure,
     invalid_request,
@@ -54,12 +55,13 @@ _FROM_JSON: Final[Mapping[Kind, reading.Reader]] = {
     Kind.DATE: reading.date,
     Kind.LIST: reading.texts,
     Kind.ARRAY: reading.texts,
-    Kind.CONDITIONS: lambda value: _each(value, _CONDITION),
+    Kind.CONDITIONS: lambda value: reading.each(value, _CONDITION),
 }
 _JAVA: Final = {Kind.FLAG: "java.lang.Boolean", Kind.LONG: "java.lang.Long"}
 
 
-_SORTING: Final[Mapping[str, reading.Reader]] = {
+#: The properties of a criterion in ``sorting``.
+SORTING: Final[Mapping[str, reading.Reader]] = {
     "sortBy": reading.text,
     "sortOrder": reading.text,
     "parameters": reading.mapping,
@@ -69,13 +71,6 @@ _CONDITION: Final[Mapping[str, reading.Reader]] = {
     "operator": reading.text,
     "value": reading.anything,
 }
-
-
-def _each(value: Any, readers: Mapping[str, reading.Reader]) -> list[dict[str, Any] | None] | None:
-    elements = reading.objects(value)
-    if elements is None:
-        return None
-    return [element and reading.fields(element, readers) for element in elements]
 
 
 @attrs.frozen
@@ -191,7 +186,7 @@ class QueryType:
             raise not_readable()
         self._refuse_unknown({name: value for name, value in body.items() if value})
         sorting = body.get("sorting")
-        elements = _each(sorting, _SORTING) or []
+        elements = reading.each(sorting, SORTING) or []
         return Given(filters, sort_by, sort_order, elements)
 
     def _refuse_unknown(self, names: Iterable[str]) -> None:
@@ -436,7 +431,7 @@ def ensure_narrow(tx: Transaction, *texts: str | None) -> None:
     """
     for text in texts:
         if text and len(text.encode("utf-16-le", "surrogatepass")) > 2 * _WIDTH:
-            raise persistence_error(tx.version, 10002)
+            raise persistence_error(tx.version, TOO_LONG)
 
 
 def _page_number(parameters: Mapping[str, str], name: str) -> int | None:

@@ -5,7 +5,10 @@ What the engine answers when it does not do what it was told.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+#: The code of an error about a text that is too long for its column.
+TOO_LONG: Final = 10002
 
 
 class EngineError(Exception):

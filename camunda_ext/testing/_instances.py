@@ -11,7 +11,7 @@ import attrs
 
 from camunda_ext.testing import _dates, _flow, _scopes
 from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType
-from camunda_ext.testing._errors import EngineError, failure, invalid_request, null_value
+from camunda_ext.testing._errors import TOO_LONG, EngineError, failure, invalid_request, null_value
 from camunda_ext.testing._store import Row, Transaction
 from camunda_ext.testing._values import Value
 from camunda_ext.testing._versions import Version
@@ -226,7 +226,13 @@ def set_variables(tx: Transaction, instance_id: str, values: Mapping[str, Value]
     Set variables of an instance.
     """
     _ensure_runs(tx, instance_id)
-    _scopes.assign(tx, instance_id, instance_id, values)
+    try:
+        _scopes.assign(tx, instance_id, instance_id, values)
+    except EngineError as error:
+        if error.code != TOO_LONG:
+            raise
+        message = "Variable value is too long"
+        raise EngineError(400, "BadUserRequestException", message, 0) from None
 
 
 def _ensure_runs(tx: Transaction, instance_id: str) -> None:

@@ -165,6 +165,11 @@ def _get_definition_by_key(tx: Transaction, call: Call, key: str) -> Answer:
     return _deployments.show_definition(_deployments.latest(tx, key, None))
 
 
+@ROUTES.operation("get_definition", "GET", "/process-definition/key/<key>/tenant-id/<tenant_id>")
+def _get_definition_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> Answer:
+    return _deployments.show_definition(_deployments.latest(tx, key, tenant_id))
+
+
 @ROUTES.operation("start", "POST", "/process-definition/key/<key>/start")
 def _start_by_key(tx: Transaction, call: Call, key: str) -> Answer:
     return _start(tx, call, _deployments.latest(tx, key, None))
@@ -215,7 +220,7 @@ def _saying(what: str) -> Iterator[None]:
             raise invalid_request(message, status=error.status) from None
         if error.code is None:  # It is none of the engine's own.
             raise
-        raise rest_error(500, message, code=error.code) from None
+        raise rest_error(error.status, message, code=error.code) from None
 
 
 @ROUTES.operation("get_instance", "GET", "/process-instance/<instance_id>")
@@ -240,14 +245,14 @@ def _activity_instances(tx: Transaction, call: Call, instance_id: str) -> Answer
     return _instances.activity_instances(tx, instance_id)
 
 
-def _deserializes(call: Call) -> bool:
-    return call.parameters.get("deserializeValues", "true").lower() == "true"
+def _is_not_false(call: Call, name: str) -> bool:
+    return call.parameters.get(name, "true").lower() == "true"
 
 
 @ROUTES.operation("variables", "GET", "/process-instance/<instance_id>/variables")
 def _variables(tx: Transaction, call: Call, instance_id: str) -> Answer:
     found = _instances.variables(tx, instance_id)
-    deserialize = _deserializes(call)
+    deserialize = _is_not_false(call, "deserializeValues")
     return {
         name: _values.show(value, deserialize=deserialize, name=name)
         for name, value in found.items()
@@ -258,7 +263,8 @@ def _variables(tx: Transaction, call: Call, instance_id: str) -> Answer:
 def _variable(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
     found = _existing_variable(tx, instance_id, name)
     with _saying(f"Cannot get process instance variable {name}"):
-        return _values.show(found, deserialize=_deserializes(call), name=name)
+        deserialize = _is_not_false(call, "deserializeValue")
+        return _values.show(found, deserialize=deserialize, name=name)
 
 
 def _existing_variable(tx: Transaction, instance_id: str, name: str) -> _values.Value:

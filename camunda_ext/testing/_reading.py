@@ -267,6 +267,16 @@ def anything(value: Any) -> Any:
     return value
 
 
+def each(value: Any, readers: Mapping[str, Reader]) -> list[dict[str, Any] | None] | None:
+    """
+    The known properties of each object of a list, any of which may be null.
+    """
+    elements = objects(value)
+    if elements is None:
+        return None
+    return [None if element is None else fields(element, readers) for element in elements]
+
+
 def fields(body: Any, readers: Mapping[str, Reader]) -> dict[str, Any]:
     """
     The properties that are known, each read in its own way; all others are ignored.

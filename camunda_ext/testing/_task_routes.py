@@ -5,11 +5,12 @@ The operations on external tasks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
-from camunda_ext.testing import _batches, _instances, _tasks, _variable_queries
+from camunda_ext.testing import _batches, _instances, _tasks
 from camunda_ext.testing import _reading as reading
-from camunda_ext.testing._conditions import Given, NoDirection, Page, persistence_error
+from camunda_ext.testing._conditions import SORTING, Given, NoDirection, Page, persistence_error
 from camunda_ext.testing._errors import invalid_request, null_pointer
 from camunda_ext.testing._operations import Answer, Call, PlainText, Routes
 from camunda_ext.testing._store import Transaction
@@ -183,9 +184,6 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
     version = call.version
     task_query = body["externalTaskQuery"]
     given = None if task_query is None else _tasks.QUERY.from_body(task_query, version)
-    if given is not None and given.filters.get("processVariables"):
-        # The engine forgets to prepare these conditions here, and stumbles over them.
-        raise persistence_error(version, 0)
     queries = {
         "processInstanceQuery": _instances.QUERY,
         "historicProcessInstanceQuery": _instances.HISTORIC_QUERY,
@@ -195,16 +193,14 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
         for name, query in queries.items()
         if body[name] is not None
     ]
-    try:
+    # That a query has no direction is noticed when it is run, and all else now.
+    with suppress(NoDirection):
         if given is not None:
-            _tasks.QUERY.compile(tx, given)
-        for query, given_query in instance_queries:
+            _tasks.check(tx, given)
+    for query, given_query in instance_queries:
+        with suppress(NoDirection):
             query.compile(tx, given_query)
-        retries = _given_retries(body)
-    except NoDirection as refusal:
-        # Noticed when the query is run, which is within this operation here.
-        retries = _given_retries(body)
-        raise invalid_request(str(refusal.message)) from None
+    retries = _given_retries(body)
     task_ids: list[str] = []
     for task_id in body["externalTaskIds"] or ():
         if task_id is None:
@@ -212,11 +208,17 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
                 "External task id cannot be null: externalTaskIds contains null value"
             )
         task_ids.append(task_id)
-    if given is not None:
-        task_ids += _tasks.ids(tx, given)
     instance_ids = list(body["processInstanceIds"] or ())
-    for query, given_query in instance_queries:
-        instance_ids += query.ids(tx, given_query)
+    try:
+        if given is not None:
+            if given.filters.get("processVariables"):
+                # The engine forgets to prepare these conditions here, and stumbles over them.
+                raise persistence_error(version, 0)
+            task_ids += _tasks.ids(tx, given)
+        for query, given_query in instance_queries:
+            instance_ids += query.ids(tx, given_query)
+    except NoDirection as refusal:
+        raise invalid_request(str(refusal.message)) from None
     if instance_ids:
         of_instances = Given({"processInstanceIdIn": instance_ids}, None, None, ())
         task_ids += _tasks.ids(tx, of_instances)
@@ -235,8 +237,8 @@ def _fetch_and_lock(call: Call) -> Answer:
         maxTasks=reading.count32,
         usePriority=reading.flag,
         asyncResponseTimeout=reading.int64,
-        topics=reading.objects,
-        sorting=reading.objects,
+        topics=lambda topics: reading.each(topics, _TOPIC),
+        sorting=lambda sorting: reading.each(sorting, SORTING),
         # Unused: each topic has its own.
         includeExtensionProperties=reading.flag,
     )
@@ -246,9 +248,9 @@ def _fetch_and_lock(call: Call) -> Answer:
             "The asynchronous response timeout cannot be set to a value greater than "
             f"{_LONGEST_POLL} milliseconds"
         )
-    topics = _topics(body["topics"] or ())
     sorting = (body["sorting"] or ()) if call.version.create_time else ()
     order = _fetch_order(body["usePriority"], sorting)
+    topics = _topics(body["topics"] or ())
     worker_id, most = body["workerId"], body["maxTasks"]
 
     def attempt() -> Sequence[dict[str, Any]]:
@@ -299,15 +301,15 @@ def _topics(given: Sequence[Mapping[str, Any] | None]) -> dict[str | None, _task
     for each in given:
         if each is None:
             raise null_pointer()
-        topic = reading.fields(each, _TOPIC)
-        topics[topic["topicName"]] = _tasks.Topic(
-            name=topic["topicName"],
-            lock_duration=topic["lockDuration"],
-            where=_topic_conditions(topic),
-            variables=topic["variables"],
-            local_variables=topic["localVariables"],
-            deserialize=topic["deserializeValues"],
-            extension_properties=topic["includeExtensionProperties"],
+        topics[each["topicName"]] = _tasks.Topic(
+            name=each["topicName"],
+            lock_duration=each["lockDuration"],
+            where=_topic_conditions(each),
+            process_variables=each["processVariables"] or {},
+            variables=each["variables"],
+            local_variables=each["localVariables"],
+            deserialize=each["deserializeValues"],
+            extension_properties=each["includeExtensionProperties"],
         )
     return topics
 
@@ -328,8 +330,6 @@ def _topic_conditions(topic: Mapping[str, Any]) -> list[tuple[str, Sequence[Any]
     if topic["processDefinitionVersionTag"] is not None:
         like = "version_tag LIKE ? ESCAPE '\\'"
         where.append((like, [topic["processDefinitionVersionTag"]]))
-    if topic["processVariables"]:
-        where.append(_variable_queries.any_of(topic["processVariables"]))
     return where
 
 
@@ -338,15 +338,15 @@ def _fetch_order(use_priority: bool, sorting: Sequence[Mapping[str, Any] | None]
     for each in sorting:
         if each is None:
             raise null_pointer()
-        sort_by, sort_order = reading.text(each.get("sortBy")), reading.text(each.get("sortOrder"))
+        sort_by, sort_order = each["sortBy"], each["sortOrder"]
         if sort_by is None:
             raise null_pointer()
         if sort_by != "createTime":
             raise invalid_request(f"Cannot set query sortBy parameter to value {sort_by}")
-        if sort_order is None:
-            raise NoDirection
-        if sort_order not in ("asc", "desc"):
+        if sort_order not in ("asc", "desc", None):
             raise invalid_request(f"Cannot set query sortOrder parameter to value {sort_order}")
         criteria.append(f"create_time {sort_order}")
+    if any(each is not None and each["sortOrder"] is None for each in sorting):
+        raise NoDirection
     # Without any wish the engine gives them in no order; the oldest first is as good as any.
     return "ORDER BY " + ", ".join([*criteria, "id"])

@@ -112,6 +112,16 @@ def count(tx: Transaction, given: Given) -> int:
     return QUERY.count(tx, _with_variables(given))
 
 
+def check(tx: Transaction, given: Given) -> None:
+    """
+    Refuse what a query cannot be.
+
+    Raises:
+        EngineError: A filter or the sorting is refused.
+    """
+    QUERY.compile(tx, _with_variables(given))
+
+
 def ids(tx: Transaction, given: Given) -> list[str]:
     """
     The ids of the tasks that match.
@@ -479,6 +489,8 @@ class Topic:
     lock_duration: int
     #: Conditions besides the topic's name.
     where: Sequence[tuple[str, Sequence[Any]]]
+    #: Plain values, one of which a variable of the process instance must have.
+    process_variables: Mapping[str, Any]
     variables: Sequence[str | None] | None
     local_variables: bool
     deserialize: bool
@@ -504,13 +516,15 @@ def fetch(
         raise null_value("topicName is null")
     if any(topic.lock_duration <= 0 for topic in topics.values()):
         raise failure("ProcessEngineException", "lockTime is not greater than 0")
-    if not topics or not most or tx.powerless is not None:
-        return []
     parts, values = [], []
     for name, topic in topics.items():
         conditions = [("topic_name = ?", [name]), *topic.where]
+        if topic.process_variables:
+            conditions.append(_variable_queries.any_of(topic.process_variables))
         parts.append("(" + " AND ".join(f"({where})" for where, _ in conditions) + ")")
         values += [value for _, needed in conditions for value in needed]
+    if not topics or not most or tx.powerless is not None:
+        return []
     found = tx.run(
         "SELECT * FROM task WHERE (lock_expiration_time IS NULL OR lock_expiration_time <= ?) "
         "AND NOT suspended AND (retries IS NULL OR retries > 0) "

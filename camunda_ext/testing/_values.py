@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from camunda_ext.testing import _contents, _conversions, _dates, _deserialized
-from camunda_ext.testing._errors import EngineError, failure
+from camunda_ext.testing._errors import TOO_LONG, EngineError, failure
 from camunda_ext.testing._typed_values import (
     JAVA,
     SERIALIZED,
@@ -143,7 +143,7 @@ def check_storable(
             error_type,
             "An exception occurred in the persistence layer. Please check the server logs for a "
             "detailed message and the entire exception stack trace.",
-            code=10002,
+            code=TOO_LONG,
         )
 
 
