@@ -259,14 +259,11 @@ class QueryType:
     def _order(self, given: Given, version: Version) -> str:
         criteria: list[list[str]] = []
         known = self.sort_by_names(version)
-        elements: list[tuple[str | None, str | None]] = []
-        if given.sort_by is not None:
-            elements.append((given.sort_by, given.sort_order))
-        for element in given.sorting:
+        first = {"sortBy": given.sort_by, "sortOrder": given.sort_order}
+        for element in (first, *given.sorting):
             if element is None:
                 raise null_pointer()
-            elements.append((element.get("sortBy"), element.get("sortOrder")))
-        for sort_by, sort_order in elements:
+            sort_by, sort_order = element["sortBy"], element["sortOrder"]
             if sort_by is not None and sort_by in known:
                 criteria.append([self.sort_by[sort_by]])
             if sort_order in ("asc", "desc"):
@@ -395,7 +392,7 @@ class Page:
             return tx.run(query, *values)
         first = 0 if self.first is None else self.first
         most = reading.INT32[1] if self.most is None else self.most
-        if first == -1 or most in (-1, 0):
+        if -1 in (first, most):
             return ()
         if first < 0 or most < 0:
             raise persistence_error(tx.version, 0)

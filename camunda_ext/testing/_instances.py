@@ -28,7 +28,9 @@ QUERY: Final = QueryType(
         "businessKeyLike": _BUSINESS_KEY_LIKE,
         "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
         "processDefinitionKey": Filter(Kind.TEXT, "definition_key = ?"),
-        "processDefinitionKeyIn": Filter(Kind.ARRAY, "definition_key"),
+        "processDefinitionKeyIn": Filter(
+            Kind.ARRAY, "definition_key", list_name="processDefinitionKeys"
+        ),
         "active": Filter(Kind.FLAG, "NOT suspended"),
         "suspended": Filter(Kind.FLAG, "suspended"),
         "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),

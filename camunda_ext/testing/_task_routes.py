@@ -144,7 +144,9 @@ def _set_priority(tx: Transaction, call: Call, task_id: str) -> Answer:
 
 @ROUTES.command("set_retries", "PUT", "/external-task/<task_id>/retries")
 def _set_retries(tx: Transaction, call: Call, task_id: str) -> Answer:
-    _tasks.set_retries(tx, task_id, _given_retries(call.body(retries=reading.int32)))
+    # The due date is one of a job's retries, which are set with the same body.
+    body = call.body(retries=reading.int32, dueDate=reading.date)
+    _tasks.set_retries(tx, task_id, _given_retries(body))
 
 
 def _given_retries(body: Mapping[str, Any]) -> int:

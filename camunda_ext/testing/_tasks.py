@@ -5,6 +5,8 @@ What can be asked of external tasks, and done to them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -14,12 +16,14 @@ from camunda_ext.testing._conditions import (
     Filter,
     Given,
     Kind,
+    NoDirection,
     Page,
     QueryType,
     ensure_narrow,
     joined,
 )
 from camunda_ext.testing._errors import (
+    TOO_LONG,
     EngineError,
     failure,
     invalid_request,
@@ -37,6 +41,7 @@ _DEFINITION_NAME: Final = (
     "AND definition.name {})"
 )
 
+#: The filters are in the order in which the engine looks at them.
 QUERY: Final = QueryType(
     table="task",
     filters={
@@ -62,14 +67,14 @@ QUERY: Final = QueryType(
         "processDefinitionNameLike": Filter(
             Kind.TEXT, _DEFINITION_NAME.format("LIKE ? ESCAPE '\\'"), young=True
         ),
-        "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),
         "active": Filter(Kind.FLAG, "NOT suspended"),
         "suspended": Filter(Kind.FLAG, "suspended"),
         "priorityHigherThanOrEquals": Filter(Kind.LONG, "priority >= ?"),
         "priorityLowerThanOrEquals": Filter(Kind.LONG, "priority <= ?"),
         "variableNamesIgnoreCase": Filter(Kind.FLAG, "TRUE", young=True),
         "variableValuesIgnoreCase": Filter(Kind.FLAG, "TRUE", young=True),
-        "processVariables": Filter(Kind.CONDITIONS, lambda conditions: conditions, young=True),
+        "processVariables": Filter(Kind.CONDITIONS, lambda where: where(), young=True),
+        "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),
     },
     sort_by={
         "id": "id",
@@ -89,7 +94,9 @@ def _with_variables(given: Given) -> Given:
     filters = given.filters
     if not filters.get("processVariables"):
         return given
-    where = _variable_queries.all_of(
+    # What is wrong with them is noticed in its turn, between the other filters.
+    where = partial(
+        _variable_queries.all_of,
         filters["processVariables"],
         names_ignore_case=bool(filters.get("variableNamesIgnoreCase")),
         values_ignore_case=bool(filters.get("variableValuesIgnoreCase")),
@@ -101,6 +108,8 @@ def select(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
     """
     The tasks that match.
     """
+    if _finds_nothing(tx, given):
+        return []
     rows = QUERY.rows(tx, _with_variables(given), page)
     return [show(row, tx.version) for row in rows]
 
@@ -109,7 +118,20 @@ def count(tx: Transaction, given: Given) -> int:
     """
     How many tasks match.
     """
-    return QUERY.count(tx, _with_variables(given))
+    return 0 if _finds_nothing(tx, given) else QUERY.count(tx, _with_variables(given))
+
+
+def _finds_nothing(tx: Transaction, given: Given) -> bool:
+    """
+    Whether no priority is within the bounds, so that the engine does not even look.
+    """
+    lowest = given.filters.get("priorityHigherThanOrEquals")
+    highest = given.filters.get("priorityLowerThanOrEquals")
+    if lowest is None or highest is None or lowest <= highest:
+        return False
+    with suppress(NoDirection):
+        check(tx, given)
+    return True
 
 
 def check(tx: Transaction, given: Given) -> None:
@@ -126,7 +148,7 @@ def ids(tx: Transaction, given: Given) -> list[str]:
     """
     The ids of the tasks that match.
     """
-    return QUERY.ids(tx, _with_variables(given))
+    return [] if _finds_nothing(tx, given) else QUERY.ids(tx, _with_variables(given))
 
 
 def topic_names(tx: Transaction, *, locked: bool, unlocked: bool, retries_left: bool) -> list[str]:
@@ -357,7 +379,13 @@ def bpmn_error(
     for name, text in (("Error Code", error_code), ("Error Message", error_message)):
         if text is not None and not text.strip():
             raise failure("ProcessEngineException", f"{name} is empty")
-    _scopes.assign(tx, task["instance_id"], task["execution_id"], variables)
+    try:
+        _scopes.assign(tx, task["instance_id"], task["execution_id"], variables)
+    except EngineError as error:
+        if error.code == TOO_LONG:
+            raise
+        message = f"ENGINE-13033 Propagation of bpmn error {error_code} failed. "
+        raise failure("ProcessEngineException", message) from None
     _flow.drop_task(tx, task, "deletion")
     _flow.throw(tx, task, error_code, error_message)
 
