@@ -29,6 +29,8 @@ def text(name: str, value: object) -> str:
     """
     Give back *value* if it is a string.
     """
+    if type(value) is str:
+        return value
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {_said(value)}")
     return str.__str__(value)  # plain, of an enum's member too
@@ -66,8 +68,12 @@ def texts(name: str, values: object) -> tuple[str, ...]:
     """
     Give back *values*, any iterable of strings but a string itself, as a tuple.
     """
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} must be an iterable of str, not {_said(values)}")
+    if type(values) is not tuple:
+        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+            raise TypeError(f"{name} must be an iterable of str, not {_said(values)}")
+        values = tuple(values)
+    if {str}.issuperset(map(type, values)):
+        return values
     return tuple(text(f"each of {name}", value) for value in values)
 
 
@@ -111,6 +117,8 @@ def integer(name: str, value: object, *, low: int = -INT64 - 1, high: int = INT6
     """
     Give back *value* if it is an `int` from *low* to *high*, by default those of 64 bits.
     """
+    if type(value) is int and low <= value <= high:
+        return value
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, not {_said(value)}")
     if not low <= value <= high:
@@ -180,6 +188,8 @@ def utf16_units(value: str) -> int:
     """
     Count *value* as Java does, where an emoji has length two.
     """
+    if value.isascii():
+        return len(value)
     return len(value) + sum(character > "\uffff" for character in value)
 
 

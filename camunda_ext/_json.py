@@ -10,21 +10,24 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any, Final, NoReturn
 
 import attrs
 
-try:
-    from orjson import loads as _loads_fast
-except ImportError:  # an optional extra
-    _loads_fast = None  # type: ignore[assignment]  # the type is that of the function
-
 _ALL_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 # One digit more than int64 needs; longer integers become floats in orjson, without a word.
 _LONG_NUMBER: Final = b"0" * 20
+
+#: How deep a document may be nested; orjson goes no deeper either.
+_MOST_LEVELS: Final = 1024
+_ALL_BUT_STRUCTURE: Final = bytes(set(range(256)) - set(b'"[]{}'))
+_LEVELS: Final[Mapping[int, int]] = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def loads(content: bytes) -> Any:
@@ -33,20 +36,38 @@ def loads(content: bytes) -> Any:
 
     Raises:
         ValueError: It is not JSON in UTF-8: a bare ``NaN`` and a number beyond the floats are not
-            JSON either, nor is nesting that Python cannot follow.
+            JSON either, nor is nesting of more than 1,024 levels, or than Python can follow.
     """
-    reads_fast: Callable[[bytes], Any] | None = _loads_fast
+    reads_fast = fast_reader()
     if reads_fast is not None and _LONG_NUMBER not in content.translate(_ALL_DIGITS_ALIKE):
         try:
             return reads_fast(content)
         except ValueError:
             pass  # It refuses lone surrogates, which engines do store; the reader below takes them.
+    if _levels(content) > _MOST_LEVELS:
+        raise ValueError("JSON nested too deeply")
     try:
         return json.loads(
             content.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
         )
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
+
+
+@lru_cache(maxsize=1)
+def fast_reader() -> Callable[[bytes], Any] | None:
+    """
+    Give what reads JSON fast, where it is installed; loaded with the first answer, not before.
+    """
+    try:
+        from orjson import loads as read
+    except ImportError:  # an optional extra
+        return None
+    return read
+
+
+#: Made once, for `json.dumps` makes one for each value that it is to write in another way.
+_encode: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def dumps(value: object) -> str:
@@ -57,7 +78,25 @@ def dumps(value: object) -> str:
         ValueError: It holds NaN or an infinity.
         TypeError: It holds something that JSON has no form for.
     """
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return _encode(value)
+
+
+def _levels(content: bytes) -> int:
+    """
+    Give the levels of nesting in a document, or a number that is not smaller.
+
+    How deep Python itself can follow differs between its versions.
+    """
+    most = content.count(b"[") + content.count(b"{")
+    if most <= _MOST_LEVELS:
+        return most
+    if b"\\" in content:
+        content = re.sub(rb"\\.", b"", content, flags=re.DOTALL)
+    # Two quotes that meet are a text without brackets, or part one from the next: without them
+    # each bracket is within a text, or not, as before.
+    kept = content.translate(None, _ALL_BUT_STRUCTURE).replace(b'""', b"")
+    kept = re.sub(rb'"[^"]*"?', b"", kept)
+    return max(accumulate(map(_LEVELS.__getitem__, kept)), default=0)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -161,6 +200,17 @@ class DateFormat:
         Raises:
             ValueError: It is no date.
         """
+        # Nearly all dates look like 2026-11-22T13:14:15.000+0000.
+        if (
+            len(text) == 28
+            and text[4:20:3] == "--T::."
+            and text[23] in "+-"
+            and text[24:].isdigit()
+        ):
+            try:
+                return _from_28_characters(text)
+            except ValueError:
+                pass  # It is no date at all, or a rare one.
         found = _MODERN_DATE.fullmatch(text)
         if found is None:
             return self._parse_by_pattern(text)
@@ -204,6 +254,14 @@ class DateFormat:
             raise ValueError(f"{text!r} is not a date as servers since 7.8 write it")
         value = datetime.strptime(text, self.pattern)
         return value if value.tzinfo is not None else value.replace(tzinfo=self._own_zone())
+
+
+if sys.version_info >= (3, 11):
+    _from_28_characters = datetime.fromisoformat
+else:
+
+    def _from_28_characters(text: str) -> datetime:
+        return datetime.fromisoformat(f"{text[:26]}:{text[26:]}")
 
 
 #: What every server since 7.8 speaks, unless configured otherwise.

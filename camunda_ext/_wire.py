@@ -12,19 +12,23 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode
+from operator import itemgetter
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, get_args
+from urllib.parse import quote, quote_plus
 
 import attrs
-import cattrs
-from cattrs.dispatch import StructureHook
 
 from camunda_ext import _check, _json
 from camunda_ext._json import MODERN, DateFormat
 from camunda_ext.variables import Variables, VariableValue
+
+if TYPE_CHECKING:
+    import cattrs
+    from cattrs.dispatch import StructureHook
 
 T = TypeVar("T")
 
@@ -47,26 +51,59 @@ def encode(value: Any, dates: DateFormat = MODERN) -> Any:
     """
     Give what JSON has for *value*: an attrs instance, or what one holds.
     """
-    if isinstance(value, enum.Enum):
-        return value.value
-    if value is None or isinstance(value, (bool, int, float, str)):
+    kind: Any = type(value)
+    if kind in _ALIKE:
         return value
-    if isinstance(value, datetime):
-        return dates.format(value)
-    if isinstance(value, VariableValue):
-        return _encode_variable(value, dates)
-    if isinstance(value, Variables):
-        return {name: encode(value.typed(name), dates) for name in value}
-    if isinstance(value, Mapping):
-        return {name: encode(item, dates) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [encode(item, dates) for item in value]
-    if not attrs.has(type(value)):
-        raise TypeError(f"{type(value).__name__} {value!r:.60} has no form in JSON")
-    fields = {
-        wire_name(field.name): getattr(value, field.name) for field in attrs.fields(type(value))
+    return _writer(kind)(value, dates)
+
+
+#: What JSON has for them is what Python has.
+_ALIKE: Final = frozenset({bool, int, float, str, NoneType})
+
+
+@lru_cache(maxsize=256)
+def _writer(kind: Any) -> Callable[[Any, DateFormat], Any]:
+    """
+    Find out, once for each class, what JSON has for its instances.
+    """
+    if issubclass(kind, enum.Enum):
+        return lambda value, _: value.value
+    if issubclass(kind, (bool, int, float, str, NoneType)):
+        return lambda value, _: value
+    if issubclass(kind, datetime):
+        return lambda value, dates: dates.format(value)
+    if issubclass(kind, VariableValue):
+        return _encode_variable
+    if issubclass(kind, Variables):
+        return lambda value, dates: {
+            name: _encode_variable(value.typed(name), dates) for name in value
+        }
+    if issubclass(kind, Mapping):
+        return lambda value, dates: {
+            name: item if type(item) in _ALIKE else encode(item, dates)
+            for name, item in value.items()
+        }
+    if issubclass(kind, (list, tuple)):
+        return lambda value, dates: [
+            item if type(item) in _ALIKE else encode(item, dates) for item in value
+        ]
+    return _attrs_writer(kind) if attrs.has(kind) else _refuse
+
+
+def _attrs_writer(kind: type[Any]) -> Callable[[Any, DateFormat], Any]:
+    names = {field.name: wire_name(field.name) for field in attrs.fields(kind)}
+    if any(hasattr(kind, name) for name in names):
+        return lambda value, dates: {
+            wire: item if type(item) in _ALIKE else encode(item, dates)
+            for name, wire in names.items()
+            if (item := getattr(value, name)) is not None
+        }
+    # Without slots an instance has a dict, which may lack the fields that were never set.
+    return lambda value, dates: {
+        names[name]: item if type(item) in _ALIKE else encode(item, dates)
+        for name, item in value.__dict__.items()
+        if item is not None and name in names
     }
-    return {name: encode(item, dates) for name, item in fields.items() if item is not None}
 
 
 def _encode_variable(variable: VariableValue, dates: DateFormat) -> dict[str, Any]:
@@ -76,6 +113,10 @@ def _encode_variable(variable: VariableValue, dates: DateFormat) -> dict[str, An
     if variable.value_info:
         body["valueInfo"] = dict(variable.value_info)
     return body
+
+
+def _refuse(value: Any, _: DateFormat) -> NoReturn:
+    raise TypeError(f"{type(value).__name__} {value!r:.60} has no form in JSON")
 
 
 # ------------------------------------------------------------------------------------------ decode
@@ -89,6 +130,8 @@ def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
         ValueError: It is not JSON, or not of that shape.
     """
     body = _json.loads(content)
+    import cattrs
+
     try:
         return _converter(dates).structure(body, kind)
     except (cattrs.BaseValidationError, TypeError, ValueError) as error:
@@ -98,26 +141,26 @@ def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
 
 @lru_cache(maxsize=16)
 def _converter(dates: DateFormat) -> cattrs.Converter:
+    import cattrs  # with the first answer: to load it takes longer than all of this package
+
     converter = cattrs.Converter()
     for exact in (bool, int, float, str):
         converter.register_structure_hook(exact, _exactly)
     converter.register_structure_hook(datetime, lambda value, _: dates.parse(_exactly(value, str)))
     converter.register_structure_hook(
-        Variables, lambda value, _: _variables(_exactly(value, dict), dates)
+        Variables, lambda value, _: Variables.from_json(_exactly(value, dict), dates)
     )
     # An odd property or variable is for whoever looks at it, and no reason to refuse its page.
     converter.register_structure_hook_func(
         lambda kind: getattr(kind, "__origin__", None) is Mapping,
         lambda value, _: _exactly(value, dict),
     )
-    converter.register_structure_hook_func(
+    converter.register_structure_hook_factory(
         lambda kind: getattr(kind, "__origin__", None) is tuple,
-        lambda value, kind: tuple(
-            converter.structure(item, kind.__args__[0]) for item in _exactly(value, list)
-        ),
+        lambda kind: _structure_tuple(kind.__args__[0], converter),
     )
     converter.register_structure_hook_factory(
-        attrs.has, lambda kind: _structure_attrs(kind, converter)
+        attrs.has, lambda kind: _structure_attrs(kind, converter, dates)
     )
     return converter
 
@@ -128,34 +171,140 @@ def _exactly(value: Any, kind: type) -> Any:
     return value
 
 
-def _variables(value: Mapping[str, Any], dates: DateFormat) -> Variables:
-    return Variables({name: _variable(one) for name, one in value.items()}, dates)
+def _structure_tuple(kind: type[Any], converter: cattrs.Converter) -> StructureHook:
+    structure = converter.get_structure_hook(kind)
+    return lambda value, _: tuple([structure(one, kind) for one in _exactly(value, list)])
 
 
-def _variable(one: Any) -> VariableValue:
-    if not isinstance(one, dict):
-        return VariableValue(value=one)
-    info = one.get("valueInfo")
-    return VariableValue(
-        value=one.get("value"),
-        type=one.get("type"),
-        value_info=info if isinstance(info, dict) else {},
-    )
+def _structure_attrs(
+    kind: type[Any], converter: cattrs.Converter, dates: DateFormat
+) -> StructureHook:
+    """
+    Make what reads an object as *kind*: all fields at once, if they have the types that are due.
 
+    cattrs' own way, field by field, takes three times as long. It is for what is wrong with an
+    object, which it can tell.
+    """
+    from cattrs.gen import make_dict_structure_fn, override
 
-def _structure_attrs(kind: type[Any], converter: cattrs.Converter) -> StructureHook:
     names = {field.name: wire_name(field.name) for field in attrs.fields(kind)}
-    renamed: Any = {name: cattrs.gen.override(rename=wire) for name, wire in names.items()}
-    structure = cattrs.gen.make_dict_structure_fn(kind, converter, **renamed)
-    first, *_ = known = tuple(names.values())
+    renamed: Any = {name: override(rename=wire) for name, wire in names.items()}
+    field_by_field = make_dict_structure_fn(kind, converter, **renamed)
+    known = tuple(names.values())
+    # With one name alone, `itemgetter` gives no tuple.
+    pick = itemgetter(*known) if len(known) > 1 else lambda value: (value[known[0]],)
+    fields = _fields(kind, dates)
+    # Objects of one page differ in the fields that are null, if in anything: there are few shapes.
+    steps_of: dict[tuple[type, ...], _Steps | None] = {}
+    changeable = _changeable(kind)
 
     def from_answer(value: Any, _: Any) -> Any:
-        # Any field may be missing; but an object with few of them is somebody else's, or an error.
-        if _exactly(value, dict).get(first) is None and 2 * len(value.keys() & known) < len(known):
-            raise ValueError(f"does not look like {kind.__name__}")
-        return structure({name: one for name, one in value.items() if one is not None}, kind)
+        _exactly(value, dict)
+        try:
+            given = [*pick(value)]
+        except KeyError:
+            given = [*map(value.get, known)]
+            # Any field may be missing; but an object with few of them is an error, or another's.
+            if given[0] is None and 2 * len(value.keys() & known) < len(known):
+                raise ValueError(f"does not look like {kind.__name__}") from None
+        shape = tuple(map(type, given))
+        try:
+            steps = steps_of[shape]
+        except KeyError:
+            steps = _steps(shape, fields)
+            if len(steps_of) < _MOST_SHAPES:
+                steps_of[shape] = steps
+        if steps is not None:
+            try:
+                for index, read in steps:
+                    given[index] = read(given[index])
+                made = changeable(*given)
+            except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
+                pass
+            else:
+                made.__class__ = kind
+                return made
+        return field_by_field({name: one for name, one in value.items() if one is not None}, kind)
 
     return from_answer
+
+
+_MOST_SHAPES: Final = 1000
+
+#: Of a field: its default, the type it has in JSON, and what makes its value of that.
+_Field = tuple[Any, type | None, Callable[[Any], Any] | None]
+
+#: What is to be done with fields, by index; most are taken as they came.
+_Steps = tuple[tuple[int, Callable[[Any], Any]], ...]
+
+
+def _fields(kind: type[Any], dates: DateFormat) -> list[_Field]:
+    known: Mapping[Any, tuple[type, Callable[[Any], Any] | None]] = {
+        **{exact: (exact, None) for exact in (bool, int, float, str)},
+        datetime: (str, dates.parse),
+        Variables: (dict, lambda came: Variables.from_json(came, dates)),
+        Mapping: (dict, None),
+    }
+    return [
+        (field.default, *known.get(_without_none(field.type), (None, None)))
+        for field in attrs.fields(attrs.resolve_types(kind))
+    ]
+
+
+def _steps(shape: tuple[type, ...], fields: list[_Field]) -> _Steps | None:
+    """
+    Give the steps for values of the types in *shape*; ``None`` if one is not of the type due.
+    """
+    steps = []
+    for index, (came, (default, due, read)) in enumerate(zip(shape, fields, strict=True)):
+        if came is NoneType:
+            if default is attrs.NOTHING:
+                return None
+            if default is not None:
+                steps.append((index, _giving(default)))
+        elif came is not due:
+            return None
+        elif read is not None:
+            steps.append((index, read))
+    return tuple(steps)
+
+
+def _without_none(annotated: Any) -> Any:
+    kinds = [one for one in get_args(annotated) if one is not NoneType]
+    if NoneType in get_args(annotated) and len(kinds) == 1:
+        return _without_none(kinds[0])
+    return getattr(annotated, "__origin__", annotated)
+
+
+def _giving(default: Any) -> Callable[[Any], Any]:
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class, at run time
+        return lambda _: default.factory()
+    return lambda _: default
+
+
+def _changeable(kind: type[Any]) -> type[Any]:
+    """
+    Give a class that has *kind* for its base, takes all fields by position, and is not frozen.
+
+    To set a field of a frozen instance takes many times as long. So instances are made of this
+    class, and get their own then.
+    """
+    made: type[Any] = attrs.define(
+        type(kind.__name__, (kind,), {"__slots__": (), **_AS_OF_OBJECT}),
+        slots=True,
+        weakref_slot=False,
+        eq=False,
+        repr=False,
+        on_setattr=attrs.setters.NO_OP,
+        field_transformer=lambda _, fields: [
+            field.evolve(kw_only=False, default=attrs.NOTHING) for field in fields
+        ],
+    )
+    return made
+
+
+#: Both: Python takes the short way only if neither is a function in Python.
+_AS_OF_OBJECT: Final = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
 
 
 def _explain(error: BaseException, _: type | None) -> str:
@@ -174,18 +323,25 @@ def project(body: Mapping[str, Any]) -> dict[str, str]:
     """
     params: dict[str, str] = {}
     for name, value in body.items():
-        if name == "sorting":
+        if value is True:
+            params[name] = "true"  # BooleanConverter takes no True
+        elif type(value) is str and value:
+            params[name] = value
+        elif name == "sorting":
             params |= _project_sorting(value)
         elif name == "processVariables":
             params[name] = _comma_list(name, [_project_condition(one) for one in value])
         elif isinstance(value, bool):
-            params[name] = "true" if value else "false"  # BooleanConverter takes no True
+            params[name] = "true" if value else "false"
         elif isinstance(value, list):
             params[name] = _comma_list(name, value)
         else:
             params[name] = _parameter(name, str(value))
+    text = "".join([*params, *params.values()])
+    if text.isascii() and 3 * len(text) + 2 * len(params) <= _LONGEST_QUERY:
+        return params  # short, even if each of its characters had to be escaped
     try:
-        length = len(urlencode(params))
+        length = len(_query(params))
     except UnicodeEncodeError:
         raise ValueError(f"half of an emoji cannot stand in a URL: {_POST}") from None
     if length > _LONGEST_QUERY:
@@ -249,6 +405,8 @@ def segment(name: str, value: object) -> str:
         raise ValueError(f"{name} must not be {checked!r}: the URL would mean something else")
     if checked in _SIBLINGS.get(name, ()):
         raise ValueError(f"{name} must not be {checked!r}: that is the path of another operation")
+    if checked.isascii() and checked.replace("-", "").isalnum():
+        return checked  # as it is, like most ids
     if _NOT_IN_IDS.search(checked):
         raise ValueError(f"{name} must have no slash and no control character: {checked!r}")
     return quote(checked, safe="")
@@ -261,7 +419,15 @@ def url(base: str, path: str, ids: Mapping[str, str], params: Mapping[str, str])
     """
     Give the whole URL of a request, its ids filled in and all of it encoded.
     """
-    filled = path.format_map({name: segment(name, value) for name, value in ids.items()})
+    if ids:
+        path = path.format_map({name: segment(name, value) for name, value in ids.items()})
+    return f"{base}{path}?{_query(params)}" if params else base + path
+
+
+def _query(params: Mapping[str, str]) -> str:
     # A bare "+" would be a space, and a date without its offset is refused.
-    query = urlencode(params)
-    return f"{base}{filled}?{query}" if query else base + filled
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in params.items()])
+
+
+def _quoted(text: str) -> str:
+    return text if text.isascii() and text.isalnum() else quote_plus(text)

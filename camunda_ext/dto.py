@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from camunda_ext import _check
+from camunda_ext._value import Value
 from camunda_ext.variables import Variables
 
 SortOrder = Literal["asc", "desc"]
@@ -83,8 +84,8 @@ def _scalar(name: str, value: object) -> None:
 # ---------------------------------------------------------------------------------- external tasks
 
 
-@attrs.frozen(kw_only=True)
-class ExternalTask:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ExternalTask(Value):
     """
     An external task as a query gives it (``ExternalTaskDto``).
     """
@@ -146,7 +147,7 @@ class ExternalTask:
     business_key: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class LockedExternalTask(ExternalTask):
     """
     An external task that a worker has just locked (``LockedExternalTaskDto``).
@@ -164,8 +165,8 @@ class LockedExternalTask(ExternalTask):
     extension_properties: Mapping[str, str | None] = attrs.field(factory=dict, hash=False)
 
 
-@attrs.frozen(kw_only=True)
-class CountResult:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CountResult(Value):
     """
     How many results a query has (``CountResultDto``).
     """
@@ -174,8 +175,8 @@ class CountResult:
     count: int
 
 
-@attrs.frozen(kw_only=True)
-class Version:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Version(Value):
     """
     What the engine says of itself.
     """
@@ -187,8 +188,8 @@ class Version:
 # -------------------------------------------------------------------------------- parts of queries
 
 
-@attrs.frozen
-class Sorting:
+@attrs.frozen(eq=False, repr=False)
+class Sorting(Value):
     """
     One criterion of sorting (``SortingDto``).
     """
@@ -209,8 +210,8 @@ class Sorting:
     )
 
 
-@attrs.frozen
-class VariableQueryParameter:
+@attrs.frozen(eq=False, repr=False)
+class VariableQueryParameter(Value):
     """
     A condition on a process variable (``VariableQueryParameterDto``).
     """
@@ -242,8 +243,8 @@ class VariableQueryParameter:
 # ----------------------------------------------------------------------------------- fetch and lock
 
 
-@attrs.frozen
-class Topic:
+@attrs.frozen(eq=False, repr=False)
+class Topic(Value):
     """
     What to fetch of one topic, and for how long to lock it (``FetchExternalTaskTopicDto``).
 
@@ -349,8 +350,8 @@ class Topic:
                 )
 
 
-@attrs.frozen(kw_only=True)
-class FetchExternalTasks:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class FetchExternalTasks(Value):
     """
     What a worker asks for (``FetchExternalTasksDto``).
     """
@@ -412,8 +413,8 @@ class FetchExternalTasks:
 # ------------------------------------------------------------------------------- commands on a task
 
 
-@attrs.frozen(kw_only=True)
-class CompleteExternalTask:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CompleteExternalTask(Value):
     """
     That a task is done (``CompleteExternalTaskDto``).
     """
@@ -430,8 +431,8 @@ class CompleteExternalTask:
     )
 
 
-@attrs.frozen(kw_only=True)
-class ExternalTaskFailure:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ExternalTaskFailure(Value):
     """
     That a task could not be done (``ExternalTaskFailureDto``).
     """
@@ -464,8 +465,8 @@ class ExternalTaskFailure:
     )
 
 
-@attrs.frozen(kw_only=True)
-class ExternalTaskBpmnError:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ExternalTaskBpmnError(Value):
     """
     That a task ended in a BPMN error (``ExternalTaskBpmnError``).
     """
@@ -483,8 +484,8 @@ class ExternalTaskBpmnError:
     variables: Variables | None = attrs.field(default=None, converter=_to_variables, hash=False)
 
 
-@attrs.frozen(kw_only=True)
-class LockExternalTask:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class LockExternalTask(Value):
     """
     That a worker wants the lock of a task (``LockExternalTaskDto``).
     """
@@ -498,8 +499,8 @@ class LockExternalTask:
     )
 
 
-@attrs.frozen(kw_only=True)
-class ExtendLockOnExternalTask:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ExtendLockOnExternalTask(Value):
     """
     That a worker needs a task for longer (``ExtendLockOnExternalTaskDto``).
     """
@@ -513,8 +514,8 @@ class ExtendLockOnExternalTask:
     )
 
 
-@attrs.frozen(kw_only=True)
-class Priority:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Priority(Value):
     """
     The priority that a task is to have (``PriorityDto``).
     """
@@ -523,8 +524,8 @@ class Priority:
     priority: int = attrs.field(validator=_valid(_check.integer))
 
 
-@attrs.frozen(kw_only=True)
-class Retries:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Retries(Value):
     """
     The retries that a task is to have (``RetriesDto``).
     """
@@ -536,8 +537,8 @@ class Retries:
 # ------------------------------------------------------------------------------ commands on many
 
 
-@attrs.frozen(kw_only=True)
-class SetRetriesForExternalTasks:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class SetRetriesForExternalTasks(Value):
     """
     The retries that many tasks are to have (``SetRetriesForExternalTasksDto``).
 
@@ -571,8 +572,8 @@ class SetRetriesForExternalTasks:
     )
 
 
-@attrs.frozen(kw_only=True)
-class SuspensionState:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class SuspensionState(Value):
     """
     Whether a batch is to rest (``SuspensionStateDto``).
     """
@@ -581,8 +582,8 @@ class SuspensionState:
     suspended: bool = attrs.field(validator=_valid(_check.flag))
 
 
-@attrs.frozen(kw_only=True)
-class Batch:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Batch(Value):
     """
     Work that the engine does in the background (``BatchDto``).
     """
@@ -630,7 +631,7 @@ class Batch:
     execution_start_time: datetime | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class BatchStatistics(Batch):
     """
     How far a batch is (``BatchStatisticsDto``).
@@ -649,8 +650,8 @@ class BatchStatistics(Batch):
 # ------------------------------------------------------------------------------------------ history
 
 
-@attrs.frozen(kw_only=True)
-class HistoricExternalTaskLog:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class HistoricExternalTaskLog(Value):
     """
     One event in the life of an external task (``HistoricExternalTaskLogDto``).
     """

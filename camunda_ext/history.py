@@ -34,7 +34,7 @@ class LogSortBy(str, Enum):
     TENANT_ID = "tenantId"
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(slots=False, init=False, eq=False, repr=False)
 class HistoricExternalTaskLogQuery(Query):
     """
     Which entries of the historic external task log; an entry must pass all filters.
@@ -69,56 +69,56 @@ class HistoricExternalTaskLogQuery(Query):
         """
         Only the entry of this id.
         """
-        return self._with(log_id=_check.text("log_id", log_id))
+        return self._with("_log_id", _check.text("log_id", log_id))
 
     def external_task_id(self, external_task_id: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about this task.
         """
-        return self._with(external_task_id=_check.text("external_task_id", external_task_id))
+        return self._with("_external_task_id", _check.text("external_task_id", external_task_id))
 
     def topic(self, topic_name: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about tasks of this topic.
         """
-        return self._with(topic_name=_check.text("topic_name", topic_name))
+        return self._with("_topic_name", _check.text("topic_name", topic_name))
 
     def worker_id(self, worker_id: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about tasks that this worker had locked.
         """
-        return self._with(worker_id=_check.text("worker_id", worker_id))
+        return self._with("_worker_id", _check.text("worker_id", worker_id))
 
     def error_message(self, error_message: str) -> HistoricExternalTaskLogQuery:
         """
         Only failures with exactly this message.
         """
-        return self._with(error_message=_check.text("error_message", error_message))
+        return self._with("_error_message", _check.text("error_message", error_message))
 
     def activity_id_in(self, *activity_ids: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about one of these service tasks, and about those of earlier calls.
         """
-        return self._adding("activity_id_in", activity_ids)
+        return self._adding("_activity_id_in", activity_ids)
 
     def activity_instance_id_in(self, *activity_instance_ids: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about one of these runs of a service task, and about those of earlier calls.
         """
-        return self._adding("activity_instance_id_in", activity_instance_ids)
+        return self._adding("_activity_instance_id_in", activity_instance_ids)
 
     def execution_id_in(self, *execution_ids: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about one of these executions, and about those of earlier calls.
         """
-        return self._adding("execution_id_in", execution_ids)
+        return self._adding("_execution_id_in", execution_ids)
 
     def process_instance_id(self, process_instance_id: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about this process instance.
         """
         return self._with(
-            process_instance_id=_check.text("process_instance_id", process_instance_id)
+            "_process_instance_id", _check.text("process_instance_id", process_instance_id)
         )
 
     def process_definition_id(self, process_definition_id: str) -> HistoricExternalTaskLogQuery:
@@ -126,7 +126,7 @@ class HistoricExternalTaskLogQuery(Query):
         Only entries about this deployed version of a process.
         """
         return self._with(
-            process_definition_id=_check.text("process_definition_id", process_definition_id)
+            "_process_definition_id", _check.text("process_definition_id", process_definition_id)
         )
 
     def process_definition_key(self, process_definition_key: str) -> HistoricExternalTaskLogQuery:
@@ -134,53 +134,53 @@ class HistoricExternalTaskLogQuery(Query):
         Only entries about this process, whatever its version.
         """
         return self._with(
-            process_definition_key=_check.text("process_definition_key", process_definition_key)
+            "_process_definition_key", _check.text("process_definition_key", process_definition_key)
         )
 
     def priority_higher_than_or_equals(self, priority: int) -> HistoricExternalTaskLogQuery:
         """
         Only entries about tasks of this priority or a higher one.
         """
-        return self._with(priority_higher_than_or_equals=_check.integer("priority", priority))
+        return self._with("_priority_higher_than_or_equals", _check.integer("priority", priority))
 
     def priority_lower_than_or_equals(self, priority: int) -> HistoricExternalTaskLogQuery:
         """
         Only entries about tasks of this priority or a lower one.
         """
-        return self._with(priority_lower_than_or_equals=_check.integer("priority", priority))
+        return self._with("_priority_lower_than_or_equals", _check.integer("priority", priority))
 
     def tenant_id_in(self, *tenant_ids: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries of one of these tenants, and of those of earlier calls.
         """
-        return self._adding("tenant_id_in", tenant_ids)
+        return self._adding("_tenant_id_in", tenant_ids)
 
     def without_tenant_id(self) -> HistoricExternalTaskLogQuery:
         """
         Only entries without a tenant.
         """
-        return self._with(without_tenant_id=True)
+        return self._with("_without_tenant_id", True)
 
     def creation_log(self) -> HistoricExternalTaskLogQuery:
         """
         Only entries that a task came to be.
         """
-        return self._with(creation_log=True)
+        return self._with("_creation_log", True)
 
     def failure_log(self) -> HistoricExternalTaskLogQuery:
         """
         Only entries that a worker reported a failure.
         """
-        return self._with(failure_log=True)
+        return self._with("_failure_log", True)
 
     def success_log(self) -> HistoricExternalTaskLogQuery:
         """
         Only entries that a task was completed.
         """
-        return self._with(success_log=True)
+        return self._with("_success_log", True)
 
     def deletion_log(self) -> HistoricExternalTaskLogQuery:
         """
         Only entries that a task was cancelled, by a BPMN error too.
         """
-        return self._with(deletion_log=True)
+        return self._with("_deletion_log", True)

@@ -7,7 +7,6 @@ engine version that knows it. Each has one method, written out so that completio
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum
@@ -59,7 +58,11 @@ def filter_field(*, since: str = OLDEST, **told: Any) -> Any:
     return attrs.field(init=False, default=None, metadata={"since": since, **told})
 
 
-@attrs.frozen(repr=False)
+_new: Final = object.__new__  # a query of six filters needs it seven times
+
+
+# An instance has the fields that are set, and lacks the others: each method copies them all.
+@attrs.frozen(slots=False, init=False, eq=False, repr=False)
 class Query:
     """
     What all queries have: they never change, and compile to a POST body or to GET parameters.
@@ -79,7 +82,8 @@ class Query:
         """
         The criteria of sorting, the primary one first.
         """
-        return self._sorting or ()
+        criteria: tuple[Sorting, ...] = self.__dict__.get("_sorting", ())
+        return criteria
 
     def sort_by(self: Q, criterion: str, order: SortOrder = "asc") -> Q:
         """
@@ -88,13 +92,15 @@ class Query:
         Without any, the engine sorts by id. It breaks no ties: add ``id`` last where order matters.
         """
         known = _check.choice("criterion", criterion, self._criteria)
-        return self._with(sorting=(*self.sorting, Sorting(known.value, order)))
+        return self._with("_sorting", (*self.sorting, Sorting(known.value, order)))
 
     def unsorted(self: Q) -> Q:
         """
         Forget all criteria of sorting.
         """
-        return self._with(sorting=None)
+        made = self._with("_sorting", None)
+        del made.__dict__["_sorting"]
+        return made
 
     def body(self) -> dict[str, Any]:
         """
@@ -163,27 +169,38 @@ class Query:
         )
         return f"{type(self).__name__}(){calls}"
 
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((type(self), frozenset(self.__dict__.items())))
+
     def _set_fields(self) -> Iterator[tuple[attrs.Attribute[Any], Any]]:
         for field in attrs.fields(type(self)):
-            value = getattr(self, field.name)
-            if value is not None:
-                yield field, value
+            if field.name in self.__dict__:
+                yield field, self.__dict__[field.name]
 
-    def _with(self: Q, **fields: Any) -> Q:
+    def _with(self: Q, name: str, value: object) -> Q:
         """
-        Give a query that differs in some fields.
+        Give a query that differs in one field.
         """
-        made = copy.copy(self)
-        for name, value in fields.items():
-            object.__setattr__(made, f"_{name}", value)
+        made = _new(type(self))
+        held = made.__dict__
+        held.update(self.__dict__)
+        held[name] = value
         return made
 
     def _adding(self: Q, name: str, values: tuple[object, ...]) -> Q:
         """
         Give a query with *values* added to those of a list filter.
         """
-        added = _check.some_texts(f"{name}()", values)
-        return self._with(**{name: (*(getattr(self, f"_{name}") or ()), *added)})
+        added: tuple[object, ...] = values
+        if not values or not {str}.issuperset(map(type, values)):
+            added = _check.some_texts(f"{name[1:]}()", values)
+        earlier = self.__dict__.get(name)
+        return self._with(name, (*earlier, *added) if earlier else added)
 
 
 def _method(field: attrs.Attribute[Any]) -> str:
@@ -230,7 +247,7 @@ def _arguments_of(name: str, field: attrs.Attribute[Any], value: Any) -> Iterato
         yield (field.metadata["read"](value) if "read" in field.metadata else value,)
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(slots=False, init=False, eq=False, repr=False)
 class ExternalTaskQuery(Query):
     """
     Which external tasks; a task must pass all filters.
@@ -276,171 +293,171 @@ class ExternalTaskQuery(Query):
         """
         Only the task of this id.
         """
-        return self._with(external_task_id=_check.text("external_task_id", external_task_id))
+        return self._with("_external_task_id", _check.text("external_task_id", external_task_id))
 
     def external_task_id_in(self, *external_task_ids: str) -> ExternalTaskQuery:
         """
         Only tasks of one of these ids, and of those of earlier calls. Since 7.13; 7.6 ignores it.
         """
-        return self._adding("external_task_id_in", external_task_ids)
+        return self._adding("_external_task_id_in", external_task_ids)
 
     def topic(self, topic_name: str) -> ExternalTaskQuery:
         """
         Only tasks of this topic.
         """
-        return self._with(topic_name=_check.text("topic_name", topic_name))
+        return self._with("_topic_name", _check.text("topic_name", topic_name))
 
     def worker_id(self, worker_id: str) -> ExternalTaskQuery:
         """
         Only tasks that this worker has locked last, though the lock may have expired.
         """
-        return self._with(worker_id=_check.text("worker_id", worker_id))
+        return self._with("_worker_id", _check.text("worker_id", worker_id))
 
     def locked(self) -> ExternalTaskQuery:
         """
         Only tasks whose lock has not expired.
         """
-        return self._with(locked=True)
+        return self._with("_locked", True)
 
     def not_locked(self) -> ExternalTaskQuery:
         """
         Only tasks that were never locked, or whose lock has expired.
         """
-        return self._with(not_locked=True)
+        return self._with("_not_locked", True)
 
     def with_retries_left(self) -> ExternalTaskQuery:
         """
         Only tasks with retries left, or without a failure yet.
         """
-        return self._with(with_retries_left=True)
+        return self._with("_with_retries_left", True)
 
     def no_retries_left(self) -> ExternalTaskQuery:
         """
         Only tasks with 0 retries; overrules `with_retries_left()`.
         """
-        return self._with(no_retries_left=True)
+        return self._with("_no_retries_left", True)
 
     def lock_expiration_after(self, moment: datetime) -> ExternalTaskQuery:
         """
         Only tasks whose lock expires, or has expired, after this moment (an aware datetime).
         """
-        return self._with(lock_expiration_after=_check.aware("moment", moment))
+        return self._with("_lock_expiration_after", _check.aware("moment", moment))
 
     def lock_expiration_before(self, moment: datetime) -> ExternalTaskQuery:
         """
         Only tasks whose lock expires, or has expired, before this moment (an aware datetime).
         """
-        return self._with(lock_expiration_before=_check.aware("moment", moment))
+        return self._with("_lock_expiration_before", _check.aware("moment", moment))
 
     def activity_id(self, activity_id: str) -> ExternalTaskQuery:
         """
         Only tasks of the service task with this id in the model.
         """
-        return self._with(activity_id=_check.text("activity_id", activity_id))
+        return self._with("_activity_id", _check.text("activity_id", activity_id))
 
     def activity_id_in(self, *activity_ids: str) -> ExternalTaskQuery:
         """
         Only tasks of one of these service tasks, and of those of earlier calls.
         """
-        return self._adding("activity_id_in", activity_ids)
+        return self._adding("_activity_id_in", activity_ids)
 
     def execution_id(self, execution_id: str) -> ExternalTaskQuery:
         """
         Only the task that this execution waits for.
         """
-        return self._with(execution_id=_check.text("execution_id", execution_id))
+        return self._with("_execution_id", _check.text("execution_id", execution_id))
 
     def process_instance_id(self, process_instance_id: str) -> ExternalTaskQuery:
         """
         Only tasks of this process instance.
         """
         checked = _check.text("process_instance_id", process_instance_id)
-        return self._with(process_instance_id=checked)
+        return self._with("_process_instance_id", checked)
 
     def process_instance_id_in(self, *process_instance_ids: str) -> ExternalTaskQuery:
         """
         Only tasks of one of these process instances, and of those of earlier calls. Since 7.13;
         7.6 ignores it.
         """
-        return self._adding("process_instance_id_in", process_instance_ids)
+        return self._adding("_process_instance_id_in", process_instance_ids)
 
     def process_definition_id(self, process_definition_id: str) -> ExternalTaskQuery:
         """
         Only tasks of this deployed version of a process.
         """
         checked = _check.text("process_definition_id", process_definition_id)
-        return self._with(process_definition_id=checked)
+        return self._with("_process_definition_id", checked)
 
     def process_definition_key(self, process_definition_key: str) -> ExternalTaskQuery:
         """
         Only tasks of this process, whatever its version. Since 7.24; older engines ignore it.
         """
         checked = _check.text("process_definition_key", process_definition_key)
-        return self._with(process_definition_key=checked)
+        return self._with("_process_definition_key", checked)
 
     def process_definition_key_in(self, *process_definition_keys: str) -> ExternalTaskQuery:
         """
         Only tasks of one of these processes, and of those of earlier calls. Since 7.24; older
         engines ignore it.
         """
-        return self._adding("process_definition_key_in", process_definition_keys)
+        return self._adding("_process_definition_key_in", process_definition_keys)
 
     def process_definition_name(self, process_definition_name: str) -> ExternalTaskQuery:
         """
         Only tasks of processes with this name. Since 7.24; older engines ignore it.
         """
         checked = _check.text("process_definition_name", process_definition_name)
-        return self._with(process_definition_name=checked)
+        return self._with("_process_definition_name", checked)
 
     def process_definition_name_like(self, pattern: str) -> ExternalTaskQuery:
         """
         Only tasks of processes with a name like this: ``%`` stands for any text, ``_`` for one
         character. Since 7.24; older engines ignore it.
         """
-        return self._with(process_definition_name_like=_check.text("pattern", pattern))
+        return self._with("_process_definition_name_like", _check.text("pattern", pattern))
 
     def tenant_id_in(self, *tenant_ids: str) -> ExternalTaskQuery:
         """
         Only tasks of one of these tenants, and of those of earlier calls; none without a tenant.
         """
-        return self._adding("tenant_id_in", tenant_ids)
+        return self._adding("_tenant_id_in", tenant_ids)
 
     def active(self) -> ExternalTaskQuery:
         """
         Only tasks that are not suspended.
         """
-        return self._with(active=True)
+        return self._with("_active", True)
 
     def suspended(self) -> ExternalTaskQuery:
         """
         Only tasks that are suspended; overrules `active()`.
         """
-        return self._with(suspended=True)
+        return self._with("_suspended", True)
 
     def priority_higher_than_or_equals(self, priority: int) -> ExternalTaskQuery:
         """
         Only tasks of this priority or a higher one.
         """
         checked = _check.integer("priority", priority)
-        return self._with(priority_higher_than_or_equals=checked)
+        return self._with("_priority_higher_than_or_equals", checked)
 
     def priority_lower_than_or_equals(self, priority: int) -> ExternalTaskQuery:
         """
         Only tasks of this priority or a lower one.
         """
-        return self._with(priority_lower_than_or_equals=_check.integer("priority", priority))
+        return self._with("_priority_lower_than_or_equals", _check.integer("priority", priority))
 
     def variable_names_ignore_case(self) -> ExternalTaskQuery:
         """
         Compare the names of variables without regard to case. Since 7.24.
         """
-        return self._with(variable_names_ignore_case=True)
+        return self._with("_variable_names_ignore_case", True)
 
     def variable_values_ignore_case(self) -> ExternalTaskQuery:
         """
         Compare text in variables without regard to case. Since 7.24.
         """
-        return self._with(variable_values_ignore_case=True)
+        return self._with("_variable_values_ignore_case", True)
 
     def process_variable(
         self, name: str, operator: Operator, value: str | float | bool | datetime | None
@@ -461,7 +478,9 @@ class ExternalTaskQuery(Query):
                 ``neq`` only. Text that the engine reads as a date is one, here too.
         """
         condition = VariableQueryParameter(name, operator, _date_or_same(operator, value))
-        return self._with(process_variables=(*(self._process_variables or ()), condition))
+        return self._with(
+            "_process_variables", (*self.__dict__.get("_process_variables", ()), condition)
+        )
 
 
 def _date_or_same(operator: str, value: Any) -> Any:

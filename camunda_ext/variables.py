@@ -12,17 +12,20 @@ import enum
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, Final, TypeVar, Union, get_args, get_origin
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin
 
 import attrs
-import cattrs
 
 from camunda_ext import _check, _json
 from camunda_ext._json import MODERN, DateFormat, aware_date
+from camunda_ext._value import Value
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    import cattrs
 
 T = TypeVar("T")
 
@@ -33,8 +36,8 @@ def _same(value: object) -> tuple[type, object]:
     return type(value), value
 
 
-@attrs.frozen(kw_only=True)
-class VariableValue:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class VariableValue(Value):
     """
     A variable as it is on the wire: value, type and what else is known of it.
     """
@@ -49,8 +52,8 @@ class VariableValue:
     value_info: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
 
 
-@attrs.frozen(kw_only=True)
-class File:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class File(Value):
     """
     A variable of type File as a query gives it: all but the contents.
 
@@ -176,6 +179,8 @@ def to_typed(name: str, value: Any) -> VariableValue:
             return make(what, value)
     if attrs.has(type(value)):
         return _json_value(what, value)
+    if isinstance(value, _known_by_their_text()):
+        return _string(what, str(value))
     raise TypeError(
         f"{what}: no variable type for {type(value).__name__}; pass a dict or list for Json, "
         "or one of the functions of camunda_ext.typed"
@@ -256,7 +261,7 @@ def _plain(what: str, value: Any) -> Any:
         return {_key(what, key): _plain(what, item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(what, item) for item in value]
-    if isinstance(value, (Decimal, UUID)):
+    if isinstance(value, _known_by_their_text()):
         return str(value)
     if isinstance(value, datetime):
         return _check.aware(f"a date in {what}", value).isoformat(timespec="milliseconds")
@@ -265,6 +270,14 @@ def _plain(what: str, value: Any) -> Any:
     if attrs.has(type(value)):
         return {name: _plain(what, item) for name, item in _fields(value).items()}
     raise TypeError(f"{what}: {type(value).__name__} has no form in JSON")
+
+
+@lru_cache(maxsize=1)
+def _known_by_their_text() -> tuple[type, ...]:
+    from decimal import Decimal  # only now: most programs need neither of the two modules
+    from uuid import UUID
+
+    return Decimal, UUID
 
 
 def _key(what: str, key: object) -> str:
@@ -301,7 +314,6 @@ _WRITERS: Final[tuple[tuple[type | tuple[type, ...], Callable[[str, Any], Variab
     ),
     (datetime, _date),
     (date, lambda what, value: _string(what, value.isoformat())),
-    ((Decimal, UUID), lambda what, value: _string(what, str(value))),
     ((Mapping, list, tuple), _json_value),
 )
 
@@ -372,11 +384,21 @@ class Variables(Mapping[str, Any]):
     A value is read when it is asked for, so that an odd one does not stand in the way of others.
     """
 
-    __slots__ = ("_dates", "_typed")
+    __slots__ = ("_dates", "_held")
 
     def __init__(self, typed: Mapping[str, VariableValue], dates: DateFormat = MODERN) -> None:
-        self._typed = dict(typed)
+        #: By name what came in JSON, until somebody asks for it.
+        self._held: dict[str, Any] = dict(typed)
         self._dates = dates
+
+    @classmethod
+    def from_json(cls, came: dict[str, Any], dates: DateFormat) -> Variables:
+        """
+        Give the variables that an answer holds; *came* is kept, not copied.
+        """
+        made = cls({}, dates)
+        made._held = came
+        return made
 
     @classmethod
     def of(cls, what: str, given: object) -> Variables:
@@ -388,7 +410,7 @@ class Variables(Mapping[str, Any]):
             ValueError: A name or a value is not one that the engine takes.
         """
         if isinstance(given, Variables):
-            given = given._typed
+            given = given._all_typed()
         if not isinstance(given, (Mapping, type)) and attrs.has(type(given)):
             given = _fields(given)
         if not isinstance(given, Mapping):
@@ -407,7 +429,13 @@ class Variables(Mapping[str, Any]):
         """
         Give the variable as it came, with its type and ``value_info``.
         """
-        return self._typed[name]
+        held = self._held[name]
+        if not isinstance(held, VariableValue):
+            held = self._held[name] = _from_json(held)
+        return held
+
+    def _all_typed(self) -> dict[str, VariableValue]:
+        return {name: self.typed(name) for name in self._held}
 
     def into(self, kind: type[T]) -> T:
         """
@@ -421,8 +449,10 @@ class Variables(Mapping[str, Any]):
 
             ValueError: A variable is missing, or is not what its field says; names the variable.
         """
+        import cattrs
+
         wanted = _field_names(kind)
-        values = {name: self[name] for name in self._typed if name in wanted}
+        values = {name: self[name] for name in self._held if name in wanted}
         try:
             return _structurer().structure(values, kind)
         except cattrs.BaseValidationError as error:
@@ -432,7 +462,7 @@ class Variables(Mapping[str, Any]):
             raise TypeError(f"{kind.__name__} has a field that nothing makes: {error}") from None
 
     def __getitem__(self, name: str) -> Any:
-        variable = self._typed[name]
+        variable = self.typed(name)
         try:
             return from_typed(variable, self._dates)
         except (ValueError, TypeError) as error:
@@ -441,17 +471,17 @@ class Variables(Mapping[str, Any]):
             ) from None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._typed)
+        return iter(self._held)
 
     def __len__(self) -> int:
-        return len(self._typed)
+        return len(self._held)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._typed
+        return name in self._held
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Variables):
-            return self._typed == other._typed
+            return self._all_typed() == other._all_typed()
         return super().__eq__(other)
 
     __hash__ = None  # type: ignore[assignment]  # a mapping, like dict
@@ -459,9 +489,20 @@ class Variables(Mapping[str, Any]):
     def __repr__(self) -> str:
         shown = ", ".join(
             f"{name!r}: {variable.value!r:.60} ({variable.type})"
-            for name, variable in self._typed.items()
+            for name, variable in self._all_typed().items()
         )
         return f"<Variables {{{shown}}}>"
+
+
+def _from_json(came: Any) -> VariableValue:
+    if not isinstance(came, dict):
+        return VariableValue(value=came)
+    info = came.get("valueInfo")
+    return VariableValue(
+        value=came.get("value"),
+        type=came.get("type"),
+        value_info=info if isinstance(info, dict) else {},
+    )
 
 
 # ----------------------------------------------------------------------- variables to user classes
@@ -472,13 +513,16 @@ def _structurer() -> cattrs.Converter:
     """
     Make the converter that builds users' classes: cattrs' own, but that it bends no value.
     """
+    import cattrs  # only now: to load it takes longer than all of this package
+
+    decimal, uuid = _known_by_their_text()
     converter = cattrs.Converter()
     for kind, accepted in _EXACT.items():
         converter.register_structure_hook(kind, _exactly(kind, accepted))
     converter.register_structure_hook(datetime, _as_datetime)
     converter.register_structure_hook(date, _as_date)
-    converter.register_structure_hook(Decimal, _as_decimal)
-    converter.register_structure_hook(UUID, lambda value, _: UUID(_need(value, str)))
+    converter.register_structure_hook(decimal, _as_decimal)
+    converter.register_structure_hook(uuid, lambda value, _: uuid(_need(value, str)))
     converter.register_structure_hook_func(
         lambda kind: _origin(kind) in _COLLECTIONS,
         lambda value, kind: _structure_items(converter, value, kind),
@@ -502,6 +546,8 @@ def _structure_items(converter: cattrs.Converter, value: Any, kind: Any) -> Any:
     """
     Give a collection of what an array in Json holds; cattrs would take a text for one as well.
     """
+    import cattrs
+
     items = _need(value, list, tuple)
     args = get_args(kind) or (Any,)
     if get_origin(kind) is tuple and args[-1] is not ...:
@@ -527,7 +573,7 @@ def _origin(kind: Any) -> Any:
 
 
 def _is_union_of_values(kind: Any) -> bool:
-    known = {*_EXACT, datetime, date, Decimal, UUID, NoneType}
+    known = {*_EXACT, datetime, date, *_known_by_their_text(), NoneType}
     return get_origin(kind) in (Union, UnionType) and known.issuperset(get_args(kind))
 
 
@@ -585,6 +631,8 @@ def _as_date(value: Any, _: Any) -> date:
 
 
 def _as_decimal(value: Any, _: Any) -> Decimal:
+    from decimal import Decimal
+
     try:
         return Decimal(str(_need(value, str, int, float)))
     except ArithmeticError:

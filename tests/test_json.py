@@ -4,6 +4,7 @@ Bytes to Python, strictly, and dates in every form that servers write.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,9 +23,9 @@ def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     Read with orjson and without.
     """
     if request.param == "orjson":
-        assert vars(_json)["_loads_fast"] is not None, "the extra for tests brings orjson"
+        assert _json.fast_reader() is not None, "the extra for tests brings orjson"
     else:
-        monkeypatch.setattr(_json, "_loads_fast", None)
+        monkeypatch.setattr(_json, "fast_reader", lambda: None)
     return str(request.param)
 
 
@@ -75,6 +76,47 @@ def test_what_is_not_json_is_refused(content: bytes) -> None:
         _json.loads(content)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 1025 + b"]" * 1025,
+        b'{"a":' * 1025 + b"1" + b"}" * 1025,
+        b"[[]," * 1025 + b"1" + b"]" * 1025,
+        b'{"}":' * 1025 + b"1" + b"}" * 1025,
+        b'["]\\"]\\\\",' * 1025 + b"1" + b"]" * 1025,
+        b"[" * 1025,
+    ],
+    ids=lambda content: repr(content[:20]),
+)
+def test_a_document_has_1024_levels_at_most(
+    content: bytes, reader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Brackets within texts do not count, and how deep this Python could follow does not matter.
+    """
+    monkeypatch.setattr(json, "loads", lambda *_, **__: pytest.fail("it was read"))
+
+    with pytest.raises(ValueError, match="JSON nested too deeply"):
+        _json.loads(content)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [[1]] * 3000,
+        [{"a": "["}] * 3000,
+        [{'"[': "]["}] * 3000,
+        ["[" * 3000, "{\\", '{\\"' * 3000],
+    ],
+    ids=["lists", "brackets in texts", "and in keys", "and escapes"],
+)
+def test_a_long_document_is_not_a_deep_one(value: object) -> None:
+    """
+    A page of thousands of objects is two levels deep.
+    """
+    assert _json.loads(json.dumps(value).encode()) == value
+
+
 @pytest.mark.parametrize("value", [float("nan"), [float("inf")]])
 def test_nan_is_not_written(value: Any) -> None:
     """
@@ -105,6 +147,12 @@ def test_what_is_written_is_ascii() -> None:
             "2026-11-22T00:15:30+0100",
             datetime(2026, 11, 22, 0, 15, 30, 0, timezone(timedelta(hours=1))),
         ),
+        (
+            "2026-11-22T00:15:30.250-0330",
+            datetime(2026, 11, 22, 0, 15, 30, 250000, timezone(-timedelta(hours=3, minutes=30))),
+        ),
+        ("2026-11-22T00:15:30.250-0000", datetime(2026, 11, 22, 0, 15, 30, 250000, UTC)),
+        ("2026-11-22T00:15:30,250+0000", datetime(2026, 11, 22, 0, 15, 30, 250000, UTC)),
         ("0001-01-01T00:00:00.000+0000", datetime(1, 1, 1, tzinfo=UTC)),
         ("33715-08-19T00:00:00.000+0000", datetime.max.replace(tzinfo=UTC)),
     ],
@@ -118,7 +166,28 @@ def test_dates_are_read_in_every_form(text: str, moment: datetime) -> None:
     assert (read, read.utcoffset()) == (moment, moment.utcoffset())
 
 
-@pytest.mark.parametrize("text", ["", "2026-11-22", "22.11.2026", "2026-13-01T00:00:00Z", "now"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-11-22",
+        "22.11.2026",
+        "2026-13-01T00:00:00Z",
+        "now",
+        # As long as most dates are, and some of them dates to Python.
+        "2026-11-22 13:14:15.000+0000",
+        "2026-W47-7T13:14:15.000+0000",
+        "2026-11-22T13:14:15.000+00.0",
+        "2026-11-22T13:14:15.000+00:0",
+        "2026-11-22T13:14:15.0000+000",
+        "2026-11-22T24:00:00.000+0000",
+        "2026-11-31T13:14:15.000+0000",
+        "2026-11-22T13:14:15.000+2400",
+        "0000-11-22T13:14:15.000+0000",
+        "2026-11-22T13:14:15.000+\u0660\u0660\u0660\u0660",
+        "2026-11-22T13:14:1\u0665.000+0000",
+    ],
+)
 def test_what_is_no_date_is_refused(text: str) -> None:
     """
     Nothing is guessed.

@@ -18,6 +18,7 @@ PACKAGE = Path(camunda_ext.__file__).parent
 #: Each file imports only from those above it; those of one wing know nothing of the other.
 ORDER = (
     "_version",
+    "_value",
     "_json",
     "errors",
     "_check",

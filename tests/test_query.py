@@ -256,6 +256,19 @@ def test_a_query_never_changes() -> None:
         base._topic_name = "b"  # type: ignore[misc]  # that is what is tried
 
 
+def test_a_query_survives_a_pickle_and_a_copy() -> None:
+    """
+    It can be handed to another process, and is no key of anything else.
+    """
+    query = Q().topic("invoice").activity_id_in("a", "b").sort_by("id")
+
+    for same in (pickle.loads(pickle.dumps(query)), copy.deepcopy(query)):  # noqa: S301
+        assert (same, hash(same), repr(same)) == (query, hash(query), repr(query))
+    assert query.unsorted() == Q().topic("invoice").activity_id_in("a", "b")
+    assert query.unsorted() != query
+    assert Q() != L()
+
+
 def test_lists_add_up_and_scalars_are_replaced() -> None:
     """
     A list filter that is called again gets more values, any other takes the last one.
@@ -332,7 +345,7 @@ def test_what_get_cannot_say_is_refused(query: Q, told: str) -> None:
             lambda: Q().lock_expiration_after(datetime.datetime(1582, 10, 10, tzinfo=UTC)),
             ValueError,
         ),
-        (lambda: Q(topic_name="x"), TypeError),
+        (lambda: Q(topic_name="x"), TypeError),  # type: ignore[call-arg]
         (lambda: Q().locked(False), TypeError),  # type: ignore[call-arg]
     ],
 )

@@ -437,6 +437,34 @@ def test_a_missing_variable_is_named() -> None:
         Variables.of("v", {}).into(dict)
 
 
+def test_variables_of_an_answer_are_like_those_that_were_made() -> None:
+    """
+    It cannot be seen that one is looked at only when somebody asks for it.
+    """
+    content = (
+        b'{"id": "t1", "variables": {"a": {"type": "Integer", "value": 5, "valueInfo": {}}, '
+        b'"b": {"type": "Long", "value": 6, "valueInfo": null}, "odd": 7}}'
+    )
+    made = Variables(
+        {
+            "a": VariableValue(type="Integer", value=5),
+            "b": VariableValue(type="Long", value=6),
+            "odd": VariableValue(value=7),
+        }
+    )
+    came = _wire.decode(content, LockedExternalTask).variables
+
+    assert came["b"] == 6
+    assert came.typed("a") is came.typed("a")
+    assert (came, repr(came), dict(came)) == (made, repr(made), {"a": 5, "b": 6, "odd": 7})
+    assert pickle.loads(pickle.dumps(came)) == made  # noqa: S301
+    assert _wire.encode(came) == {
+        "a": {"type": "Integer", "value": 5},
+        "b": {"type": "Long", "value": 6},
+        "odd": {"value": 7},
+    }
+
+
 def test_variables_are_a_mapping() -> None:
     """
     They can be compared, copied, counted and pickled like one.

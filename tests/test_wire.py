@@ -1,0 +1,209 @@
+"""
+Answers read at once and field by field, fields of requests, and URLs.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import attrs
+import pytest
+
+from camunda_ext import (
+    Batch,
+    CompleteExternalTask,
+    CountResult,
+    ExternalTask,
+    LockedExternalTask,
+    Sorting,
+    _wire,
+)
+
+UTC = timezone.utc
+ID = "id"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "told"),
+    [
+        (b'{"count": "1"}', CountResult, "expected int, not str '1' @ answer.count"),
+        (b'{"count": null}', CountResult, "missing @ answer.count"),
+        (b'{"id": 5}', ExternalTask, "expected str, not int 5 @ answer.id"),
+        (
+            b'{"id": "t1", "priority": true}',
+            ExternalTask,
+            "expected int, not bool True @ answer.priority",
+        ),
+        (
+            b'{"id": "t1", "lockExpirationTime": "yesterday"}',
+            ExternalTask,
+            "'yesterday' is not a date as servers since 7.8 write it @ answer.lock_expiration_time",
+        ),
+        (
+            b'{"id": "t1", "variables": []}',
+            LockedExternalTask,
+            "expected dict, not list [] @ answer.variables",
+        ),
+        (
+            b'{"id": 5, "priority": "1"}',
+            ExternalTask,
+            "expected str, not int 5 @ answer.id; expected int, not str '1' @ answer.priority",
+        ),
+        (b"[[]]", tuple[ExternalTask, ...], "expected dict, not list [] @ answer"),
+        (b"{}", tuple[ExternalTask, ...], "expected list, not dict {} @ answer"),
+        (b'["a", 1]', tuple[str, ...], "expected str, not int 1 @ answer"),
+    ],
+)
+def test_what_is_wrong_with_an_answer_is_named(content: bytes, kind: type[Any], told: str) -> None:
+    """
+    The error names the field and what stood there, however quickly other answers are read.
+    """
+    with pytest.raises(ValueError, match="JSON of the wrong shape") as caught:
+        _wire.decode(content, kind)
+
+    assert str(caught.value) == f"JSON of the wrong shape: {told}"
+
+
+def test_objects_of_one_page_may_differ_in_their_fields() -> None:
+    """
+    Null, missing and set fields are told apart object by object.
+    """
+    content = (
+        b'[{"id": "a", "priority": 1, "suspended": true, "topicName": "x"},'
+        b' {"id": "b", "priority": null, "suspended": null, "topicName": null},'
+        b' {"id": "c"},'
+        b' {"id": "d", "createTime": "2026-11-22T13:14:15.250+0000", "retries": 3}]'
+    )
+
+    assert _wire.decode(content, tuple[ExternalTask, ...]) == (
+        ExternalTask(id="a", priority=1, suspended=True, topic_name="x"),
+        ExternalTask(id="b"),
+        ExternalTask(id="c"),
+        ExternalTask(
+            id="d", create_time=datetime(2026, 11, 22, 13, 14, 15, 250000, UTC), retries=3
+        ),
+    )
+
+
+def test_what_is_read_is_of_its_class_and_frozen() -> None:
+    """
+    However an instance was made, it is as if made by its class.
+    """
+    (read,) = _wire.decode(b'[{"id": "a"}]', tuple[LockedExternalTask, ...])
+    made = LockedExternalTask(id="a")
+
+    assert type(read) is LockedExternalTask
+    assert (read, hash(read), repr(read)) == (made, hash(made), repr(made))
+    assert attrs.evolve(read, id="b") == LockedExternalTask(id="b")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(read, ID, "b")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        delattr(read, ID)
+
+
+def test_each_task_has_collections_of_its_own() -> None:
+    """
+    A default that can change is made anew for each object.
+    """
+    one, other = _wire.decode(b'[{"id": "a"}, {"id": "b"}]', tuple[LockedExternalTask, ...])
+
+    assert one.variables is not other.variables
+    assert one.extension_properties is not other.extension_properties
+
+
+@attrs.frozen
+class Short:
+    """
+    A class that checks its field, and has one that nobody gives it.
+    """
+
+    id: str = attrs.field(validator=attrs.validators.max_len(3))
+    length: int | None = attrs.field(init=False, default=None)
+
+
+@attrs.frozen
+class Checked:
+    """
+    A class with more in it than fields.
+    """
+
+    id: str = attrs.field(validator=attrs.validators.max_len(3))
+    part: CountResult | None = None
+    seen: list[str] = attrs.field(init=False, factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.seen.append(self.id)
+
+
+def test_any_attrs_class_is_read() -> None:
+    """
+    Validators run, and what has fields of other kinds is read as well.
+    """
+    made = Checked("abc", CountResult(count=3))
+
+    assert _wire.decode(b'{"id": "abc", "part": {"count": 3}}', Checked) == made
+    with pytest.raises(ValueError, match="JSON of the wrong shape"):
+        _wire.decode(b'{"id": "abcd", "part": {"count": 3}}', Checked)
+
+
+def test_what_a_validator_refuses_is_told() -> None:
+    """
+    What a class does not take is an answer of the wrong shape; a field that it makes is ignored.
+    """
+    assert _wire.decode(b'{"id": "abc", "length": 3}', Short) == Short("abc")
+    with pytest.raises(ValueError, match="Length of 'id' must be <= 3"):
+        _wire.decode(b'{"id": "abcd", "length": null}', Short)
+
+
+def test_values_print_as_they_are_made() -> None:
+    """
+    What is printed of a value can be read by its author.
+    """
+    assert repr(Sorting("createTime")) == (
+        "Sorting(sort_by='createTime', sort_order='asc', parameters=None)"
+    )
+    assert repr(CountResult(count=3)) == "CountResult(count=3)"
+
+
+def test_values_of_different_classes_differ() -> None:
+    """
+    A batch is not its statistics, and a task found is not a task locked.
+    """
+    assert ExternalTask(id="a") != LockedExternalTask(id="a")
+    assert ExternalTask(id="a") != Batch(id="a")
+    assert ExternalTask(id="a") != "a"
+
+
+def test_only_what_is_given_is_sent() -> None:
+    """
+    ``None`` is left out; a value that is null is not.
+    """
+    body = CompleteExternalTask(worker_id="w", local_variables={"a": None})
+
+    assert _wire.encode(body) == {
+        "workerId": "w",
+        "localVariables": {"a": {"value": None, "type": "Null"}},
+    }
+
+
+def test_a_url_is_encoded() -> None:
+    """
+    An id is one segment; a plus, a space and an umlaut in a parameter arrive as they are.
+    """
+    ids = {"task_id": "a:1 ü", "name": "aaaa-1"}
+    params = {"x": "1+1", "y": "a b", "z": "ü", "plain": "abc"}
+
+    assert _wire.url("http://h/engine-rest", "/a/{task_id}/b/{name}", ids, params) == (
+        "http://h/engine-rest/a/a%3A1%20%C3%BC/b/aaaa-1?x=1%2B1&y=a+b&z=%C3%BC&plain=abc"
+    )
+    assert _wire.url("http://h", "/version", {}, {}) == "http://h/version"
+
+
+@pytest.mark.parametrize("task_id", ["", ".", "..", "a/b", "a\\b", "\x00", "count", "a" * 256])
+def test_what_is_no_id_is_refused(task_id: str) -> None:
+    """
+    Nothing is sent to where another operation lives.
+    """
+    with pytest.raises(ValueError, match="task_id"):
+        _wire.url("http://h", "/external-task/{task_id}", {"task_id": task_id}, {})
