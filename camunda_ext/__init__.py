@@ -5,7 +5,10 @@ SDK for the External Task REST API of Camunda 7 and its living forks, Operaton a
 from logging import NullHandler as _NullHandler
 from logging import getLogger as _getLogger
 
+from camunda_ext._hooks import Ended, Hook, Outgoing
+from camunda_ext._oauth2 import OAuth2ClientCredentials
 from camunda_ext._request import Timeout
+from camunda_ext._retry import Failed, Retry, RetryPolicy
 from camunda_ext._version import __version__
 from camunda_ext.auth import Basic, Bearer
 from camunda_ext.client import ExternalTaskClient
@@ -67,6 +70,7 @@ __all__ = [
     "CompleteExternalTask",
     "Conflict",
     "CountResult",
+    "Ended",
     "EngineBusy",
     "EngineFailure",
     "ExtendLockOnExternalTask",
@@ -75,11 +79,13 @@ __all__ = [
     "ExternalTaskClient",
     "ExternalTaskFailure",
     "ExternalTaskQuery",
+    "Failed",
     "FetchExternalTasks",
     "File",
     "Forbidden",
     "HistoricExternalTaskLog",
     "HistoricExternalTaskLogQuery",
+    "Hook",
     "LockExternalTask",
     "LockLost",
     "LockedExternalTask",
@@ -89,12 +95,16 @@ __all__ = [
     "NotFound",
     "NotSent",
     "NotTheEngine",
+    "OAuth2ClientCredentials",
     "OutcomeUnknown",
+    "Outgoing",
     "Priority",
     "Problem",
     "Refused",
     "ResourceReport",
     "Retries",
+    "Retry",
+    "RetryPolicy",
     "SetRetriesForExternalTasks",
     "SortBy",
     "Sorting",

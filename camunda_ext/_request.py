@@ -10,10 +10,13 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from camunda_ext._retry import Rule, rule_of
+from camunda_ext._value import Value
+
 T = TypeVar("T")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Request(Generic[T]):
     """
     One operation with its arguments.
@@ -43,12 +46,17 @@ class Request(Generic[T]):
     #: The first engine version that has the operation.
     since: str = attrs.field(kw_only=True, default="7.5")
 
-    #: Of what changes the engine's state: what to do when nobody knows whether it did.
-    doubt: str | None = attrs.field(kw_only=True, default=None)
+    #: Whose lock it is about, where the body does not say it.
+    worker_id: str | None = attrs.field(kw_only=True, default=None)
+
+    #: How it is to be sent again.
+    rule: Rule = attrs.field(
+        kw_only=True, default=attrs.Factory(lambda self: rule_of(self.operation), takes_self=True)
+    )
 
 
-@attrs.frozen(kw_only=True)
-class Timeout:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Timeout(Value):
     """
     How long to wait, in seconds; ``None`` waits for ever.
 
@@ -61,7 +69,8 @@ class Timeout:
     #: For the next piece of the answer.
     read: float | None = 60.0
 
-    #: For the whole call; looked at with each piece, so that a call may last `read` longer.
+    #: For the whole call: all attempts, the waits between them, and all looks at the task. With a
+    #: `requests.Session` of your own, a call may last `read` longer.
     total: float | None = 120.0
 
     @classmethod
@@ -89,6 +98,8 @@ class Timeout:
         """
         Give the time-outs of a request that the engine may take *seconds* longer for.
         """
+        if not seconds:
+            return self
         return Timeout(
             connect=self.connect,
             read=None if self.read is None else self.read + seconds,
@@ -96,7 +107,7 @@ class Timeout:
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class HttpRequest:
     """
     A request as it goes to a transport; credentials are the transport's own business.
@@ -117,8 +128,11 @@ class HttpRequest:
     #: How long to wait.
     timeout: Timeout
 
+    #: When all must be over, by the monotonic clock; ``None`` for no such time.
+    deadline: float | None = None
 
-@attrs.frozen(kw_only=True)
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class HttpResponse:
     """
     An answer, whole.

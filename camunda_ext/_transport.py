@@ -4,16 +4,14 @@ The way to the network: one attempt, bytes in and bytes out, on `requests`.
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import ssl
 import threading
-import warnings
 import weakref
 import zlib
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
+from http.client import HTTPException
 from time import monotonic
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -23,27 +21,49 @@ import requests
 import urllib3
 from requests import Session as Session
 from requests.auth import AuthBase
-from requests.utils import get_environ_proxies
+from requests.utils import default_user_agent
+from urllib3 import HTTPHeaderDict
 
+from camunda_ext._reach import Reach, to_reach
 from camunda_ext._request import HttpRequest, HttpResponse
+from camunda_ext._retry import Came
+from camunda_ext._session import LeanSession, is_plain, prepare
 from camunda_ext._version import __version__
 from camunda_ext.auth import AuthFailed
 
 _PIECE: Final = 64 * 1024
+#: How many bytes an answer may have, unless a client says otherwise.
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
+#: What is left to wait, in seconds, when nothing is; none at all would mean not to wait in sockets.
+_SHORTEST: Final = 0.001
+#: For zlib: a stream with the head of gzip, of any window.
+_GZIP: Final = 31
 #: Tomcat closes a connection without a word when it has rested for 60 seconds.
 _LONGEST_REST: Final = 50.0
 
 
 class TransportFailure(Exception):
     """
-    No answer came.
+    No answer came, or not all of it.
     """
 
-    def __init__(self, reason: str, *, sent: bool, status: int | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        sent: bool = True,
+        again: bool = True,
+        how: Came = Came.NO_ANSWER,
+        status: int | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         #: Whether the request may have left.
         self.sent = sent
+        #: Whether it may go better the next time.
+        self.again = again
+        #: In which way no answer came.
+        self.how = how
         #: The status of an answer that did not come whole.
         self.status = status
 
@@ -62,18 +82,6 @@ class Transport(Protocol):
         """
 
 
-class _Session(requests.Session):
-    """
-    A session that takes a redirect for an answer, and does not even look where it leads.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """
-        Give no target: to say what comes next, requests would read the body and parse the target.
-        """
-        return None
-
-
 @attrs.define(eq=False)
 class RequestsTransport:
     """
@@ -83,9 +91,10 @@ class RequestsTransport:
     _auth: AuthBase | None = attrs.field(repr=False)
     _headers: Mapping[str, str] = attrs.field(repr=False)
     _injected: requests.Session | None = None
-    _verify: bool | str = True
-    _cert: str | tuple[str, str] | None = attrs.field(default=None, repr=False)
-    _proxies: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    _reach: Reach | None = None
+    _max_answer: int = LARGEST_ANSWER
+    # The scheme and host of all URLs, as they are given and as they are sent.
+    _origin: tuple[str, str] = attrs.field(default=("", ""), init=False)
     _local: threading.local = attrs.field(factory=threading.local, init=False, repr=False)
     # By id, for all threads; without a lock, which a fork could leave locked in the child.
     _opened: weakref.WeakValueDictionary[int, requests.Session] = attrs.field(
@@ -99,8 +108,6 @@ class RequestsTransport:
         """
         if self._closed:
             raise RuntimeError("the client is closed")
-        timeout = request.timeout
-        deadline = None if timeout.total is None else monotonic() + timeout.total
         status: int | None = None
         try:
             with self._ask(request) as response:
@@ -110,14 +117,23 @@ class RequestsTransport:
                     response.connection.close()
                 return HttpResponse(
                     status=status,
-                    headers={name.lower(): value for name, value in response.headers.items()},
-                    content=self._read(response, deadline),
+                    headers=_lower(response.headers),
+                    content=self._read(response, request.deadline),
                 )
         except AuthFailed as error:
-            failure = TransportFailure(str(error), sent=False)
+            failure = TransportFailure(str(error), sent=False, again=error.passes)
+        except _TooLarge as error:
+            failure = TransportFailure(str(error), how=Came.TOO_LARGE, status=status)
         except _FAILURES as error:
-            sent = status is not None or self._was_sent(error, request.url)
-            failure = TransportFailure(_reason(error), sent=sent, status=status)
+            failure = TransportFailure(
+                _reason(error),
+                sent=status is not None or self._was_sent(error, request.url),
+                how=Came.TIMED_OUT if _is_timeout(error) else Came.NO_ANSWER,
+                status=status,
+            )
+        except KeyboardInterrupt as interrupt:
+            # Its traceback would show the request to whoever looks at local variables.
+            raise interrupt.with_traceback(None) from None
         # Raised out here, so that the failure has no context: that one would hold the request.
         raise failure
 
@@ -132,37 +148,62 @@ class RequestsTransport:
                 session.close()
 
     def _ask(self, request: HttpRequest) -> requests.Response:
-        timeout = request.timeout
-        connect, read = (
-            min(filter(None, (one, timeout.total)), default=None)
-            for one in (timeout.connect, timeout.read)
+        waits = _within(request)
+        session = self._session()
+        headers = {**self._headers, **request.headers}
+        if not isinstance(session, LeanSession) and not is_plain(session):
+            return session.request(
+                request.method,
+                request.url,
+                data=request.content,
+                headers=headers,
+                auth=self._auth,
+                timeout=waits,
+                allow_redirects=False,
+                stream=True,
+            )
+        prepared = prepare(
+            session, request.method, self._to_url(request.url), headers, request.content, self._auth
         )
-        return self._session().request(
-            request.method,
-            request.url,
-            data=request.content,
-            headers={**self._headers, **request.headers},
-            auth=self._auth,
-            timeout=(connect, read),
-            allow_redirects=False,
+        if isinstance(session, LeanSession):
+            session.adapter.deadline = request.deadline
+            return session.send(prepared, timeout=waits, stream=True)
+        return session.send(
+            prepared,
+            timeout=waits,
             stream=True,
+            allow_redirects=False,
+            proxies=session.proxies,
+            verify=session.verify,
+            cert=session.cert,
         )
+
+    def _to_url(self, url: str) -> str:
+        """
+        Give a URL with its host as requests writes it, such as one with an umlaut.
+        """
+        end = url.index("/", len("https://"))
+        if self._origin[0] != url[:end]:
+            prepared = requests.Request("GET", f"{url[:end]}/").prepare()
+            self._origin = url[:end], str(prepared.url).rstrip("/")
+        return self._origin[1] + url[end:]
 
     def _read(self, response: requests.Response, deadline: float | None) -> bytes:
         injected = self._injected is not None
         if (injected and response.is_redirect) or not hasattr(response.raw, "read1"):
             # Requests has read it, to say what comes next; or an adapter of the user's own will.
-            return response.content
-        content = b"".join(_pieces(response.raw, deadline, decode=injected))
+            content = response.content
+            if len(content) > self._max_answer:
+                raise _TooLarge(self._max_answer)
+            return content
         encoding = response.headers.get("Content-Encoding", "identity").lower()
+        decode = injected and encoding != "identity"
+        content = b"".join(_pieces(response.raw, deadline, self._max_answer, decode=decode))
         if injected or encoding == "identity":
             return content
         if encoding != "gzip":
             raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
-        try:
-            return gzip.decompress(content)  # urllib3 takes half a stream for a whole one
-        except (EOFError, OSError, zlib.error):
-            raise requests.exceptions.ContentDecodingError("broken gzip") from None
+        return _gunzip(content, self._max_answer)
 
     def _was_sent(self, error: Exception, url: str) -> bool:
         """
@@ -193,15 +234,13 @@ class RequestsTransport:
         return session
 
     def _open(self) -> requests.Session:
-        session = _Session()
-        # With it, a netrc entry replaces the credentials, and a CA bundle overrules `verify`.
-        session.trust_env = False
-        session.verify = self._verify
-        session.cert = self._cert
-        session.proxies = dict(self._proxies)
-        session.headers["Accept-Encoding"] = "gzip"
-        session.headers["User-Agent"] = (
-            f"camunda_ext/{__version__} {session.headers['User-Agent']!s}"
+        assert self._reach is not None  # noqa: S101  # for the sessions that are opened here
+        session = LeanSession(
+            self._reach,
+            headers={
+                "Accept-Encoding": "gzip",
+                "User-Agent": f"camunda_ext/{__version__} {default_user_agent()}",
+            },
         )
         self._opened[id(session)] = session
         return session
@@ -249,6 +288,7 @@ def to_transport(
     verify: bool | str,
     cert: str | tuple[str, str] | None,
     proxies: Mapping[str, str] | None,
+    max_answer: int = LARGEST_ANSWER,
 ) -> RequestsTransport:
     """
     Make the transport of a client for one engine, and warn of what would give secrets away.
@@ -259,28 +299,18 @@ def to_transport(
             raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
         if verify is not True or cert is not None or proxies is not None:
             raise ValueError("with session=, set verify, cert and proxies on the session itself")
-        return RequestsTransport(auth=auth, headers=headers, injected=session)
-    target = urlsplit(base_url)
-    loopback = _is_loopback(target.hostname or "")
-    if proxies is None:
-        proxies = {} if loopback else get_environ_proxies(base_url)
-    if verify is True:
-        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    if isinstance(verify, str) and not os.path.exists(verify):
-        raise ValueError(f"verify: there is no CA bundle {verify!r}")
-    for path in (cert,) if isinstance(cert, str) else cert or ():
-        if not os.path.exists(path):
-            raise ValueError(f"cert: there is no file {path!r}")
-    if verify is False:
-        warnings.warn(
-            "verify=False: anybody on the way can read and change what is sent", stacklevel=3
+        return RequestsTransport(
+            auth=auth, headers=headers, injected=session, max_answer=max_answer
         )
-    if target.scheme == "http" and auth is not None and not loopback:
-        warnings.warn(
-            f"credentials go to {target.hostname} by plain http, for anybody on the way to read",
-            stacklevel=3,
-        )
-    return RequestsTransport(auth=auth, headers=headers, verify=verify, cert=cert, proxies=proxies)
+    reach = to_reach(
+        base_url,
+        verify=verify,
+        cert=cert,
+        proxies=proxies,
+        has_credentials=auth is not None,
+        stacklevel=3,
+    )
+    return RequestsTransport(auth=auth, headers=headers, reach=reach, max_answer=max_answer)
 
 
 def _to_headers(given: Mapping[str, str]) -> dict[str, str]:
@@ -303,32 +333,80 @@ def _to_headers(given: Mapping[str, str]) -> dict[str, str]:
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def _retries(session: requests.Session, url: str) -> bool:
     retries = getattr(session.get_adapter(url), "max_retries", None)
     return getattr(retries, "total", None) != 0
 
 
-def _pieces(raw: Any, deadline: float | None, *, decode: bool) -> Iterator[bytes]:
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    # A header that came twice is one with both values.
+    pairs = headers.itermerged() if isinstance(headers, HTTPHeaderDict) else headers.items()
+    return {name.lower(): value for name, value in pairs}
+
+
+def _within(request: HttpRequest) -> tuple[float | None, float | None]:
+    """
+    Give how long to wait for a connection and for a piece of the answer, before all must be over.
+    """
+    connect, read = request.timeout.connect, request.timeout.read
+    if request.deadline is None:
+        return connect, read
+    left = max(request.deadline - monotonic(), _SHORTEST)
+    return (
+        left if connect is None else min(connect, left),
+        left if read is None else min(read, left),
+    )
+
+
+class _TooLarge(requests.RequestException):
+    """
+    More came than an answer may have.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the answer has more than {most} bytes: see max_answer=")
+
+
+def _pieces(raw: Any, deadline: float | None, most: int, *, decode: bool) -> Iterator[bytes]:
     """
     Read the body in what comes at a time: the read time-out alone does not end a drip.
     """
+    got = 0
     while piece := raw.read1(_PIECE, decode_content=decode):
+        got += len(piece)
+        if got > most:
+            raise _TooLarge(most)
         yield piece
+        if not decode and raw.length_remaining == 0:
+            return
         if deadline is not None and monotonic() > deadline:
             raise requests.ReadTimeout("the answer took longer than the whole call may take")
+
+
+def _gunzip(content: bytes, most: int) -> bytes:
+    """
+    Unpack a body: a small one may hold a thousand times its size.
+    """
+    unpacked = b""
+    while content:
+        member = zlib.decompressobj(wbits=_GZIP)
+        try:
+            unpacked += member.decompress(content, most + 1 - len(unpacked))
+        except zlib.error:
+            raise requests.exceptions.ContentDecodingError("broken gzip") from None
+        if len(unpacked) > most:
+            raise _TooLarge(most)
+        if not member.eof:  # urllib3 takes half a stream for a whole one
+            raise requests.exceptions.ContentDecodingError("broken gzip")
+        content = member.unused_data
+    return unpacked
 
 
 #: What requests raises, or lets through from below.
 _FAILURES: Final = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
+    HTTPException,
     OSError,
     ValueError,
 )
@@ -353,6 +431,12 @@ _NOT_CONNECTED: Final = (
 _HANDSHAKE: Final = frozenset(
     {"HTTP_REQUEST", "NO_PROTOCOLS_AVAILABLE", "UNSUPPORTED_PROTOCOL", "WRONG_VERSION_NUMBER"}
 )
+
+
+def _is_timeout(error: Exception) -> bool:
+    # Within a body, requests wraps the time-out of urllib3 into something else.
+    timeouts = (requests.ReadTimeout, urllib3.exceptions.TimeoutError, TimeoutError)
+    return isinstance(error, timeouts) or isinstance(_innermost(error), timeouts)
 
 
 def _innermost(error: Any) -> Any:
@@ -380,7 +464,9 @@ def _reason(error: Exception) -> str:
         return f"{type(cause).__name__}: {str(cause).rpartition(': ')[2]}"
     if isinstance(cause, OSError) and cause.strerror:
         return f"{type(error).__name__}: {cause.strerror}"
-    return f"{type(error).__name__}: {_without_object(str(cause))}"
+    # How long it was waited for depends on what was left of the call.
+    told = _without_object(str(cause)).partition(" (read timeout=")[0]
+    return f"{type(error).__name__}: {told}"
 
 
 def _without_object(text: str) -> str:

@@ -26,6 +26,19 @@ class AuthFailed(Exception):
     An auth object raised something; its own words are left out, they may hold secrets.
     """
 
+    #: Whether it may go better the next time.
+    passes: bool = False
+
+
+class Explained(AuthFailed):
+    """
+    What an auth object of this package raises, in words that hold no secret.
+    """
+
+    def __init__(self, told: str, *, passes: bool) -> None:
+        super().__init__(told)
+        self.passes = passes
+
 
 class Secret:
     """
@@ -60,7 +73,7 @@ class Basic(AuthBase):
             raise TypeError("user and password must be str")
         if ":" in user:
             raise ValueError("the user's name must not have a colon: Basic auth parts there")
-        encoded = _utf8(f"{user}:{password}")
+        encoded = utf8(f"{user}:{password}")
         if encoded is None:
             raise ValueError("user and password must be text that UTF-8 has bytes for")
         encoded = base64.b64encode(encoded)
@@ -83,7 +96,7 @@ class Bearer(AuthBase):
         if callable(token):
             self._token: Secret | Callable[[], str] = token
         else:
-            self._token = Secret(_header_text(token))
+            self._token = Secret(header_text(token))
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         r.headers["Authorization"] = f"Bearer {self._current()}"
@@ -92,7 +105,7 @@ class Bearer(AuthBase):
     def _current(self) -> str:
         if isinstance(self._token, Secret):
             return self._token.reveal()
-        return _header_text(self._token())
+        return header_text(self._token())
 
     def __repr__(self) -> str:
         return "Bearer(***)"
@@ -109,13 +122,27 @@ class Guarded(AuthBase):
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         try:
             made = self._auth(r)
+        except Explained as error:
+            failed: AuthFailed = Explained(str(error), passes=error.passes)
         except Exception as error:  # noqa: BLE001  # it may be the user's own, and raise anything
-            problem = f"raised {type(error).__name__}"
+            failed = AuthFailed(f"the auth object raised {type(error).__name__}")
         else:
             if all(_is_line(value) for value in made.headers.values()):
                 return made
-            problem = "made a header with a line break, or another control character"
-        raise AuthFailed(f"the auth object {problem}")
+            failed = AuthFailed(
+                "the auth object made a header with a line break, or another control character"
+            )
+        raise failed
+
+    def renew(self) -> bool:
+        """
+        Tell whether a request that was refused is worth another try, with other credentials.
+        """
+        try:
+            renew = getattr(self._auth, "renew", None)
+            return callable(renew) and bool(renew())
+        except Exception:  # noqa: BLE001  # as above; what was refused then stays so
+            return False
 
 
 def to_auth(given: Any) -> AuthBase | None:
@@ -142,14 +169,20 @@ def _is_line(value: str | bytes) -> bool:
     return not any(character < " " or character == "\x7f" for character in text)
 
 
-def _utf8(text: str) -> bytes | None:
+def utf8(text: str) -> bytes | None:
+    """
+    Give the bytes of a secret; ``None`` if there are none.
+    """
     try:
         return text.encode()
     except UnicodeEncodeError:  # which would hold the text
         return None
 
 
-def _header_text(token: object) -> str:
+def header_text(token: object) -> str:
+    """
+    Give back a token that a header can hold.
+    """
     if not isinstance(token, str) or not token:
         raise TypeError("a token must be a str, and not empty")
     if not token.isascii() or not token.isprintable() or token != token.strip():

@@ -4,20 +4,22 @@ The client: one short method for each operation, and one way to the network.
 
 from __future__ import annotations
 
-import logging
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta, tzinfo
-from time import monotonic
+from time import monotonic, sleep
 from types import NoneType, TracebackType
 from typing import Any, Final, Literal, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
 from camunda_ext import _check, _pages, _wire, errors
-from camunda_ext._json import DateFormat, dumps
-from camunda_ext._request import HttpRequest, HttpResponse, Request, Timeout
-from camunda_ext._transport import Session, Transport, TransportFailure, to_base, to_transport
+from camunda_ext._hooks import Hook, Hooks
+from camunda_ext._json import DateFormat
+from camunda_ext._request import Request, Timeout
+from camunda_ext._retry import Retry, RetryPolicy, Rule, rule_of
+from camunda_ext._sending import Sender
+from camunda_ext._transport import LARGEST_ANSWER, Session, to_base, to_transport
 from camunda_ext.auth import Auth, to_auth
 from camunda_ext.dto import (
     Batch,
@@ -48,20 +50,6 @@ T = TypeVar("T")
 Q = TypeVar("Q", bound=Query)
 
 Via = Literal["POST", "GET"]
-
-_log: Final = logging.getLogger("camunda_ext")
-
-_LOOK_AT_TASK: Final = "It may have happened: look whether the task is gone, or as it should be."
-_LOCKED_MAYBE: Final = (
-    "Tasks may be locked, now or until a long poll would have ended. List them with "
-    "ExternalTaskQuery().worker_id(...).locked(); unlock them, or let the locks expire."
-)
-_BATCH_MAYBE: Final = (
-    "There may be a batch: look for a new one of type set-external-task-retries in the engine "
-    "before you ask for another."
-)
-_BULK_MAYBE: Final = "All of it happened, or nothing: look at one of the tasks."
-_BATCH_LOOK: Final = "Look at the batch."
 
 
 class ExternalTaskClient:
@@ -100,6 +88,16 @@ class ExternalTaskClient:
             The zone of the server's clock, needed with a *date_format* without ``%z``: a `tzinfo`
             or a name such as ``"Europe/Berlin"``.
 
+        retry:
+            A `Retry`, or any `RetryPolicy`: how often and when to send again what is safe to send
+            again. `False` sends once.
+
+        max_answer: How many bytes an answer may have; more is an error.
+
+        hooks: Functions that are called before each attempt, see `Outgoing`, and after it.
+
+        log_bodies: Whether the log at level DEBUG shows bodies; they may hold personal data.
+
     Raises:
         TypeError, ValueError: An argument cannot be meant as it is; nothing has been sent.
     """
@@ -118,24 +116,37 @@ class ExternalTaskClient:
         headers: Mapping[str, str] | None = None,
         date_format: str | None = None,
         date_zone: tzinfo | str | None = None,
+        retry: RetryPolicy | bool = True,
+        max_answer: int = LARGEST_ANSWER,
+        hooks: Iterable[Hook] = (),
+        log_bodies: bool = False,
     ) -> None:
-        self._base = to_base(base_url)
+        base = to_base(base_url)
         if engine is not None:
-            self._base += f"/engine/{_wire.segment('engine', engine)}"
-        self._timeout = Timeout.of(timeout)
-        self._dates = DateFormat(date_format, _to_zone(date_zone))
-        self._honoured: set[str] = set()
+            base += f"/engine/{_wire.segment('engine', engine)}"
+        signs = to_auth(auth)
         transport = to_transport(
-            self._base,
-            auth=to_auth(auth),
+            base,
+            auth=signs,
             headers=headers or {},
             session=session,
             verify=verify,
             cert=cert,
             proxies=proxies,
+            max_answer=_check.integer("max_answer", max_answer, low=1),
         )
-        self._transport: Transport = transport
+        self._sender = Sender(
+            base=base,
+            transport=transport,
+            timeout=Timeout.of(timeout),
+            dates=DateFormat(date_format, _to_zone(date_zone)),
+            retry=_to_policy(retry),
+            renew=getattr(signs, "renew", None) or (lambda: False),
+            hooks=Hooks(hooks),
+            log_bodies=_check.flag("log_bodies", log_bodies),
+        )
         self._close = transport.close
+        self._honoured: set[str] = set()
 
     def close(self) -> None:
         """
@@ -155,7 +166,31 @@ class ExternalTaskClient:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<ExternalTaskClient {self._base}>"
+        return f"<ExternalTaskClient {self._sender.base}>"
+
+    def with_options(
+        self,
+        *,
+        timeout: Timeout | float | None = None,
+        retry: RetryPolicy | bool | None = None,
+    ) -> ExternalTaskClient:
+        """
+        Give a client that differs in some options, for a single call or for some.
+
+        Both use the same connections, and closing one closes both.
+
+        Args:
+            timeout: A `Timeout`, or a number of seconds for each whole call; ``None`` for the same.
+
+            retry: A policy, or `False` to send once; ``None`` for the same.
+        """
+        made = copy.copy(self)
+        made._sender = attrs.evolve(
+            self._sender,
+            timeout=self._sender.timeout if timeout is None else Timeout.of(timeout),
+            retry=self._sender.retry if retry is None else _to_policy(retry),
+        )
+        return made
 
     # ------------------------------------------------------------------------------------- queries
 
@@ -352,7 +387,6 @@ class ExternalTaskClient:
                 tuple[LockedExternalTask, ...],
                 body=body,
                 extra_time=(body.async_response_timeout or 0) / 1000,
-                doubt=_LOCKED_MAYBE,
             )
         )
 
@@ -535,14 +569,58 @@ class ExternalTaskClient:
             since="7.8",
         )
 
-    def unlock(self, task_id: str) -> None:
+    def unlock(self, task_id: str, *, worker_id: str | None = None) -> None:
         """
         Take the lock of a task away, whoever holds it: the engine does not ask.
 
+        Args:
+            worker_id:
+                Whose lock it is, as far as the caller knows. It is not sent: where no answer comes,
+                it tells whether the lock that is there then is still that one.
+
         Raises:
             TaskNotFound: There is no such task.
+
+            OutcomeUnknown: No answer came, and what the task shows does not tell.
         """
-        self._command("unlock", task_id, None)
+        if worker_id is not None:
+            _check.worker_id("worker_id", worker_id)
+        self._command("unlock", task_id, None, holder=worker_id)
+
+    def recover(
+        self,
+        worker_id: str,
+        *,
+        known: Iterable[str] = (),
+        async_response_timeout: int | timedelta = 0,
+    ) -> tuple[ExternalTask, ...]:
+        """
+        Give the tasks that are locked for a worker, but that it does not have.
+
+        That is what a `fetch_and_lock()` leaves whose answer was lost. Keep such a task and
+        complete it, unlock it, or let its lock expire. Its variables did not come along.
+
+        Nobody else may use the same worker id, or the tasks may be theirs.
+
+        Args:
+            known: Ids of the tasks that the worker has in hand.
+
+            async_response_timeout:
+                That of the lost fetch, in milliseconds, or a `timedelta`. A client that hung up is
+                not noticed: the engine goes on to wait for tasks, and locks the first that come. So
+                this looks once a second until there are some, or this time and a second are over.
+        """
+        _check.worker_id("worker_id", worker_id)
+        in_hand = set(_check.texts("known", known))
+        timeout = _check.milliseconds("async_response_timeout", async_response_timeout, low=0)
+        until = monotonic() + (timeout + 1000) / 1000 if timeout else monotonic()
+        query = ExternalTaskQuery().worker_id(worker_id).locked()
+        while True:
+            stranded = tuple(task for task in self.iterate(query) if task.id not in in_hand)
+            left = until - monotonic()
+            if stranded or left <= 0:
+                return stranded
+            sleep(min(1.0, left))
 
     def set_priority(self, task_id: str, priority: int) -> None:
         """
@@ -626,7 +704,7 @@ class ExternalTaskClient:
                 NoneType,
                 body=body,
                 since="7.8",
-                doubt=_BULK_MAYBE,
+                rule=_rule_of_bulk(body),
             )
         )
 
@@ -672,7 +750,6 @@ class ExternalTaskClient:
                 Batch,
                 body=body,
                 since="7.8",
-                doubt=_BATCH_MAYBE,
             )
         )
 
@@ -786,7 +863,6 @@ class ExternalTaskClient:
                 NoneType,
                 {"batch_id": batch_id},
                 body=SuspensionState(suspended=suspended),
-                doubt=_BATCH_LOOK,
             )
         )
 
@@ -807,7 +883,6 @@ class ExternalTaskClient:
                 NoneType,
                 {"batch_id": batch_id},
                 params=_wire.project({"cascade": _check.flag("cascade", cascade)}),
-                doubt=_BATCH_LOOK,
             )
         )
 
@@ -835,16 +910,13 @@ class ExternalTaskClient:
         since: str = OLDEST,
     ) -> T:
         _check.literal("via", via, Via)
-        body = _wire.encode(_to_query(query, kind), self._dates)
+        asked, params, body = _to_query(query, kind), page or {}, None
+        if via == "POST":
+            body = asked
+        else:
+            params = {**_wire.project(_wire.encode(asked, self._sender.dates)), **params}
         return self._send(
-            Request(
-                operation,
-                f"{via} {path}",
-                returns,
-                params={**(_wire.project(body) if via == "GET" else {}), **(page or {})},
-                body=body if via == "POST" else None,
-                since=since,
-            )
+            Request(operation, f"{via} {path}", returns, params=params, body=body, since=since)
         )
 
     def _command(
@@ -856,6 +928,7 @@ class ExternalTaskClient:
         method: str = "POST",
         path: str | None = None,
         since: str = OLDEST,
+        holder: str | None = None,
     ) -> None:
         self._send(
             Request(
@@ -865,7 +938,7 @@ class ExternalTaskClient:
                 {"task_id": task_id},
                 body=body,
                 since=since,
-                doubt=_LOOK_AT_TASK,
+                worker_id=holder,
             )
         )
 
@@ -926,98 +999,7 @@ class ExternalTaskClient:
         self._send(Request("count", "POST /external-task/count", CountResult, body=body))
 
     def _send(self, request: Request[T]) -> T:
-        """
-        Send a request and give what it returns: the one way to the network.
-        """
-        call, asked = self._to_http(request)
-        started = monotonic()
-        try:
-            response = self._transport.send(asked)
-            answer: T = _read(request.returns, response, self._dates)
-        except TransportFailure as failure:
-            error = (
-                errors.no_answer(call, failure.reason, failure.status)
-                if failure.sent
-                else errors.not_sent(call, failure.reason)
-            )
-        except _NotDue as problem:
-            error = errors.from_response(
-                call, response.status, response.content, reason=str(problem)
-            )
-        else:
-            _log.debug("%s: %s in %.3f s", call, response.status, monotonic() - started)
-            return answer
-        seconds = monotonic() - started
-        _log.debug("%s: %s in %.3f s", call, type(error).__name__, seconds)
-        error.attempts = (errors.Attempt(error=str(error), seconds=seconds),)
-        # Raised out here, so that it has no context: one would hold the request and its secrets.
-        raise error
-
-    def _to_http(self, request: Request[Any]) -> tuple[errors.Call, HttpRequest]:
-        method, path = request.endpoint.split(" ", 1)
-        url = _wire.url(self._base, path, request.ids, request.params)
-        headers = {"Accept": _ACCEPT.get(request.returns, "application/json")}
-        content = None
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
-            content = dumps(_wire.encode(request.body, self._dates)).encode("ascii")
-        named_tasks = getattr(request.body, "external_task_ids", None) or ()
-        call = errors.Call(
-            operation=request.operation,
-            method=method,
-            url=url,
-            task_ids=(*filter(None, [request.ids.get("task_id")]), *named_tasks),
-            since=request.since,
-            doubt=request.doubt,
-        )
-        return call, HttpRequest(
-            method=method,
-            url=url,
-            headers=headers,
-            content=content,
-            timeout=self._timeout.plus(request.extra_time),
-        )
-
-
-_ACCEPT: Final[Mapping[Any, str]] = {str: "text/plain, application/json", bytes: "*/*"}
-
-
-class _NotDue(Exception):
-    """
-    An answer is not the one that the operation gives; the text is empty if the status says it all.
-    """
-
-
-def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
-    """
-    Give what an answer says, if it is one that the operation gives: 200 alone proves nothing.
-    """
-    status, content = response.status, response.content
-    if not 200 <= status < 300:
-        raise _NotDue
-    if status == 204 and not content and returns in (NoneType, str):
-        return None
-    if status != 200 or returns is NoneType:
-        raise _NotDue(f"{204 if returns is NoneType else 200} was due")
-    kind = response.headers.get("content-type", "")
-    if not content and not {"content-length", "transfer-encoding"} & set(response.headers):
-        raise _NotDue("an empty answer that does not say that it is")  # its head was cut off
-    if returns is str:
-        if not kind.startswith("text/plain"):
-            raise _NotDue(f"text/plain was due, not {kind or 'nothing'}")
-        return content.decode("utf-8", "replace")
-    if returns is bytes:
-        if not kind.startswith("application/octet-stream") and (
-            "content-disposition" not in response.headers
-        ):
-            raise _NotDue(f"a file was due, not {kind or 'nothing'}")
-        return content
-    if not content or kind.startswith("text/html"):
-        raise _NotDue(f"JSON was due, not {'a page' if content else 'nothing'}")
-    try:
-        return _wire.decode(content, returns, dates)
-    except ValueError as error:
-        raise _NotDue(str(error)) from None
+        return self._sender.send(request)
 
 
 def _to_query(query: Q | None, kind: type[Q]) -> Q:
@@ -1028,9 +1010,29 @@ def _to_query(query: Q | None, kind: type[Q]) -> Q:
     return query
 
 
+def _to_policy(given: object) -> RetryPolicy:
+    if isinstance(given, bool):
+        return Retry() if given else Retry(attempts=1)
+    if not callable(getattr(given, "wait", None)):
+        raise TypeError(f"retry must be a Retry, another policy or False, not {given!r:.80}")
+    policy: RetryPolicy = given  # type: ignore[assignment]  # it waits, so it is one
+    return policy
+
+
+def _rule_of_bulk(body: SetRetriesForExternalTasks) -> Rule:
+    """
+    Give the rule for setting the retries of many: ids alone name the same tasks a second time.
+    """
+    others = attrs.evolve(body, retries=0, external_task_ids=None)
+    by_ids = others == SetRetriesForExternalTasks(retries=0)
+    return rule_of("set_retries_of" if by_ids else "set_retries_of by query")
+
+
 def _to_zone(given: tzinfo | str | None) -> tzinfo | None:
     if not isinstance(given, str):
         return given
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only now: few clients need zones
+
     try:
         return ZoneInfo(given)
     except (ZoneInfoNotFoundError, ValueError, OSError):

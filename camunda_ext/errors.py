@@ -25,17 +25,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from camunda_ext import _json
+from camunda_ext._value import Value
+
+E = TypeVar("E", bound="CamundaError")
 
 _LONGEST_TEXT: Final = 2048
 
 
-@attrs.frozen(kw_only=True)
-class Attempt:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Attempt(Value):
     """
     One try to get an answer.
     """
@@ -47,8 +50,8 @@ class Attempt:
     seconds: float
 
 
-@attrs.frozen(kw_only=True)
-class MissingAuthorization:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class MissingAuthorization(Value):
     """
     A permission that would have been enough.
     """
@@ -63,8 +66,8 @@ class MissingAuthorization:
     resource_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Problem:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Problem(Value):
     """
     One complaint about a deployed file.
     """
@@ -85,8 +88,8 @@ class Problem:
     element_ids: tuple[str, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
-class ResourceReport:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ResourceReport(Value):
     """
     All complaints about one deployed file.
     """
@@ -98,7 +101,7 @@ class ResourceReport:
     warnings: tuple[Problem, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Call:
     """
     What was asked: all that an error has to know about a request.
@@ -178,12 +181,18 @@ class CamundaError(Exception):
         self.hint = hint
         self.body = body
 
-    def __str__(self) -> str:
+    def in_short(self) -> str:
+        """
+        Give what was answered, on one line: status, message and type.
+        """
         said = [str(self.status)] if self.status is not None else []
         said += [printable(self.message)] if self.message else []
         said += [f"({printable(self.type)})"] if self.type else []
+        return " ".join(said)
+
+    def __str__(self) -> str:
         where = f"{self.method} {self.url}".strip()
-        told = ": ".join(filter(None, [self.operation, where, " ".join(said)]))
+        told = ": ".join(filter(None, [self.operation, where, self.in_short()]))
         return f"{told}. {self.hint}" if self.hint else told
 
 
@@ -285,8 +294,12 @@ class OutcomeUnknown(NoAnswer):
     No trustworthy answer came, and the engine may or may not have done it.
     """
 
+    #: The request as a command for a person to look at, whole and without credentials. Its body may
+    #: hold what must not be logged: the values of variables.
+    curl: str = ""
 
-@attrs.frozen
+
+@attrs.frozen(eq=False, repr=False)
 class _Row:
     """
     An error for the answers that fit all that is given.
@@ -298,12 +311,13 @@ class _Row:
     java_type: str | None = None
     code: int | None = None
     #: Searched in the message; a group ``id`` must be one of the tasks that were asked for.
-    message: re.Pattern[str] | None = None
+    message: str | None = None
     operation: str | None = None
 
     def fits(self, call: Call, status: int, said: _Said) -> bool:
         if self.message is not None:
-            found = self.message.search(said.message or "")
+            # Compiled when needed, and kept by `re`: an import compiles none.
+            found = re.search(self.message, said.message or "")
             if found is None or found.groupdict().get("id", None) not in (None, *call.task_ids):
                 return False
         return (
@@ -326,16 +340,14 @@ _ROWS: Final = (
         _GONE,
         404,
         "RestException",
-        message=re.compile(r"\AExternal task with id (?P<id>.*) does not exist\Z", re.DOTALL),
+        message=r"(?s)\AExternal task with id (?P<id>.*) does not exist\Z",
     ),
     _Row(
         TaskNotFound,
         _GONE + " Nothing was changed.",
         404,
         "InvalidRequestException",
-        message=re.compile(
-            r"\ACannot find external task with id (?P<id>.*): \w+ is null\Z", re.DOTALL
-        ),
+        message=r"(?s)\ACannot find external task with id (?P<id>.*): \w+ is null\Z",
     ),
     _Row(
         TaskNotFound,
@@ -343,9 +355,7 @@ _ROWS: Final = (
         500,
         "NullValueException",
         # GetExternalTaskErrorDetailsCmd.java:48 answers so, where every other command says 404.
-        message=re.compile(
-            r"\ANo external task found with id (?P<id>.*): \w+ is null\Z", re.DOTALL
-        ),
+        message=r"(?s)\ANo external task found with id (?P<id>.*): \w+ is null\Z",
         operation="error_details",
     ),
     _Row(
@@ -353,62 +363,60 @@ _ROWS: Final = (
         "A variable's type is unknown to the engine, or its value does not fit it.",
         400,
         # It quotes the value, which may hold the words of any other row.
-        message=re.compile(
-            r"\A(Cannot convert value|Unsupported value type|Must provide 'null' or)"
-        ),
+        message=r"\A(Cannot convert value|Unsupported value type|Must provide 'null' or)",
     ),
     _Row(
         LockLost,
         "Nobody holds the lock: fetch the task again, or lock it.",
         400,
-        message=re.compile(r"locked by worker 'null'\.?\Z"),
+        message=r"locked by worker 'null'\.?\Z",
     ),
     _Row(
         LockLost,
         "Drop the work: the result belongs to whoever holds the lock.",
         400,
         # The sentences around it differ between operations, versions and vendors.
-        message=re.compile(r"locked by worker '"),
+        message=r"locked by worker '",
     ),
     _Row(
         LockLost,
         "The lock has expired. Until another worker takes the task, complete may still work.",
         400,
-        message=re.compile(r"\ACannot extend a lock that expired"),
+        message=r"\ACannot extend a lock that expired",
     ),
     _Row(
         EngineBusy,
         "No engine of that name, see engine=; or it is starting: wait, then try again.",
         400,
         "InvalidRequestException",
-        message=re.compile(r"\ANo process engine available"),
+        message=r"\ANo process engine available",
     ),
     _Row(
         NotFound,
         "There is no engine of that name: look at engine=.",
         404,
         "InvalidRequestException",
-        message=re.compile(r"\AProcess engine .* not available", re.DOTALL),
+        message=r"(?s)\AProcess engine .* not available",
     ),
     _Row(NotFound, "It is finished, deleted, or never existed.", 404, "InvalidRequestException"),
     _Row(
         NotFound,
         "There is no such batch: it is finished, deleted, or never existed.",
         400,
-        message=re.compile(r"\AUnable to (suspend|activate|delete) batch with id "),
+        message=r"\AUnable to (suspend|activate|delete) batch with id ",
     ),
     _Row(
         BadRequest,
         "Only variables of type File and Bytes have contents to fetch.",
         400,
-        message=re.compile(r" is not a binary value\.\Z"),
+        message=r" is not a binary value\.\Z",
     ),
     _Row(
         NotFound,
         "There is no such process instance (any more).",
         500,
         # RuntimeServiceImpl.java fails on an unknown execution, where a variable is just missing.
-        message=re.compile(r": execution is null\Z"),
+        message=r": execution is null\Z",
         operation="variable_file",
     ),
     _Row(NotFound, "The engine lacks this operation: it came with {since}. Look at the URL.", 404),
@@ -417,25 +425,25 @@ _ROWS: Final = (
         BadRequest,
         "The process instance is suspended; the lock is kept. Activate it first.",
         400,
-        message=re.compile(r" is suspended\.\Z"),
+        message=r" is suspended\.\Z",
     ),
     _Row(
         BadRequest,
         "No task was selected, and nothing was changed.",
         400,
-        message=re.compile(r"\AexternalTaskIds is empty"),
+        message=r"\AexternalTaskIds is empty",
     ),
     _Row(
         BadRequest,
         "The engine limits the results of a query: ask for fewer at a time.",
         400,
-        message=re.compile(r"\A(An unbound number of results|Max results limit)"),
+        message=r"\A(An unbound number of results|Max results limit)",
     ),
     _Row(Conflict, _AGAIN, 500, "OptimisticLockingException"),
     _Row(Conflict, _AGAIN, 500, code=1),
     _Row(Conflict, _AGAIN, 500, code=10000),
-    _Row(EngineBusy, _WAIT, 500, message=re.compile(r"too many requests at the same time")),
-    _Row(EngineBusy, _WAIT, 500, message=re.compile(r"\ARequest rejected due to shutdown")),
+    _Row(EngineBusy, _WAIT, 500, message=r"too many requests at the same time"),
+    _Row(EngineBusy, _WAIT, 500, message=r"\ARequest rejected due to shutdown"),
     _Row(EngineBusy, _WAIT, 503),
     _Row(
         EngineFailure,
@@ -447,7 +455,7 @@ _ROWS: Final = (
         EngineFailure,
         _RACE,
         500,
-        message=re.compile(r"\ACannot find execution with id "),
+        message=r"\ACannot find execution with id ",
     ),
     _Row(
         EngineFailure,
@@ -470,7 +478,7 @@ _ANYBODYS: Final[Mapping[int, tuple[type[Refused], str]]] = {
 }
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Said:
     """
     The body of an engine's error.
@@ -506,6 +514,24 @@ def from_response(call: Call, status: int, content: bytes, reason: str = "") -> 
     return raised
 
 
+def retold(error: CamundaError, call: Call) -> CamundaError:
+    """
+    Give an error that one request met as what became of another.
+    """
+    return _error(type(error), call, error.message, hint=error.hint, **_as_answered(error))
+
+
+def doubted(error: CamundaError, call: Call) -> OutcomeUnknown:
+    """
+    Give an error of the engine as one that does not say whether it was done.
+    """
+    return _error(OutcomeUnknown, call, error.message, hint=call.doubt or "", **_as_answered(error))
+
+
+def _as_answered(error: CamundaError) -> dict[str, Any]:
+    return {name: getattr(error, name) for name in ("status", "type", "code", "body")}
+
+
 def not_sent(call: Call, reason: str) -> CamundaError:
     """
     Say that a request never left.
@@ -513,7 +539,7 @@ def not_sent(call: Call, reason: str) -> CamundaError:
     return _error(NotSent, call, reason, hint="Nothing happened: it can be sent again.")
 
 
-def no_answer(call: Call, reason: str, status: int | None = None) -> CamundaError:
+def no_answer(call: Call, reason: str, status: int | None = None) -> NoAnswer:
     """
     Say that a request may have left, and that no trustworthy answer came, or not all of one.
     """
@@ -531,11 +557,11 @@ def printable(text: str) -> str:
     )
 
 
-def _error(error: type[CamundaError], call: Call, message: str | None, **told: Any) -> CamundaError:
+def _error(error: type[E], call: Call, message: str | None, **told: Any) -> E:
     return error(message, operation=call.operation, method=call.method, url=call.url, **told)
 
 
-def _doubt(call: Call) -> tuple[type[CamundaError], str]:
+def _doubt(call: Call) -> tuple[type[NoAnswer], str]:
     if call.doubt is None:
         return NoAnswer, "Nothing was changed: ask again."
     return OutcomeUnknown, call.doubt

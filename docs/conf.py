@@ -22,7 +22,13 @@ author = "The camunda_ext authors"
 project_copyright = author
 version = release = __version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.doctest", "sphinx.ext.napoleon", "_filters"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.napoleon",
+    "_filters",
+    "_rules",
+]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"{project} {version}"

@@ -428,8 +428,8 @@ class Operation:
 
 _TASK: Final = "It may have happened: look whether the task is gone, or as it should be."
 _LOCKS: Final = (
-    "Tasks may be locked, now or until a long poll would have ended. List them with "
-    "ExternalTaskQuery().worker_id(...).locked(); unlock them, or let the locks expire."
+    "Tasks may be locked, now or until a long poll would have ended: recover(worker_id, known=...) "
+    "finds them. Unlock them, or let the locks expire."
 )
 _BATCH: Final = (
     "There may be a batch: look for a new one of type set-external-task-retries in the engine "
@@ -628,6 +628,13 @@ OPERATIONS: Final = (
 )
 
 
+def once(url: str, **options: Any) -> ExternalTaskClient:
+    """
+    Give a client that sends nothing again: what a single attempt does.
+    """
+    return ExternalTaskClient(url, retry=False, **options)
+
+
 def operation(name: str) -> Operation:
     """
     Give the first operation of a name.
@@ -641,7 +648,7 @@ def error_of(call: Callable[[ExternalTaskClient], object], *answers: Answer) -> 
     """
     with (
         Stub(*answers) as stub,
-        ExternalTaskClient(stub.url) as client,
+        once(stub.url) as client,
         pytest.raises(CamundaError) as caught,
     ):
         call(client)

@@ -27,9 +27,16 @@ ORDER = (
     "dto",
     "query",
     "history",
+    "_hooks",
+    "_retry",
     "_request",
+    "_reach",
     "auth",
+    "_session",
+    "_oauth2",
     "_transport",
+    "_doubt",
+    "_sending",
     "_pages",
     "client",
     "__init__",
@@ -82,7 +89,17 @@ TESTING = (
     "__init__",
 )
 WHAT_IS_SAID = {"_check", "variables", "_wire", "dto", "query", "history"}
-HOW_IT_TRAVELS = {"_request", "auth", "_transport", "_pages"}
+HOW_IT_TRAVELS = {
+    "_hooks",
+    "_retry",
+    "_request",
+    "_reach",
+    "auth",
+    "_oauth2",
+    "_session",
+    "_transport",
+    "_pages",
+}
 
 
 def imported_by(path: Path, package: str = "camunda_ext") -> set[str]:
@@ -182,7 +199,15 @@ def test_an_import_brings_no_optional_part_along() -> None:
     """
     The core imports what it needs, and orjson at most besides.
     """
-    heavy = ("click", "rich", "django", "flask", "pytest", "hypothesis", "camunda_ext.testing")
+    heavy = (
+        "click",
+        "rich",
+        "django",
+        "flask",
+        "pytest",
+        "hypothesis",
+        "camunda_ext.testing",
+    )
 
     assert (
         in_a_fresh_process(f"import camunda_ext\nprint({set(heavy)!r} & set(sys.modules))")

@@ -20,13 +20,13 @@ import pytest
 from camunda_ext import (
     BadRequest,
     BatchStatistics,
-    EngineFailure,
     ExternalTaskClient,
     ExternalTaskQuery,
     File,
     HistoricExternalTaskLogQuery,
     NotFound,
     NotTheEngine,
+    OutcomeUnknown,
     Topic,
     typed,
 )
@@ -196,8 +196,11 @@ def test_engines_fail_on_variables_in_a_bulk_command(live: Live) -> None:
         pytest.skip("an engine that ignores the filter is asked first, as above")
     task = live.task(variables={"v": {"value": 1, "type": "Integer"}})
     query = live.own.process_variable("v", "eq", 1)
-    with pytest.raises(EngineFailure):
+    with pytest.raises(OutcomeUnknown) as caught:
         live.client.set_retries_of(3, external_task_query=query)
+
+    # The engine says the same of a commit that failed.
+    assert caught.value.type == "ProcessEnginePersistenceException"
 
     assert live.client.get(task.id).retries is None
     live.client.set_retries_of(3, external_task_ids=[one.id for one in live.client.list(query)])
@@ -324,7 +327,7 @@ def look_at_dates(live: Live) -> None:
     live.client.complete(task.id, "w1", {"at": moment})
     typed_value = live.variables(task.process_instance_id)["at"]
     assert typed_value["type"] == "Date"
-    assert live.client._dates.parse(typed_value["value"]) == moment
+    assert live.client._sender.dates.parse(typed_value["value"]) == moment
 
 
 def test_a_long_poll_is_not_cut_off_by_the_read_timeout(live: Live) -> None:

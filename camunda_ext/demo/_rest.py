@@ -120,7 +120,7 @@ class Rest:
                 method, call.url, timeout=_TIMEOUT, allow_redirects=False, **sent
             )
         except requests.RequestException as error:
-            failure = errors.no_answer(call, type(error).__name__)
+            failure: errors.CamundaError = errors.no_answer(call, type(error).__name__)
         else:
             if response.status_code == 204:
                 return None

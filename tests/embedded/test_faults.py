@@ -48,8 +48,8 @@ def client(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Client]:
 
         def make(**options: Any) -> ExternalTaskClient:
             if request.param == "in process":
-                return stack.enter_context(engine.client(**options))
-            return stack.enter_context(ExternalTaskClient(engine.url, **options))
+                return stack.enter_context(engine.client(retry=False, **options))
+            return stack.enter_context(ExternalTaskClient(engine.url, retry=False, **options))
 
         yield make
 
@@ -98,13 +98,13 @@ def test_what_the_client_raises(engine: Engine, fault: Fault, door: str) -> None
     And only when the answer is lost, or late, has anything been done.
     """
     task_id = engine.create_task("a")
-    quick = engine.client()
+    quick = engine.client(retry=False)
     quick.lock(task_id, "kim", 60_000)
     with ExitStack() as stack:
         over_http = door == "over HTTP"
         patient = 0.05 if fault is Fault.SLOW else 60
-        made = ExternalTaskClient(engine.url, timeout=patient) if over_http else None
-        client = stack.enter_context(made or engine.client(timeout=patient))
+        made = ExternalTaskClient(engine.url, timeout=patient, retry=False) if over_http else None
+        client = stack.enter_context(made or engine.client(timeout=patient, retry=False))
         engine.faults.add(fault, operation="count", times=1, seconds=60)
         engine.faults.add(fault, operation="complete", times=1, seconds=60)
 
@@ -166,7 +166,7 @@ def test_late_answer_ends_with_the_engine() -> None:
     """
     engine = Engine()
     engine.faults.add(Fault.SLOW, seconds=10_000)
-    client = engine.client()
+    client = engine.client(retry=False)
     engine.faults.close()
 
     assert met(client.count) == (NoAnswer, None)
@@ -311,7 +311,10 @@ def test_faults_are_of_one_engine(engine: Engine) -> None:
     engine.faults.add(Fault.UNAVAILABLE)
 
     with Engine() as other:
-        assert (met(engine.client().count), met(other.client().count)) == (_BUSY, None)
+        assert (met(engine.client(retry=False).count), met(other.client(retry=False).count)) == (
+            _BUSY,
+            None,
+        )
 
 
 def test_what_no_operation_is_meets_no_fault(engine: Engine) -> None:
@@ -353,7 +356,7 @@ def test_wrong_plans_are_refused(
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         engine.faults.add(fault, **options)
 
-    assert met(engine.client().count) is None
+    assert met(engine.client(retry=False).count) is None
 
 
 def test_unknown_operation_is_refused_with_the_known_ones(engine: Engine) -> None:

@@ -1,0 +1,108 @@
+"""
+What a look at a task tells about a command whose outcome is in doubt: pure functions.
+
+The engine keeps no log of requests, so what it shows of the task has to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, Final
+
+import attrs
+
+from camunda_ext._request import Request
+from camunda_ext.dto import ExternalTask, ExternalTaskFailure, HistoricExternalTaskLog
+
+#: The engine keeps so many UTF-16 units of an error message (ExternalTaskEntity.java).
+_MESSAGE_UNITS: Final = 666
+#: The header Date has whole seconds, and some databases round the ends of locks to such.
+_BLUR: Final = timedelta(seconds=2)
+
+
+class Shown(Enum):
+    """
+    What a look shows.
+    """
+
+    #: It is done.
+    DONE = "done"
+
+    #: It is not done: it can be sent again.
+    NOT_DONE = "not done"
+
+    #: The task is gone.
+    GONE = "gone"
+
+    #: Nobody can tell.
+    UNCLEAR = "unclear"
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Seen:
+    """
+    A task as the engine shows it.
+    """
+
+    #: The task.
+    task: ExternalTask
+
+    #: The engine's clock, from the answer's header; ``None`` if it did not say.
+    now: datetime | None
+
+    #: How long ago the command was sent first, in seconds.
+    since: float
+
+
+def shown(request: Request[Any], seen: Seen) -> Shown:
+    """
+    Tell from a look at a task that is there still whether an earlier attempt was done.
+    """
+    if request.operation == "unlock":
+        return _after_unlock(seen.task, request.worker_id)
+    if isinstance(request.body, ExternalTaskFailure):
+        return _after_failure(request.body, seen)
+    return Shown.NOT_DONE  # what ends a task has not ended this one
+
+
+def _after_unlock(task: ExternalTask, worker_id: str | None) -> Shown:
+    if task.worker_id is None:
+        return Shown.DONE
+    if worker_id is None:
+        return Shown.UNCLEAR  # the lock may be the old one, or a new one
+    return Shown.NOT_DONE if task.worker_id == worker_id else Shown.DONE
+
+
+def _after_failure(body: ExternalTaskFailure, seen: Seen) -> Shown:
+    task = seen.task
+    if (task.retries, task.error_message or None) != (body.retries, _kept(body.error_message)):
+        return Shown.NOT_DONE if task.worker_id == body.worker_id else Shown.UNCLEAR
+    # An earlier failure may have said the same. This one has set the end of the lock.
+    if seen.now is None or task.lock_expiration_time is None:
+        return Shown.UNCLEAR
+    timeout = timedelta(milliseconds=body.retry_timeout or 0)
+    earliest = seen.now - timedelta(seconds=seen.since) + timeout - _BLUR
+    latest = seen.now + timeout + _BLUR
+    return Shown.DONE if earliest <= task.lock_expiration_time <= latest else Shown.UNCLEAR
+
+
+def _kept(message: str | None) -> str | None:
+    """
+    Give what the engine keeps of an error message, cut within an emoji if need be.
+    """
+    units = (message or "").encode("utf-16-le", "surrogatepass")[: 2 * _MESSAGE_UNITS]
+    return units.decode("utf-16-le", "surrogatepass") or None
+
+
+def logged(entries: Sequence[HistoricExternalTaskLog], worker_id: str) -> Shown:
+    """
+    Tell from the history of a task that is gone whether a worker has completed it.
+    """
+    for entry in entries:
+        if entry.success_log:
+            return Shown.DONE if entry.worker_id == worker_id else Shown.NOT_DONE
+        if entry.deletion_log:
+            return Shown.NOT_DONE
+    return Shown.UNCLEAR  # no history is kept at this level, or it must not be read

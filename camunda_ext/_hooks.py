@@ -1,0 +1,108 @@
+"""
+Hooks: who wants to see each attempt, for metrics and traces.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+import attrs
+
+from camunda_ext._value import Value
+from camunda_ext.errors import CamundaError
+
+_log: Final = logging.getLogger("camunda_ext")
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Outgoing(Value):
+    """
+    An attempt that is about to be made.
+    """
+
+    #: Name of the client's method.
+    operation: str
+
+    #: The HTTP method.
+    method: str
+
+    #: The whole URL, without user and password.
+    url: str
+
+    #: The path below the engine with ``{name}`` where an id belongs; the same for all tasks.
+    template: str
+
+    #: Which attempt it is, from 1.
+    attempt: int
+
+    #: Headers to send besides; a hook may add some, such as ``traceparent``.
+    headers: dict[str, str] = attrs.field(factory=dict, eq=False)
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Ended(Value):
+    """
+    What came of an attempt.
+    """
+
+    #: The HTTP status; ``None`` if there was no answer.
+    status: int | None
+
+    #: What went wrong; ``None`` if nothing did, or if something else than an error of the engine or
+    #: the network ended it, such as Ctrl-C: then there is no status either.
+    error: CamundaError | None
+
+    #: How long it took, in seconds.
+    seconds: float
+
+
+class Hook(Protocol):
+    """
+    Is called before each attempt; what it gives, if anything, is called after it.
+    """
+
+    def __call__(self, outgoing: Outgoing, /) -> Callable[[Ended], None] | None: ...
+
+
+class Hooks:
+    """
+    The hooks of a client. What one of them raises is logged, once, and changes nothing.
+    """
+
+    def __init__(self, given: Iterable[Hook]) -> None:
+        self._hooks = tuple(given)
+        if not all(callable(hook) for hook in self._hooks):
+            raise TypeError("each of hooks must be callable")
+        self._told: set[Hook] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._hooks)
+
+    def before(self, outgoing: Outgoing) -> Callable[[Ended], None]:
+        """
+        Tell all hooks of an attempt, and give whom to tell of its end.
+        """
+        waiting: list[tuple[Hook, Callable[[Ended], None]]] = []
+        for hook in self._hooks:
+            try:
+                after = hook(outgoing)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the call goes on
+                self._tell(hook, error)
+            else:
+                waiting += [(hook, after)] if after is not None else []
+
+        def end(ended: Ended) -> None:
+            for hook, after in reversed(waiting):
+                try:
+                    after(ended)
+                except Exception as error:  # noqa: BLE001  # as above
+                    self._tell(hook, error)
+
+        return end
+
+    def _tell(self, hook: Hook, error: Exception) -> None:
+        if hook not in self._told:
+            self._told.add(hook)
+            _log.warning("hook %r raised; what it raises again is not logged", hook, exc_info=error)

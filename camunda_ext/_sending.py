@@ -1,0 +1,463 @@
+"""
+The way of one request: its attempts, the waits between them, and the look before it is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from time import monotonic, sleep
+from types import NoneType
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from camunda_ext import _doubt, _wire, errors
+from camunda_ext._doubt import Shown
+from camunda_ext._hooks import Ended, Hooks, Outgoing
+from camunda_ext._json import DateFormat, dumps
+from camunda_ext._request import HttpRequest, HttpResponse, Request, Timeout
+from camunda_ext._retry import Came, Failed, Next, Quota, RetryPolicy, came_of, retry_after
+from camunda_ext._transport import Transport, TransportFailure
+from camunda_ext.dto import ExternalTask, HistoricExternalTaskLog
+
+T = TypeVar("T")
+
+_log: Final = logging.getLogger("camunda_ext")
+
+_ACCEPT: Final[Mapping[Any, str]] = {str: "text/plain, application/json", bytes: "*/*"}
+#: Seconds between the first two looks at a task that the engine may still be at.
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 2.0
+#: How long to look, in seconds, where a call has no end of its own.
+_PATIENCE: Final = 30.0
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Sender:
+    """
+    Sends requests to one engine, each as often as it is safe and of use.
+    """
+
+    #: The engine's URL, which all paths follow.
+    base: str
+
+    #: The way to the network.
+    transport: Transport
+
+    #: How long to wait, unless a request needs longer.
+    timeout: Timeout
+
+    #: How the engine writes dates.
+    dates: DateFormat
+
+    #: How often and when to send again.
+    retry: RetryPolicy
+
+    #: Gets other credentials after some were refused; tells whether there are any.
+    renew: Callable[[], bool] = lambda: False
+
+    #: Who sees each attempt.
+    hooks: Hooks = attrs.field(factory=lambda: Hooks(()))
+
+    #: Whether bodies are logged, too.
+    log_bodies: bool = False
+
+    #: How many resends are left.
+    quota: Quota = attrs.field(factory=Quota)
+
+    def send(self, request: Request[T]) -> T:
+        """
+        Send a request and give what it returns: the one way to the network.
+        """
+        total = self.timeout.plus(request.extra_time).total
+        deadline = None if total is None else monotonic() + total
+        answer: T = _Exchange(self, request, deadline).run().answer
+        return answer
+
+
+@attrs.define(eq=False, repr=False)
+class _Result:
+    """
+    What came of an attempt.
+    """
+
+    #: What the answer says.
+    answer: Any = None
+
+    #: What went wrong instead.
+    error: errors.CamundaError | None = None
+
+    #: The answer itself, if there was one.
+    response: HttpResponse | None = None
+
+    #: In which way no answer came; ``None`` if none will.
+    how: Came | None = Came.NO_ANSWER
+
+
+class _Exchange:
+    """
+    All that is done for one request.
+    """
+
+    def __init__(self, sender: Sender, request: Request[Any], deadline: float | None) -> None:
+        self._sender = sender
+        self._request = request
+        self._deadline = deadline
+        self._began = monotonic()
+        self._call, self._asked = _to_http(sender, request, deadline)
+        self._attempts: list[errors.Attempt] = []
+        #: The last attempt that may have been done though no answer said so.
+        self._doubt: errors.NoAnswer | None = None
+        #: Whether there was an attempt that the engine did not answer.
+        self._is_lost = False
+        self._renewed = False
+
+    def run(self) -> _Result:
+        """
+        Send, until it is done or there is an error to raise.
+        """
+        result = self._attempt()
+        while result.error is not None:
+            settled = self._again(result)
+            if settled is not None:
+                result = settled
+                break
+            result = self._attempt()
+        self._log_call(result)
+        if result.error is None:
+            self._sender.quota.give(self._sent_times(result) - 1)
+            return result
+        # Raised out here, so that it has no context: one would hold the request and its secrets.
+        raise result.error
+
+    def _sent_times(self, result: _Result) -> int:
+        # A look may have shown in the end that a failed attempt was done.
+        return len(self._attempts) + (result.response is not None and result.error is None)
+
+    def _again(self, result: _Result) -> _Result | None:
+        """
+        Wait for the next attempt; give what to return or to raise if there is to be none.
+        """
+        assert result.error is not None  # noqa: S101  # the only caller asked
+        error, came = result.error, came_of(result.error, result.how)
+        step = Next.STOP if came is None else self._request.rule.after[came]
+        wait: float | None = 0.0
+        if isinstance(error, errors.Unauthorized) and not self._renewed and self._sender.renew():
+            self._renewed, step = True, Next.AGAIN
+        elif step is not Next.STOP:
+            wait = self._wait(result)
+        if step is Next.STOP or wait is None:
+            if step is Next.LOOK and len(self._attempts) > 1:
+                return self._look(error, came, last=True)
+            return self._settled(error)
+        _log.warning(
+            "%s: attempt %d failed: %s: %s; %s in %.3f s",
+            self._call,
+            len(self._attempts),
+            type(error).__name__,
+            error.in_short(),
+            "looked at" if step is Next.LOOK else "sent again",
+            wait,
+        )
+        sleep(wait)
+        return self._look(error, came) if step is Next.LOOK else None
+
+    def _wait(self, result: _Result) -> float | None:
+        """
+        Give the seconds to wait; ``None`` if the policy, the time or the quota is at its end.
+        """
+        assert result.error is not None  # noqa: S101  # the only caller asked
+        headers = {} if result.response is None else result.response.headers
+        wait = self._sender.retry.wait(
+            Failed(
+                operation=self._request.operation,
+                attempt=len(self._attempts),
+                error=result.error,
+                retry_after=retry_after(headers, datetime.now(timezone.utc)),
+            )
+        )
+        if wait is None or not self._has_time(wait) or not self._sender.quota.take():
+            return None
+        return max(wait, 0.0)
+
+    def _has_time(self, seconds: float) -> bool:
+        return self._deadline is None or monotonic() + seconds < self._deadline
+
+    # ---------------------------------------------------------------------------- one attempt
+
+    def _attempt(self) -> _Result:
+        begun = monotonic()
+        asked, end = self._asked, None
+        if self._sender.hooks:
+            outgoing = self._outgoing()
+            end = self._sender.hooks.before(outgoing)
+            asked = attrs.evolve(asked, headers={**asked.headers, **outgoing.headers})
+        result = None
+        try:
+            result = self._sent(asked)
+        finally:
+            # Also if something else is raised, such as by Ctrl-C: a hook may have things to undo.
+            seconds = monotonic() - begun
+            if end is not None:
+                end(_ended(result, seconds))
+        if result.error is not None:
+            told = f"{type(result.error).__name__}: {result.error.in_short()}"
+            self._attempts.append(errors.Attempt(error=told, seconds=seconds))
+            if isinstance(result.error, errors.NoAnswer):
+                self._doubt, self._is_lost = result.error, True
+            elif self._call.doubt and came_of(result.error, result.how) is Came.DATABASE:
+                # What failed may have been the answer to the commit: the engine says no more.
+                self._doubt = errors.doubted(result.error, self._call)
+        return result
+
+    def _sent(self, asked: HttpRequest) -> _Result:
+        response = None
+        try:
+            response = self._sender.transport.send(asked)
+            answer = _read(self._request.returns, response, self._sender.dates)
+        except TransportFailure as failure:
+            if failure.sent:
+                error = errors.no_answer(self._call, failure.reason, failure.status)
+                return _Result(None, error, None, failure.how)
+            again = Came.NOT_SENT if failure.again else None
+            return _Result(None, errors.not_sent(self._call, failure.reason), None, again)
+        except _NotDue as problem:
+            assert response is not None  # noqa: S101  # there was one to read
+            told = errors.from_response(
+                self._call, response.status, response.content, reason=str(problem)
+            )
+            return _Result(None, told, response)
+        return _Result(answer, None, response)
+
+    def _outgoing(self) -> Outgoing:
+        return Outgoing(
+            operation=self._request.operation,
+            method=self._call.method,
+            url=self._call.url,
+            template=self._request.endpoint.partition(" ")[2],
+            attempt=len(self._attempts) + 1,
+        )
+
+    # --------------------------------------------------------------------------------- doubt
+
+    def _look(
+        self, error: errors.CamundaError, came: Came | None, *, last: bool = False
+    ) -> _Result | None:
+        """
+        Look at the task; give what to return or to raise, or ``None`` to send again.
+
+        Args:
+            last: Whether it is not to be sent again, whatever the look shows.
+        """
+        shown, gone = self._shown(patient=came is Came.TIMED_OUT)
+        if shown is Shown.NOT_DONE and came is Came.DATABASE and not self._is_lost:
+            self._doubt = None  # the engine has answered, so it is not at it any more
+        if shown is Shown.NOT_DONE and not last:
+            return None
+        if shown is Shown.DONE:
+            return _Result()
+        return self._settled(gone or error)
+
+    def _shown(self, *, patient: bool) -> tuple[Shown, errors.CamundaError | None]:
+        """
+        Tell what a look shows, and what the engine says of a task that is gone.
+
+        Args:
+            patient: Whether to wait for an engine that may still be at the command. Sent again, it
+                would go through the process behind the task a second time, beside the first.
+        """
+        until = monotonic() + _PATIENCE
+        if self._deadline is not None:
+            until = (monotonic() + self._deadline) / 2
+        pause = _FIRST_PAUSE
+        while True:
+            shown, gone = self._look_once()
+            if not patient or shown is not Shown.NOT_DONE or monotonic() + pause > until:
+                return shown, gone
+            sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _look_once(self) -> tuple[Shown, errors.CamundaError | None]:
+        endpoint = "GET /external-task/{task_id}"
+        asked = Request("get", endpoint, ExternalTask, self._request.ids)
+        try:
+            result = _Exchange(self._sender, asked, self._deadline).run()
+        except errors.TaskNotFound as error:
+            return Shown.GONE, errors.retold(error, self._call)
+        except errors.CamundaError:
+            return Shown.UNCLEAR, None
+        assert result.response is not None  # noqa: S101  # or there would be no task
+        seen = _doubt.Seen(
+            task=result.answer,
+            now=_date(result.response),
+            since=monotonic() - self._began,
+        )
+        return _doubt.shown(self._request, seen), None
+
+    def _settled(self, error: errors.CamundaError) -> _Result:
+        """
+        Give what is to be returned or raised in the end: an earlier attempt may have been done.
+        """
+        error.attempts = tuple(self._attempts)
+        if self._doubt is None or isinstance(error, self._request.rule.settles):
+            return _Result(None, error)
+        if isinstance(error, errors.TaskNotFound):
+            proven = self._proven()
+            if proven is Shown.DONE:
+                return _Result()
+            if proven is Shown.NOT_DONE:
+                return _Result(None, error)
+        self._doubt.attempts = error.attempts
+        if error.in_short() != self._doubt.in_short():
+            self._doubt.hint += f" In the end: {type(error).__name__}: {error.in_short()}."
+        if isinstance(self._doubt, errors.OutcomeUnknown):
+            self._doubt.curl = _curl(self._asked)
+        return _Result(None, self._doubt)
+
+    def _proven(self) -> Shown:
+        """
+        Tell from the history whether a task that is gone was completed by this command.
+        """
+        worker_id = getattr(self._request.body, "worker_id", None)
+        if self._request.operation != "complete" or worker_id is None:
+            return Shown.UNCLEAR
+        asked = Request(
+            "log_list",
+            "POST /history/external-task-log",
+            tuple[HistoricExternalTaskLog, ...],
+            params={"maxResults": "10"},
+            body={
+                "externalTaskId": self._request.ids["task_id"],
+                "sorting": [{"sortBy": "timestamp", "sortOrder": "desc"}],
+            },
+            since="7.7",
+        )
+        try:
+            entries = _Exchange(self._sender, asked, self._deadline).run().answer
+        except errors.CamundaError:
+            return Shown.UNCLEAR
+        return _doubt.logged(entries, worker_id)
+
+    # ----------------------------------------------------------------------------------- log
+
+    def _log_call(self, result: _Result) -> None:
+        if not _log.isEnabledFor(logging.DEBUG):
+            return
+        response, error = result.response, result.error
+        _log.debug(
+            "%s: %s in %.1f ms, attempts: %d%s",
+            self._call,
+            type(error).__name__ if error is not None else response.status if response else "done",
+            (monotonic() - self._began) * 1000,
+            self._sent_times(result),
+            self._bodies(response) if self._sender.log_bodies else "",
+        )
+
+    def _bodies(self, response: HttpResponse | None) -> str:
+        sent, got = (
+            errors.printable((content or b"").decode("utf-8", "replace"))
+            for content in (self._asked.content, response and response.content)
+        )
+        return f"; sent {sent or 'nothing'}, got {got or 'nothing'}"
+
+
+def _ended(result: _Result | None, seconds: float) -> Ended:
+    if result is None:
+        return Ended(status=None, error=None, seconds=seconds)
+    status = None if result.response is None else result.response.status
+    return Ended(status=status, error=result.error, seconds=seconds)
+
+
+def _to_http(
+    sender: Sender, request: Request[Any], deadline: float | None
+) -> tuple[errors.Call, HttpRequest]:
+    method, path = request.endpoint.split(" ", 1)
+    url = _wire.url(sender.base, path, request.ids, request.params)
+    headers = {"Accept": _ACCEPT.get(request.returns, "application/json")}
+    content = None
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+        content = dumps(_wire.encode(request.body, sender.dates)).encode("ascii")
+    named_tasks = getattr(request.body, "external_task_ids", None) or ()
+    task_id = request.ids.get("task_id")
+    call = errors.Call(
+        operation=request.operation,
+        method=method,
+        url=url,
+        task_ids=named_tasks if task_id is None else (task_id, *named_tasks),
+        since=request.since,
+        doubt=request.rule.doubt,
+    )
+    return call, HttpRequest(
+        method=method,
+        url=url,
+        headers=headers,
+        content=content,
+        timeout=sender.timeout.plus(request.extra_time),
+        deadline=deadline,
+    )
+
+
+def _curl(asked: HttpRequest) -> str:
+    """
+    Give a request as a command that a person can look at: without credentials, and the body whole.
+    """
+    import shlex  # only now: few calls end so
+
+    words = ["curl", "-X", asked.method, asked.url]
+    if asked.content is not None:
+        words += ["-H", "Content-Type: application/json"]
+        words += ["--data-raw", asked.content.decode("ascii")]
+    return shlex.join(words)
+
+
+def _date(response: HttpResponse) -> datetime | None:
+    """
+    Give the server's clock, in whole seconds.
+    """
+    try:
+        moment = parsedate_to_datetime(response.headers.get("date", ""))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+class _NotDue(Exception):
+    """
+    An answer is not the one that the operation gives; the text is empty if the status says it all.
+    """
+
+
+def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
+    """
+    Give what an answer says, if it is one that the operation gives: 200 alone proves nothing.
+    """
+    status, content = response.status, response.content
+    if not 200 <= status < 300:
+        raise _NotDue
+    if status == 204 and not content and returns in (NoneType, str):
+        return None
+    if status != 200 or returns is NoneType:
+        raise _NotDue(f"{204 if returns is NoneType else 200} was due")
+    kind = response.headers.get("content-type", "")
+    if not content and not {"content-length", "transfer-encoding"} & set(response.headers):
+        raise _NotDue("an empty answer that does not say that it is")  # its head was cut off
+    if returns is str:
+        if not kind.startswith("text/plain"):
+            raise _NotDue(f"text/plain was due, not {kind or 'nothing'}")
+        return content.decode("utf-8", "replace")
+    if returns is bytes:
+        if not kind.startswith("application/octet-stream") and (
+            "content-disposition" not in response.headers
+        ):
+            raise _NotDue(f"a file was due, not {kind or 'nothing'}")
+        return content
+    if not content or kind.startswith("text/html"):
+        raise _NotDue(f"JSON was due, not {'a page' if content else 'nothing'}")
+    try:
+        return _wire.decode(content, returns, dates)
+    except ValueError as error:
+        raise _NotDue(str(error)) from None

@@ -1,0 +1,241 @@
+"""
+What a look at a task tells about a command whose outcome is in doubt.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from types import NoneType
+from typing import Any, Final
+
+import attrs
+import pytest
+
+from camunda_ext import ExternalTask, HistoricExternalTaskLog
+from camunda_ext._doubt import Seen, Shown, logged, shown
+from camunda_ext._request import Request
+from camunda_ext.dto import CompleteExternalTask, ExternalTaskBpmnError, ExternalTaskFailure
+
+_NOW: Final = datetime(2026, 11, 22, 13, 0, 0, tzinfo=timezone.utc)
+_IDS: Final = {"task_id": "t1"}
+
+
+def _seen(*, now: datetime | None = _NOW, since: float = 0.0, **task: Any) -> Seen:
+    return Seen(task=ExternalTask(id="t1", **task), now=now, since=since)
+
+
+# ------------------------------------------------------------------------------------------- unlock
+
+
+@pytest.mark.parametrize(
+    ("holder", "known", "expected"),
+    [
+        (None, None, Shown.DONE),
+        (None, "w1", Shown.DONE),
+        ("w1", "w1", Shown.NOT_DONE),
+        ("w2", "w1", Shown.DONE),
+        ("w1", None, Shown.UNCLEAR),
+        ("W1", "w1", Shown.DONE),
+    ],
+)
+def test_who_holds_the_lock_tells_of_an_unlock(
+    holder: str | None, known: str | None, expected: Shown
+) -> None:
+    """
+    A lock of somebody else is a new one, and must stay.
+    """
+    request = Request(
+        "unlock", "POST /external-task/{task_id}/unlock", NoneType, _IDS, worker_id=known
+    )
+
+    assert shown(request, _seen(worker_id=holder)) is expected
+
+
+# ------------------------------------------------------------------------------------ what ends it
+
+
+@pytest.mark.parametrize("holder", [None, "w1", "w2"])
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("complete", CompleteExternalTask(worker_id="w1")),
+        ("bpmn_error", ExternalTaskBpmnError(worker_id="w1", error_code="E1")),
+    ],
+    ids=["complete", "bpmn_error"],
+)
+def test_a_task_that_is_there_was_not_ended(
+    operation: str, body: object, holder: str | None
+) -> None:
+    """
+    Whoever holds its lock: the engine itself says so, if it is not ours any more.
+    """
+    request = Request(
+        operation, f"POST /external-task/{{task_id}}/{operation}", NoneType, _IDS, body=body
+    )
+
+    assert shown(request, _seen(worker_id=holder)) is Shown.NOT_DONE
+
+
+# ------------------------------------------------------------------------------------------ failure
+
+_OURS: Final = ExternalTaskFailure(
+    worker_id="w1", retries=2, retry_timeout=60_000, error_message="no printer"
+)
+_DONE: Final[dict[str, Any]] = {
+    "worker_id": "w1",
+    "retries": 2,
+    "error_message": "no printer",
+    "lock_expiration_time": _NOW + timedelta(seconds=60),
+}
+
+
+def _after(body: ExternalTaskFailure, seen: Seen) -> Shown:
+    request = Request("failure", "POST /external-task/{task_id}/failure", NoneType, _IDS, body=body)
+    return shown(request, seen)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, Shown.DONE),
+        ({"retries": 3}, Shown.NOT_DONE),
+        ({"retries": None}, Shown.NOT_DONE),
+        ({"retries": 0}, Shown.NOT_DONE),
+        ({"error_message": None}, Shown.NOT_DONE),
+        ({"error_message": "no paper"}, Shown.NOT_DONE),
+        ({"error_message": "no printer "}, Shown.NOT_DONE),
+        ({"retries": None, "error_message": None, "lock_expiration_time": None}, Shown.NOT_DONE),
+        # Somebody else has it now: to fail it again would fail theirs.
+        ({"retries": 3, "worker_id": "w2"}, Shown.UNCLEAR),
+        ({"error_message": None, "worker_id": "w2"}, Shown.UNCLEAR),
+        ({"retries": 3, "worker_id": None}, Shown.UNCLEAR),
+        # An earlier failure said the same, and the task was fetched since.
+        ({"lock_expiration_time": None}, Shown.UNCLEAR),
+        ({"lock_expiration_time": _NOW + timedelta(seconds=300)}, Shown.UNCLEAR),
+        ({"lock_expiration_time": _NOW - timedelta(seconds=300)}, Shown.UNCLEAR),
+        # The lock's new end names this failure, whoever holds the lock.
+        ({"worker_id": "w2"}, Shown.DONE),
+    ],
+    ids=repr,
+)
+def test_retries_message_and_lock_tell_of_a_failure(
+    changed: dict[str, Any], expected: Shown
+) -> None:
+    """
+    All three must be as the command leaves them; one alone may be from before.
+    """
+    assert _after(_OURS, _seen(**{**_DONE, **changed})) is expected
+
+
+@pytest.mark.parametrize(
+    ("ends", "since", "expected"),
+    [
+        (60.0, 0.0, Shown.DONE),
+        (62.0, 0.0, Shown.DONE),
+        (62.001, 0.0, Shown.UNCLEAR),
+        (58.0, 0.0, Shown.DONE),
+        (57.999, 0.0, Shown.UNCLEAR),
+        (48.0, 10.0, Shown.DONE),
+        (47.999, 10.0, Shown.UNCLEAR),
+        (62.001, 10.0, Shown.UNCLEAR),
+    ],
+)
+def test_the_lock_ends_within_the_time_of_the_attempts(
+    ends: float, since: float, expected: Shown
+) -> None:
+    """
+    The engine counted from when it got the command, which was some time since the first attempt.
+    """
+    seen = _seen(since=since, **{**_DONE, "lock_expiration_time": _NOW + timedelta(seconds=ends)})
+
+    assert _after(_OURS, seen) is expected
+
+
+@pytest.mark.parametrize("retry_timeout", [None, 0])
+def test_without_a_retry_timeout_the_lock_ends_at_once(retry_timeout: int | None) -> None:
+    """
+    The engine sets its end to the moment of the failure.
+    """
+    body = attrs.evolve(_OURS, retry_timeout=retry_timeout)
+
+    assert _after(body, _seen(**{**_DONE, "lock_expiration_time": _NOW})) is Shown.DONE
+
+
+def test_without_the_engines_clock_a_failure_is_not_told_from_an_earlier_one() -> None:
+    """
+    The clock of this machine may be another one.
+    """
+    assert _after(_OURS, _seen(now=None, **_DONE)) is Shown.UNCLEAR
+
+
+_EMOJI: Final = "\U0001f5a8"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (None, None),
+        ("x" * 666, "x" * 666),
+        ("x" * 667, "x" * 666),
+        ("x" * 10_000, "x" * 666),
+        ("x" * 664 + _EMOJI, "x" * 664 + _EMOJI),
+        # Cut within an emoji: what is left of it is its first half.
+        ("x" * 665 + _EMOJI, "x" * 665 + "\ud83d"),
+        (_EMOJI * 333, _EMOJI * 333),
+        (_EMOJI * 666, _EMOJI * 333),
+        ("x" + _EMOJI * 333, "x" + _EMOJI * 332 + "\ud83d"),
+        ("ä\ud83d", "ä\ud83d"),
+    ],
+    ids=lambda one: repr(one)[:12],
+)
+def test_the_engine_keeps_666_units_of_a_message(sent: str | None, kept: str | None) -> None:
+    """
+    UTF-16 units: an emoji has two, and may lose one of them.
+    """
+    body = attrs.evolve(_OURS, error_message=sent)
+
+    assert _after(body, _seen(**{**_DONE, "error_message": kept})) is Shown.DONE
+
+
+def test_an_empty_message_is_none() -> None:
+    """
+    A database may keep an empty text as none, or as it is.
+    """
+    for kept in (None, ""):
+        body = attrs.evolve(_OURS, error_message=None)
+
+        assert _after(body, _seen(**{**_DONE, "error_message": kept})) is Shown.DONE
+
+
+# ---------------------------------------------------------------------------------------- the log
+
+
+def _entry(kind: str, worker_id: str | None) -> HistoricExternalTaskLog:
+    return HistoricExternalTaskLog(worker_id=worker_id, **{f"{kind}_log": True})  # type: ignore[arg-type]  # the flag's name is made here
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([], Shown.UNCLEAR),
+        ([("creation", None)], Shown.UNCLEAR),
+        ([("failure", "w1"), ("creation", None)], Shown.UNCLEAR),
+        ([("success", "w1"), ("creation", None)], Shown.DONE),
+        ([("success", "w2"), ("creation", None)], Shown.NOT_DONE),
+        ([("success", None), ("creation", None)], Shown.NOT_DONE),
+        ([("deletion", "w1"), ("creation", None)], Shown.NOT_DONE),
+        ([("deletion", None)], Shown.NOT_DONE),
+        ([("success", "w1"), ("failure", "w2"), ("creation", None)], Shown.DONE),
+        ([("creation", None), ("success", "w1")], Shown.DONE),
+    ],
+    ids=repr,
+)
+def test_the_log_tells_how_a_task_ended(
+    entries: list[tuple[str, str | None]], expected: Shown
+) -> None:
+    """
+    By the worker that completed it, or by no worker at all.
+    """
+    log = [_entry(kind, worker_id) for kind, worker_id in entries]
+
+    assert logged(log, "w1") is expected
