@@ -42,7 +42,7 @@ ORDER = (
     "__init__",
 )
 #: What hangs off the core, which never imports it.
-OPTIONAL = {"pytest_plugin"}
+OPTIONAL = {"opentelemetry", "pytest_plugin"}
 
 #: The embedded engine, in the same manner.
 TESTING = (
@@ -206,6 +206,7 @@ def test_an_import_brings_no_optional_part_along() -> None:
         "flask",
         "pytest",
         "hypothesis",
+        "opentelemetry",
         "camunda_ext.testing",
     )
 
