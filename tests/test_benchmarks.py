@@ -1,0 +1,151 @@
+"""
+That the benchmarks run and compare like with like; how quick anything is, is not looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from urllib.parse import parse_qs
+
+import pytest
+import requests
+
+from tests.benchmarks import answers, decoding, queries, stub
+from tests.benchmarks.__main__ import BENCHMARKS, main
+from tests.benchmarks._rounds import Effort, Took, side_by_side
+from tests.benchmarks._table import Row, print_table
+
+_ONCE = Effort(rounds=1, turn=0)
+
+_BY_HAND = "orjson and construction by hand"
+_PLAIN = "plain requests.Session"
+_ROWS = {
+    "calls": [
+        ("get", _PLAIN, "wall", 0.45),
+        ("complete", _PLAIN, "wall", 0.45),
+        ("get, own session=", _PLAIN, "wall", 0.55),
+        ("complete, own session=", _PLAIN, "wall", 0.55),
+    ],
+    "decoding": [
+        ("decode 1,000 tasks", _BY_HAND, "cpu", 1.05),
+        ("decode 10,000 tasks", _BY_HAND, "cpu", 1.05),
+        ("decode 1,000 tasks without orjson", _BY_HAND, "cpu", 1.5),
+        ("decode 10,000 tasks without orjson", _BY_HAND, "cpu", 1.5),
+        ("decode locked tasks, 2 of 10 variables", "all 10 variables read", "cpu", 0.7),
+    ],
+    "importing": [("import camunda_ext", "import requests", "cpu", 1.42)],
+    "queries": [
+        ("query of six filters, GET", "dict literal and urlencode", "cpu", 1.6),
+        ("query of six filters, POST", "dict literal and json.dumps", "cpu", 2.2),
+    ],
+    "threads": [("get by 32 threads, one client", "32 plain requests.Sessions", "cpu", 0.6)],
+}
+
+
+def _row(what: str, ratio: float) -> Row:
+    return Row(what=what, against="a", ratios=Took(ratio, 9), judged="wall", bound=0.5)
+
+
+def test_every_benchmark_is_looked_at() -> None:
+    """
+    A new benchmark is added here as well.
+    """
+    assert set(BENCHMARKS) == set(_ROWS)
+
+
+@pytest.mark.parametrize("name", _ROWS)
+def test_a_benchmark_gives_its_rows(name: str) -> None:
+    """
+    Each row has its bound, and a ratio that is one.
+    """
+    rows = list(BENCHMARKS[name](_ONCE))
+
+    assert [(row.what, row.against, row.judged, row.bound) for row in rows] == _ROWS[name]
+    assert all(0 < ratio < math.inf for row in rows for ratio in (row.ratios.wall, row.ratios.cpu))
+
+
+def test_both_ways_read_the_same_tasks() -> None:
+    """
+    What is written by hand does the same work.
+    """
+    content = answers.tasks(20)
+
+    assert decoding.tasks(content) == decoding.by_hand(content)
+    assert len(decoding.by_hand(content)) == 20
+
+
+def test_two_variables_are_read_of_ten() -> None:
+    """
+    Both ways read tasks of ten variables, of which the first asks for two.
+    """
+    content = answers.locked_tasks(1)
+    ((customer, due),) = decoding.read_two(content)
+    (variables,) = decoding.read_all(content)
+
+    assert (customer, due.isoformat()) == ("Müller & Söhne 0", "2026-11-23T08:15:30+00:00")
+    assert len(variables) == 10
+
+
+def test_both_ways_say_the_same_query() -> None:
+    """
+    The dict literals hold the filters that the builder is given, in whatever order.
+    """
+    assert parse_qs(queries.get()) == parse_qs(queries.get_by_hand())
+    assert json.loads(queries.post()) == json.loads(queries.post_by_hand())
+
+
+@pytest.mark.parametrize("delay", [0, 0.001])
+def test_the_stub_answers_as_an_engine_does(delay: float) -> None:
+    """
+    A task for a GET, 204 for a POST, on a connection that stays; and nobody there afterwards.
+    """
+    with stub.running(delay) as url, requests.Session() as session:
+        found = session.get(f"{url}/external-task/1")
+        done = session.post(f"{url}/external-task/1/complete", json={"workerId": "worker"})
+
+    assert (found.status_code, found.json()["topicName"]) == (200, "invoice.send")
+    assert (done.status_code, done.content) == (204, b"")
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=10)
+
+
+def test_the_figure_is_the_median_of_the_rounds() -> None:
+    """
+    Ratios are made within a round: one that is disturbed changes nothing.
+    """
+    ours = iter([Took(1, 2), Took(90, 90), Took(2, 4)])
+    theirs = iter([Took(2, 2), Took(3, 3), Took(8, 8)])
+
+    assert side_by_side(lambda: next(ours), lambda: next(theirs), rounds=3) == Took(0.5, 1)
+
+
+def test_one_row_beyond_its_bound_is_too_many() -> None:
+    """
+    The judged ratio counts, the other one does not; a row at its bound holds.
+    """
+    lines: list[str] = []
+
+    assert print_table([_row("quick", 0.5)], lines.append)
+    assert not print_table([_row("slow", 0.51), _row("quick", 0.5)], lines.append)
+    assert [line.split() for line in lines if line[:5] in ("quick", "slow ")] == [
+        ["quick", "a", "0.50*", "9.00", "0.50", "yes"],
+        ["slow", "a", "0.51*", "9.00", "0.50", "NO"],
+        ["quick", "a", "0.50*", "9.00", "0.50", "yes"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["decode"], "no such benchmark: decode"), (["--rounds", "0"], "no rounds at all")],
+)
+def test_a_mistyped_command_measures_nothing(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    It would otherwise look as if all bounds held.
+    """
+    with pytest.raises(SystemExit):
+        main(arguments)
+
+    assert told in capsys.readouterr().err
