@@ -82,9 +82,12 @@ def _after_failure(body: ExternalTaskFailure, seen: Seen) -> Shown:
     # An earlier failure may have said the same. This one has set the end of the lock.
     if seen.now is None or task.lock_expiration_time is None:
         return Shown.UNCLEAR
-    timeout = timedelta(milliseconds=body.retry_timeout or 0)
-    earliest = seen.now - timedelta(seconds=seen.since) + timeout - _BLUR
-    latest = seen.now + timeout + _BLUR
+    try:
+        timeout = timedelta(milliseconds=body.retry_timeout or 0)
+        earliest = seen.now - timedelta(seconds=seen.since) + timeout - _BLUR
+        latest = seen.now + timeout + _BLUR
+    except OverflowError:  # beyond the years that Python has
+        return Shown.UNCLEAR
     return Shown.DONE if earliest <= task.lock_expiration_time <= latest else Shown.UNCLEAR
 
 

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 import attrs
 
+from camunda_ext._reach import check_header
 from camunda_ext._value import Value
 from camunda_ext.errors import CamundaError
 
@@ -75,7 +76,7 @@ class Hooks:
         self._hooks = tuple(given)
         if not all(callable(hook) for hook in self._hooks):
             raise TypeError("each of hooks must be callable")
-        self._told: set[Hook] = set()
+        self._told: set[int] = set()
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
@@ -93,6 +94,8 @@ class Hooks:
             else:
                 waiting += [(hook, after)] if after is not None else []
 
+        self._drop_bad(outgoing.headers)
+
         def end(ended: Ended) -> None:
             for hook, after in reversed(waiting):
                 try:
@@ -102,7 +105,18 @@ class Hooks:
 
         return end
 
+    def _drop_bad(self, headers: dict[str, str]) -> None:
+        """
+        Leave out headers that a request cannot have.
+        """
+        for name, value in list(headers.items()):
+            try:
+                check_header(name, value)
+            except (TypeError, ValueError) as error:
+                del headers[name]
+                _log.warning("a header of a hook is left out: %s", error)
+
     def _tell(self, hook: Hook, error: Exception) -> None:
-        if hook not in self._told:
-            self._told.add(hook)
+        if id(hook) not in self._told:  # a hook need not be hashable
+            self._told.add(id(hook))
             _log.warning("hook %r raised; what it raises again is not logged", hook, exc_info=error)

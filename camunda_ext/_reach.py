@@ -1,13 +1,15 @@
 """
-How to reach a server: certificates and proxies, and warnings of what would give secrets away.
+How to reach a server: certificates, proxies and headers, and warnings of what gives secrets away.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 import attrs
@@ -68,6 +70,21 @@ def to_reach(
         )
     # What stays on this machine is no proxy's business.
     return Reach(verify=verify, cert=cert, proxies={} if loopback else dict(proxies))
+
+
+def check_header(name: object, value: object) -> None:
+    """
+    Refuse a header that a request cannot have.
+    """
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError("names and values of headers must be str")
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a header")
+    if not (value.isascii() and value.isprintable() and value == value.strip()):
+        raise ValueError(f"the header {name!r} must be printable ASCII, without spaces around it")
+
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def _is_loopback(host: str) -> bool:

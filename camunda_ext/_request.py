@@ -70,7 +70,8 @@ class Timeout(Value):
     read: float | None = 60.0
 
     #: For the whole call: all attempts, the waits between them, and all looks at the task. With a
-    #: `requests.Session` of your own, a call may last `read` longer.
+    #: `requests.Session` of your own, a call may last `read` longer, and as long as a server likes
+    #: that sends the head of its answer byte by byte.
     total: float | None = 120.0
 
     @classmethod

@@ -161,6 +161,8 @@ def came_of(error: errors.CamundaError, how: Came | None) -> Came | None:
     match error:
         case errors.NotSent():
             return how
+        case errors.EngineBusy(status=503, operation="fetch_and_lock"):
+            return None  # the next one would supersede the other client's, and that one's this
         case errors.EngineBusy():
             return Came.NOT_NOW
         case errors.Conflict():
@@ -268,14 +270,18 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """
     asked = headers.get("retry-after", "").strip()
     if asked.isascii() and asked.isdigit():
-        return float(asked[:9])
+        return min(float(asked), _LONGEST_ASKED)
     try:
         moment = parsedate_to_datetime(asked)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None
-    return max(0.0, (moment - now).total_seconds())
+    return min(max(0.0, (moment - now).total_seconds()), _LONGEST_ASKED)
+
+
+#: What a server may ask for in seconds; a date of the year 2099 must not park a worker.
+_LONGEST_ASKED: Final = 300.0
 
 
 class Quota:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from threading import TIMEOUT_MAX
 from time import monotonic, sleep
 from types import NoneType
 from typing import Any, Final, TypeVar
@@ -163,7 +164,9 @@ class _Exchange:
             wait,
         )
         sleep(wait)
-        return self._look(error, came) if step is Next.LOOK else None
+        settled = self._look(error, came) if step is Next.LOOK else None
+        # A look, and to get other credentials, may have taken all the time.
+        return settled or (None if self._has_time() else self._settled(error))
 
     def _wait(self, result: _Result) -> float | None:
         """
@@ -171,19 +174,24 @@ class _Exchange:
         """
         assert result.error is not None  # noqa: S101  # the only caller asked
         headers = {} if result.response is None else result.response.headers
-        wait = self._sender.retry.wait(
-            Failed(
-                operation=self._request.operation,
-                attempt=len(self._attempts),
-                error=result.error,
-                retry_after=retry_after(headers, datetime.now(timezone.utc)),
-            )
+        failed = Failed(
+            operation=self._request.operation,
+            attempt=len(self._attempts),
+            error=result.error,
+            retry_after=retry_after(headers, datetime.now(timezone.utc)),
         )
-        if wait is None or not self._has_time(wait) or not self._sender.quota.take():
+        try:
+            wait = self._sender.retry.wait(failed)
+            wanted = wait is not None and wait <= TIMEOUT_MAX
+        except Exception:  # noqa: BLE001
+            # It may be the user's own; what became of the request must be told all the same.
+            _log.exception("%s: the retry policy raised", self._call)
             return None
-        return max(wait, 0.0)
+        if not wanted or wait is None or not self._has_time(wait):
+            return None
+        return max(wait, 0.0) if self._sender.quota.take() else None
 
-    def _has_time(self, seconds: float) -> bool:
+    def _has_time(self, seconds: float = 0.0) -> bool:
         return self._deadline is None or monotonic() + seconds < self._deadline
 
     # ---------------------------------------------------------------------------- one attempt
@@ -281,6 +289,8 @@ class _Exchange:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _look_once(self) -> tuple[Shown, errors.CamundaError | None]:
+        if not self._has_time():
+            return Shown.UNCLEAR, None
         endpoint = "GET /external-task/{task_id}"
         asked = Request("get", endpoint, ExternalTask, self._request.ids)
         try:
@@ -322,7 +332,7 @@ class _Exchange:
         Tell from the history whether a task that is gone was completed by this command.
         """
         worker_id = getattr(self._request.body, "worker_id", None)
-        if self._request.operation != "complete" or worker_id is None:
+        if self._request.operation != "complete" or worker_id is None or not self._has_time():
             return Shown.UNCLEAR
         asked = Request(
             "log_list",

@@ -82,7 +82,11 @@ def prepare(
     prepared: Any = PreparedRequest()
     prepared.method = method
     prepared.url = url
-    prepared.headers = CaseInsensitiveDict((*session.headers.items(), *headers.items()))
+    # With None a session leaves out a header that requests would send.
+    merged: Any = (*session.headers.items(), *headers.items())
+    prepared.headers = CaseInsensitiveDict(
+        (name, value) for name, value in merged if value is not None
+    )
     prepared.body = content
     prepared.hooks = {event: list(hooks) for event, hooks in session.hooks.items()}
     # Where Digest leaves cookies; they are not sent.
@@ -93,6 +97,13 @@ def prepare(
     sign = HTTPBasicAuth(*given) if isinstance(given, tuple) else given
     signed: PreparedRequest = prepared if sign is None else sign(prepared)
     return signed
+
+
+def stay(response: Response, **_: object) -> None:
+    """
+    Forget where a redirect leads: to say what comes next, requests would read the whole body.
+    """
+    response.headers.pop("Location", None)
 
 
 class _LeanAdapter(HTTPAdapter):

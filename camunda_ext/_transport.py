@@ -5,7 +5,6 @@ The way to the network: one attempt, bytes in and bytes out, on `requests`.
 from __future__ import annotations
 
 import os
-import re
 import ssl
 import threading
 import weakref
@@ -24,10 +23,10 @@ from requests.auth import AuthBase
 from requests.utils import default_user_agent
 from urllib3 import HTTPHeaderDict
 
-from camunda_ext._reach import Reach, to_reach
+from camunda_ext._reach import Reach, check_header, to_reach
 from camunda_ext._request import HttpRequest, HttpResponse
 from camunda_ext._retry import Came
-from camunda_ext._session import LeanSession, is_plain, prepare
+from camunda_ext._session import LeanSession, is_plain, prepare, stay
 from camunda_ext._version import __version__
 from camunda_ext.auth import AuthFailed
 
@@ -38,6 +37,8 @@ LARGEST_ANSWER: Final = 64 * 1024 * 1024
 _SHORTEST: Final = 0.001
 #: For zlib: a stream with the head of gzip, of any window.
 _GZIP: Final = 31
+#: A stream of gzip may have several members; one that has many is made to keep us busy.
+_MOST_MEMBERS: Final = 100
 #: Tomcat closes a connection without a word when it has rested for 60 seconds.
 _LONGEST_REST: Final = 50.0
 
@@ -115,11 +116,13 @@ class RequestsTransport:
                 if status < 200:
                     # The real answer is to come, and would be taken for that of the next request.
                     response.connection.close()
-                return HttpResponse(
+                answer = HttpResponse(
                     status=status,
                     headers=_lower(response.headers),
                     content=self._read(response, request.deadline),
                 )
+            self._local.used = monotonic()
+            return answer
         except AuthFailed as error:
             failure = TransportFailure(str(error), sent=False, again=error.passes)
         except _TooLarge as error:
@@ -128,6 +131,8 @@ class RequestsTransport:
             failure = TransportFailure(
                 _reason(error),
                 sent=status is not None or self._was_sent(error, request.url),
+                again=not isinstance(error, _NEVER_SENT)
+                and not isinstance(_innermost(error), ssl.SSLCertVerificationError),
                 how=Came.TIMED_OUT if _is_timeout(error) else Came.NO_ANSWER,
                 status=status,
             )
@@ -161,6 +166,7 @@ class RequestsTransport:
                 timeout=waits,
                 allow_redirects=False,
                 stream=True,
+                hooks={"response": [*session.hooks["response"], stay]},
             )
         prepared = prepare(
             session, request.method, self._to_url(request.url), headers, request.content, self._auth
@@ -168,6 +174,7 @@ class RequestsTransport:
         if isinstance(session, LeanSession):
             session.adapter.deadline = request.deadline
             return session.send(prepared, timeout=waits, stream=True)
+        prepared.hooks["response"].append(stay)
         return session.send(
             prepared,
             timeout=waits,
@@ -189,17 +196,16 @@ class RequestsTransport:
         return self._origin[1] + url[end:]
 
     def _read(self, response: requests.Response, deadline: float | None) -> bytes:
-        injected = self._injected is not None
-        if (injected and response.is_redirect) or not hasattr(response.raw, "read1"):
-            # Requests has read it, to say what comes next; or an adapter of the user's own will.
-            content = response.content
-            if len(content) > self._max_answer:
+        if not hasattr(response.raw, "read1"):  # an adapter of the user's own has read it
+            if len(response.content) > self._max_answer:
                 raise _TooLarge(self._max_answer)
-            return content
+            return response.content
         encoding = response.headers.get("Content-Encoding", "identity").lower()
-        decode = injected and encoding != "identity"
+        # What the user's own session has asked for besides, urllib3 undoes; but of gzip it takes
+        # half a stream for a whole one.
+        decode = self._injected is not None and encoding not in ("identity", "gzip")
         content = b"".join(_pieces(response.raw, deadline, self._max_answer, decode=decode))
-        if injected or encoding == "identity":
+        if decode or encoding == "identity":
             return content
         if encoding != "gzip":
             raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
@@ -316,21 +322,11 @@ def to_transport(
 def _to_headers(given: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(given, Mapping):
         raise TypeError("headers must be a mapping")
-    if not all(isinstance(one, str) for pair in given.items() for one in pair):
-        raise TypeError("names and values of headers must be str")
     for name, value in given.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name of a header")
-        if not (value.isascii() and value.isprintable() and value == value.strip()):
-            raise ValueError(
-                f"the header {name!r} must be printable ASCII, without spaces around it"
-            )
+        check_header(name, value)
         if name.lower() == "authorization":
             raise ValueError("pass auth= instead of an Authorization header")
     return dict(given)
-
-
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def _retries(session: requests.Session, url: str) -> bool:
@@ -349,6 +345,8 @@ def _within(request: HttpRequest) -> tuple[float | None, float | None]:
     Give how long to wait for a connection and for a piece of the answer, before all must be over.
     """
     connect, read = request.timeout.connect, request.timeout.read
+    if len(request.content or b"") > _PIECE and connect is not None:
+        connect = read if read is None else max(connect, read)  # urllib3 sends under it, too
     if request.deadline is None:
         return connect, read
     left = max(request.deadline - monotonic(), _SHORTEST)
@@ -388,18 +386,20 @@ def _gunzip(content: bytes, most: int) -> bytes:
     Unpack a body: a small one may hold a thousand times its size.
     """
     unpacked = b""
-    while content:
-        member = zlib.decompressobj(wbits=_GZIP)
+    for _ in range(_MOST_MEMBERS):
+        unpacker = zlib.decompressobj(wbits=_GZIP)
         try:
-            unpacked += member.decompress(content, most + 1 - len(unpacked))
+            unpacked += unpacker.decompress(content, most + 1 - len(unpacked))
         except zlib.error:
-            raise requests.exceptions.ContentDecodingError("broken gzip") from None
+            break
         if len(unpacked) > most:
             raise _TooLarge(most)
-        if not member.eof:  # urllib3 takes half a stream for a whole one
-            raise requests.exceptions.ContentDecodingError("broken gzip")
-        content = member.unused_data
-    return unpacked
+        content = unpacker.unused_data
+        if unpacker.eof and not content:
+            return unpacked
+        if not unpacker.eof:
+            break
+    raise requests.exceptions.ContentDecodingError("broken gzip")
 
 
 #: What requests raises, or lets through from below.

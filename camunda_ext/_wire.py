@@ -102,7 +102,7 @@ def _attrs_writer(kind: type[Any]) -> Callable[[Any, DateFormat], Any]:
     return lambda value, dates: {
         names[name]: item if type(item) in _ALIKE else encode(item, dates)
         for name, item in value.__dict__.items()
-        if item is not None and name in names
+        if item is not None
     }
 
 

@@ -1013,7 +1013,7 @@ def _to_query(query: Q | None, kind: type[Q]) -> Q:
 def _to_policy(given: object) -> RetryPolicy:
     if isinstance(given, bool):
         return Retry() if given else Retry(attempts=1)
-    if not callable(getattr(given, "wait", None)):
+    if isinstance(given, type) or not callable(getattr(given, "wait", None)):
         raise TypeError(f"retry must be a Retry, another policy or False, not {given!r:.80}")
     policy: RetryPolicy = given  # type: ignore[assignment]  # it waits, so it is one
     return policy

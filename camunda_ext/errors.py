@@ -442,8 +442,26 @@ _ROWS: Final = (
     _Row(Conflict, _AGAIN, 500, "OptimisticLockingException"),
     _Row(Conflict, _AGAIN, 500, code=1),
     _Row(Conflict, _AGAIN, 500, code=10000),
-    _Row(EngineBusy, _WAIT, 500, message=r"too many requests at the same time"),
-    _Row(EngineBusy, _WAIT, 500, message=r"\ARequest rejected due to shutdown"),
+    _Row(
+        EngineBusy,
+        _WAIT,
+        500,
+        message=r"too many requests at the same time",
+        operation="fetch_and_lock",
+    ),
+    _Row(
+        EngineBusy,
+        _WAIT,
+        500,
+        message=r"\ARequest rejected due to shutdown",
+        operation="fetch_and_lock",
+    ),
+    _Row(
+        EngineBusy,
+        "A later fetch of the same worker id took its place: are there two clients with one id?",
+        503,
+        operation="fetch_and_lock",
+    ),
     _Row(EngineBusy, _WAIT, 503),
     _Row(
         EngineFailure,

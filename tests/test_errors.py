@@ -48,6 +48,9 @@ _NOBODY: Final = "Nobody holds the lock: fetch the task again, or lock it."
 _DROP: Final = "Drop the work: the result belongs to whoever holds the lock."
 _AGAIN: Final = "It was rolled back: try again soon, after a look at the task."
 _WAIT: Final = "Wait, then try again."
+_SUPERSEDED: Final = (
+    "A later fetch of the same worker id took its place: are there two clients with one id?"
+)
 _ROLLED_BACK: Final = "The reason is in the engine's log; a command was rolled back."
 _NO_BATCH: Final = "There is no such batch: it is finished, deleted, or never existed."
 _MALFORMED: Final = "The request is malformed, or too large, for the engine or its server."
@@ -332,7 +335,8 @@ SAID: Final = (
         EngineBusy,
         _WAIT,
     ),
-    Said("fetch_and_lock", 503, "RestException", "Service Unavailable", EngineBusy, _WAIT),
+    Said("fetch_and_lock", 503, "RestException", "Service Unavailable", EngineBusy, _SUPERSEDED),
+    Said("count", 503, "RestException", "Service Unavailable", EngineBusy, _WAIT),
     Said("complete", 429, "TooManyRequests", "slow down", EngineBusy, _WAIT),
     # ----- the engine failed
     Said("complete", 500, "NullValueException", "workerId is null", EngineFailure, _ROLLED_BACK, 0),

@@ -289,12 +289,14 @@ _NOW: Final = datetime(2026, 11, 22, 13, 0, 0, tzinfo=timezone.utc)
         ("0", 0.0),
         ("120", 120.0),
         (" 7 ", 7.0),
-        ("999999999", 999_999_999.0),
+        ("300", 300.0),
+        ("301", 300.0),
+        ("0000000000005", 5.0),
         ("Sun, 22 Nov 2026 13:00:30 GMT", 30.0),
         ("Sun, 22 Nov 2026 14:00:30 +0100", 30.0),
         ("Sun, 22 Nov 2026 12:59:00 GMT", 0.0),
         # 73 years and 39 days, of which 18 years are leap years.
-        ("Thu, 31 Dec 2099 13:00:00 GMT", 2_307_052_800.0),
+        ("Thu, 31 Dec 2099 13:00:00 GMT", 300.0),
         ("", None),
         ("   ", None),
         ("-1", None),
@@ -333,10 +335,7 @@ def test_a_number_without_end_is_long(digits: int) -> None:
     """
     It is neither an error nor an infinity.
     """
-    asked = retry_after({"retry-after": "9" * digits}, _NOW)
-
-    assert asked is not None
-    assert 10**8 < asked < 10**10
+    assert retry_after({"retry-after": "9" * digits}, _NOW) == 300.0
 
 
 _WORDS: Final = st.sampled_from(

@@ -1173,17 +1173,17 @@ def test_an_engines_words_stay_on_their_line(caplog: pytest.LogCaptureFixture) -
     A message can hold what a user wrote, and that may look like a record of its own.
     """
     caplog.set_level(logging.DEBUG)
-    message = "too many requests at the same time\nERROR root: \x1b[31mpwned"
+    message = "slow down\nERROR root: \x1b[31mpwned"
     with (
-        Stub(_said(500, "RestException", message), _GOOD["object"]) as stub,
+        Stub(_said(429, "RestException", message), _GOOD["object"]) as stub,
         quick(stub.url) as client,
     ):
         client.count()
 
     assert [text for level, text in _records(caplog) if level == "WARNING"] == [
         (
-            f"count: POST {stub.url}/external-task/count: attempt 1 failed: EngineBusy: 500 "
-            r"too many requests at the same time\nERROR root: \x1b[31mpwned (RestException); "
+            f"count: POST {stub.url}/external-task/count: attempt 1 failed: EngineBusy: 429 "
+            r"slow down\nERROR root: \x1b[31mpwned (RestException); "
             "sent again in 0.000 s"
         )
     ]
@@ -1636,3 +1636,127 @@ def test_each_command_is_done_once_whatever_is_lost(fault: Fault) -> None:
         (False, True, False, False),
         (False, False, True, False),
     ]
+
+
+# ------------------------------------------------------------------------ what others may get wrong
+
+
+def test_a_policy_that_raises_hides_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    What became of a command that was sent is told, whatever the user's own policy does.
+    """
+
+    class Broken:
+        """
+        A policy with a mistake in it.
+        """
+
+        def wait(self, failed: Failed) -> float | None:
+            """
+            Make the mistake.
+            """
+            raise LookupError("oops")
+
+    with (
+        Stub(then_reset()) as stub,
+        ExternalTaskClient(stub.url, retry=Broken()) as client,
+        pytest.raises(OutcomeUnknown),
+    ):
+        client.complete("t1", "w1")
+
+    assert [record.message.endswith("the retry policy raised") for record in caplog.records] == [
+        True
+    ]
+    assert len(stub.seen) == 1
+
+
+@pytest.mark.parametrize("wait", [float("nan"), float("inf"), 1e12])
+def test_a_policy_cannot_ask_to_wait_for_ever(wait: float) -> None:
+    """
+    Such a wait could not be slept; it is none.
+    """
+
+    class Odd:
+        """
+        A policy that counts badly.
+        """
+
+        def wait(self, failed: Failed) -> float | None:
+            """
+            Give the odd number.
+            """
+            return wait
+
+    with (
+        Stub(then_reset()) as stub,
+        ExternalTaskClient(stub.url, retry=Odd(), timeout=Timeout(total=None)) as client,
+        pytest.raises(OutcomeUnknown),
+    ):
+        client.complete("t1", "w1")
+
+    assert len(stub.seen) == 1
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Injected: 1", "пр", None])
+def test_a_bad_header_of_a_hook_is_left_out(value: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    The call goes on without it, and the log says so.
+    """
+
+    def hook(outgoing: Outgoing) -> None:
+        outgoing.headers["X-Bad"] = value
+        outgoing.headers["X-Good"] = "1"
+
+    with Stub(NO_CONTENT) as stub, ExternalTaskClient(stub.url, hooks=[hook]) as client:
+        client.unlock("t1")
+
+    assert [(seen.headers.get("x-bad"), seen.headers.get("x-good")) for seen in stub.seen] == [
+        (None, "1")
+    ]
+    assert [record.message.startswith("a header of a hook") for record in caplog.records] == [True]
+
+
+def test_a_hook_need_not_be_hashable(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A class with `__eq__` and `__call__` is a hook like any other.
+    """
+
+    @attrs.define
+    class Broken:
+        """
+        A hook with a mistake in it.
+        """
+
+        def __call__(self, outgoing: Outgoing) -> None:
+            raise LookupError("oops")
+
+    with Stub(NO_CONTENT) as stub, ExternalTaskClient(stub.url, hooks=[Broken()]) as client:
+        client.unlock("t1")
+        client.unlock("t1")
+
+    assert len(caplog.records) == 1
+
+
+def test_a_failure_with_a_timeout_beyond_all_years_is_unclear() -> None:
+    """
+    What Python has no date for is no reason to raise anything else.
+    """
+    held = json_answer(
+        200,
+        {
+            "id": "t1",
+            "workerId": "w1",
+            "topicName": "a",
+            "retries": 3,
+            "lockExpirationTime": "33715-01-01T00:00:00.000+0000",
+        },
+    )
+    with (
+        Stub(
+            then_reset(),
+            held.replace(b"\r\n\r\n", b"\r\nDate: Sun, 22 Nov 2026 13:00:00 GMT\r\n\r\n"),
+        ) as stub,
+        quick(stub.url) as client,
+        pytest.raises(OutcomeUnknown),
+    ):
+        client.failure("t1", "w1", retries=3, retry_timeout=10**15)
