@@ -91,6 +91,23 @@ def _after_failure(body: ExternalTaskFailure, seen: Seen) -> Shown:
     return Shown.DONE if earliest <= task.lock_expiration_time <= latest else Shown.UNCLEAR
 
 
+def reported(
+    entries: Sequence[HistoricExternalTaskLog], body: ExternalTaskFailure, seen: Seen
+) -> Shown:
+    """
+    Tell from the history whether a failure that the task shows is this one, or an earlier one.
+    """
+    if not entries or seen.now is None:
+        return Shown.DONE  # no history is kept: what the task shows has to do
+    said = (body.worker_id, _kept(body.error_message))
+    earliest = seen.now - timedelta(seconds=seen.since) - _BLUR
+    for entry in entries:
+        told = (entry.worker_id, entry.error_message or None)  # its retries are those before
+        if entry.failure_log and told == said and (entry.timestamp or earliest) >= earliest:
+            return Shown.DONE
+    return Shown.NOT_DONE if seen.task.worker_id == body.worker_id else Shown.UNCLEAR
+
+
 def _kept(message: str | None) -> str | None:
     """
     Give what the engine keeps of an error message, cut within an emoji if need be.

@@ -86,23 +86,25 @@ class Hooks:
         Tell all hooks of an attempt, and give whom to tell of its end.
         """
         waiting: list[tuple[Hook, Callable[[Ended], None]]] = []
-        for hook in self._hooks:
-            try:
-                after = hook(outgoing)
-            except Exception as error:  # noqa: BLE001  # whatever it is, the call goes on
-                self._tell(hook, error)
-            else:
-                waiting += [(hook, after)] if after is not None else []
-
-        self._drop_bad(outgoing.headers)
 
         def end(ended: Ended) -> None:
             for hook, after in reversed(waiting):
                 try:
                     after(ended)
-                except Exception as error:  # noqa: BLE001  # as above
+                except Exception as error:  # noqa: BLE001  # whatever it is, the call goes on
                     self._tell(hook, error)
 
+        for hook in self._hooks:
+            try:
+                after = hook(outgoing)
+            except Exception as error:  # noqa: BLE001  # as above
+                self._tell(hook, error)
+            except BaseException:
+                end(Ended(status=None, error=None, seconds=0.0))
+                raise
+            else:
+                waiting += [(hook, after)] if after is not None else []
+        self._drop_bad(outgoing.headers)
         return end
 
     def _drop_bad(self, headers: dict[str, str]) -> None:

@@ -21,9 +21,9 @@ from requests.auth import AuthBase
 
 from camunda_ext import _json
 from camunda_ext._reach import Reach, to_reach
-from camunda_ext._session import LeanSession
+from camunda_ext._session import FAILURES, LeanSession
 from camunda_ext._version import __version__
-from camunda_ext.auth import Explained, Secret, header_text, utf8
+from camunda_ext.auth import Explained, Secret, header_text, hiding, utf8
 
 _log: Final = logging.getLogger("camunda_ext")
 
@@ -65,7 +65,7 @@ class OAuth2ClientCredentials(AuthBase):
     A token that does not say how long it lives is used for 300 seconds.
 
     Args:
-        token_url: The token endpoint.
+        token_url: The token endpoint; what its query holds, urllib3 logs at level DEBUG.
 
         client_id: The client's name.
 
@@ -98,6 +98,7 @@ class OAuth2ClientCredentials(AuthBase):
     # A frame that an error tracker shows may have one that is only half made.
     _shown = _client_id = ""
 
+    @hiding
     def __init__(
         self,
         token_url: str,
@@ -315,10 +316,12 @@ class _Endpoint:
         """
         try:
             status, content = self._post()
-        except Exception as error:  # noqa: BLE001  # any: its frames hold the request
+        except FAILURES as error:
             return self.no_token(self._problem(error), passes=True)
-        except KeyboardInterrupt as interrupt:
-            raise interrupt.with_traceback(None) from None  # for the same reason
+        except BaseException as error:  # noqa: BLE001  # Ctrl-C, a limit of time, a mistake
+            # Its frames would show the request to whoever looks at local variables.
+            error.__cause__ = error.__context__ = None
+            raise error.with_traceback(None) from None
         if len(content) > _LONGEST_ANSWER:
             return self.no_token(f"HTTP {status}, with more than 1 MiB")
         granted = _read_grant(content) if status == 200 else _refusal(status, content)
@@ -343,7 +346,7 @@ class _Endpoint:
         if self.authorization is not None:
             headers["Authorization"] = self.authorization.reveal()
         with LeanSession(self.reach, headers) as session:
-            session.adapter.deadline = deadline
+            session.under_way.deadline, session.under_way.read = deadline, self.timeout
             asked = requests.Request("POST", self.url, data=self.form.reveal())
             with session.send(
                 session.prepare_request(asked), timeout=self.timeout, stream=True
@@ -447,7 +450,7 @@ def _to_endpoint(
         cert=cert,
         proxies=proxies,
         has_credentials=True,
-        stacklevel=3,
+        stacklevel=4,
     )
     target = urlsplit(url.reveal())
     return _Endpoint(

@@ -21,8 +21,13 @@ from camunda_ext._hooks import Ended, Hooks, Outgoing
 from camunda_ext._json import DateFormat, dumps
 from camunda_ext._request import HttpRequest, HttpResponse, Request, Timeout
 from camunda_ext._retry import Came, Failed, Next, Quota, RetryPolicy, came_of, retry_after
-from camunda_ext._transport import Transport, TransportFailure
-from camunda_ext.dto import ExternalTask, HistoricExternalTaskLog
+from camunda_ext._transport import Closed, Transport, TransportFailure
+from camunda_ext.dto import (
+    CompleteExternalTask,
+    ExternalTask,
+    ExternalTaskFailure,
+    HistoricExternalTaskLog,
+)
 
 T = TypeVar("T")
 
@@ -189,7 +194,10 @@ class _Exchange:
             return None
         if not wanted or wait is None or not self._has_time(wait):
             return None
-        return max(wait, 0.0) if self._sender.quota.take() else None
+        if not self._sender.quota.take():
+            result.error.hint += " It is not sent again now, for too many calls fail."
+            return None
+        return max(wait, 0.0)
 
     def _has_time(self, seconds: float = 0.0) -> bool:
         return self._deadline is None or monotonic() + seconds < self._deadline
@@ -232,6 +240,10 @@ class _Exchange:
                 return _Result(None, error, None, failure.how)
             again = Came.NOT_SENT if failure.again else None
             return _Result(None, errors.not_sent(self._call, failure.reason), None, again)
+        except Closed:
+            if not self._attempts:
+                raise  # by mistake; later, another thread has closed it meanwhile
+            return _Result(None, errors.not_sent(self._call, "the client is closed"), None, None)
         except _NotDue as problem:
             assert response is not None  # noqa: S101  # there was one to read
             told = errors.from_response(
@@ -305,7 +317,10 @@ class _Exchange:
             now=_date(result.response),
             since=monotonic() - self._began,
         )
-        return _doubt.shown(self._request, seen), None
+        shown = _doubt.shown(self._request, seen)
+        if shown is Shown.DONE and isinstance(self._request.body, ExternalTaskFailure):
+            shown = _doubt.reported(self._history(), self._request.body, seen)
+        return shown, None
 
     def _settled(self, error: errors.CamundaError) -> _Result:
         """
@@ -331,9 +346,16 @@ class _Exchange:
         """
         Tell from the history whether a task that is gone was completed by this command.
         """
-        worker_id = getattr(self._request.body, "worker_id", None)
-        if self._request.operation != "complete" or worker_id is None or not self._has_time():
+        if not isinstance(self._request.body, CompleteExternalTask):
             return Shown.UNCLEAR
+        return _doubt.logged(self._history(), self._request.body.worker_id)
+
+    def _history(self) -> tuple[HistoricExternalTaskLog, ...]:
+        """
+        Give the latest that the history knows of the task; nothing if it does not tell.
+        """
+        if not self._has_time():
+            return ()
         asked = Request(
             "log_list",
             "POST /history/external-task-log",
@@ -346,10 +368,12 @@ class _Exchange:
             since="7.7",
         )
         try:
-            entries = _Exchange(self._sender, asked, self._deadline).run().answer
+            entries: tuple[HistoricExternalTaskLog, ...] = (
+                _Exchange(self._sender, asked, self._deadline).run().answer
+            )
         except errors.CamundaError:
-            return Shown.UNCLEAR
-        return _doubt.logged(entries, worker_id)
+            return ()
+        return entries
 
     # ----------------------------------------------------------------------------------- log
 

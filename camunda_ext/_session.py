@@ -12,11 +12,13 @@ from __future__ import annotations
 import io
 import socket
 from collections.abc import Mapping
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
+import attrs
 import requests
+import urllib3
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -25,6 +27,15 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.connectionpool import HTTPConnectionPool
 
 from camunda_ext._reach import Reach
+
+#: What requests raises for what goes wrong on the way, or lets through from below.
+FAILURES: Final = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    HTTPException,
+    OSError,
+    ValueError,
+)
 
 
 class LeanSession(requests.Session):
@@ -40,17 +51,22 @@ class LeanSession(requests.Session):
         self.cert = reach.cert
         self.proxies = dict(reach.proxies)
         self.headers.update(headers)
-        #: The one way out.
-        self.adapter = _LeanAdapter()
+        #: The call that is under way.
+        self.under_way = UnderWay()
+        adapter = _LeanAdapter(self.under_way)
         for scheme in ("https://", "http://"):
-            self.mount(scheme, self.adapter)
+            self.mount(scheme, adapter)
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """
         Send a request, whose credentials may add hooks as those of Digest do.
         """
         options |= {"verify": self.verify, "cert": self.cert, "proxies": self.proxies}
-        response = self.adapter.send(request, **options)
+        assert request.url is not None  # noqa: S101  # prepared
+        # Libraries for tests replace get_adapter(); what another adapter does, nobody sees.
+        adapter = self.get_adapter(request.url)
+        self.under_way.is_sent = not isinstance(adapter, _LeanAdapter)
+        response = adapter.send(request, **options)
         hooked: Any = dispatch_hook
         answered: Response = hooked("response", request.hooks, response, **options)
         return answered
@@ -106,15 +122,55 @@ def stay(response: Response, **_: object) -> None:
     response.headers.pop("Location", None)
 
 
+@attrs.define(eq=False, repr=False)
+class UnderWay:
+    """
+    The call that a session makes, as its connections see it.
+
+    They hold this, and not the adapter: urllib3 keeps connections for as long as their pool is
+    there, and with the adapter they would keep the pool.
+    """
+
+    #: When the call must be over, by the monotonic clock.
+    deadline: float | None = None
+
+    #: How long to wait for the server to take or to give something, in seconds.
+    read: float | None = None
+
+    #: Whether the request has begun to leave.
+    is_sent: bool = False
+
+
+def _watched(kind: Any, under_way: UnderWay) -> Any:
+    """
+    Give connections of a *kind* that keep to the deadline, and tell when a request leaves.
+    """
+
+    class Watched(kind):  # type: ignore[misc]  # plain ones and those with TLS alike
+        def request(self, *args: Any, **told: Any) -> None:
+            if self.sock is None:
+                self.connect()  # to a proxy, and through it, as well
+            under_way.is_sent = True
+            # urllib3 would send a large body under the time-out for the connection.
+            self.timeout = under_way.read
+            super().request(*args, **told)
+
+        def response_class(self, sock: socket.socket, *args: Any, **told: Any) -> HTTPResponse:
+            timed: Any = _Timed(sock, under_way)
+            return HTTPResponse(timed, *args, **told)
+
+    return Watched
+
+
 class _LeanAdapter(HTTPAdapter):
     """
     An adapter for one server: all that depends on the server alone is looked up once.
     """
 
-    #: When the call that is under way must be over, by the monotonic clock.
-    deadline: float | None = None
-
-    _pool: Any = None
+    def __init__(self, under_way: UnderWay) -> None:
+        super().__init__()
+        self._under_way = under_way
+        self._pool: Any = None
 
     def get_connection_with_tls_context(
         self,
@@ -129,14 +185,7 @@ class _LeanAdapter(HTTPAdapter):
         if self._pool is None:
             pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
             HTTPAdapter.cert_verify(self, pool, request.url, verify, cert)  # type: ignore[no-untyped-call]  # it has no types
-            connect = pool.ConnectionCls
-
-            def connection(*args: Any, **told: Any) -> Any:
-                made = connect(*args, **told)
-                made.response_class = self._answer
-                return made
-
-            pool.ConnectionCls = connection
+            pool.ConnectionCls = _watched(pool.ConnectionCls, self._under_way)
             self._pool = pool
         pool_of_all: HTTPConnectionPool = self._pool
         return pool_of_all
@@ -176,38 +225,35 @@ class _LeanAdapter(HTTPAdapter):
         response.raw = resp
         return response
 
-    def _answer(self, sock: socket.socket, *args: Any, **told: Any) -> HTTPResponse:
-        return HTTPResponse(_Timed(sock, self), *args, **told)  # type: ignore[arg-type]  # it asks for makefile() alone
-
 
 class _Timed:
     """
     A socket whose every piece, of the head of an answer too, has to come before the deadline.
     """
 
-    def __init__(self, sock: socket.socket, adapter: _LeanAdapter) -> None:
+    def __init__(self, sock: socket.socket, under_way: UnderWay) -> None:
         self._sock = sock
-        self._adapter = adapter
+        self._under_way = under_way
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """
         Give the file that an answer is read from.
         """
-        return io.BufferedReader(_Pieces(self._sock, self._adapter))
+        return io.BufferedReader(_Pieces(self._sock, self._under_way))
 
 
 class _Pieces(io.RawIOBase):
-    def __init__(self, sock: socket.socket, adapter: _LeanAdapter) -> None:
+    def __init__(self, sock: socket.socket, under_way: UnderWay) -> None:
         super().__init__()
         self._sock = sock
-        self._adapter = adapter
+        self._under_way = under_way
         self._file = sock.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        deadline = self._adapter.deadline
+        deadline = self._under_way.deadline
         if deadline is not None:
             left = deadline - monotonic()
             if left <= 0:

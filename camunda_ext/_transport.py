@@ -10,7 +10,6 @@ import threading
 import weakref
 import zlib
 from collections.abc import Iterator, Mapping
-from http.client import HTTPException
 from time import monotonic
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -26,7 +25,7 @@ from urllib3 import HTTPHeaderDict
 from camunda_ext._reach import Reach, check_header, to_reach
 from camunda_ext._request import HttpRequest, HttpResponse
 from camunda_ext._retry import Came
-from camunda_ext._session import LeanSession, is_plain, prepare, stay
+from camunda_ext._session import FAILURES, LeanSession, is_plain, prepare, stay
 from camunda_ext._version import __version__
 from camunda_ext.auth import AuthFailed
 
@@ -69,6 +68,12 @@ class TransportFailure(Exception):
         self.status = status
 
 
+class Closed(RuntimeError):
+    """
+    The client is closed, and sends nothing any more.
+    """
+
+
 class Transport(Protocol):
     """
     What a client needs of the network.
@@ -108,8 +113,9 @@ class RequestsTransport:
         Make one attempt; redirects are answers like any other.
         """
         if self._closed:
-            raise RuntimeError("the client is closed")
+            raise Closed("the client is closed")
         status: int | None = None
+        raised: BaseException
         try:
             with self._ask(request) as response:
                 status = response.status_code
@@ -124,11 +130,11 @@ class RequestsTransport:
             self._local.used = monotonic()
             return answer
         except AuthFailed as error:
-            failure = TransportFailure(str(error), sent=False, again=error.passes)
+            raised = TransportFailure(str(error), sent=False, again=error.passes)
         except _TooLarge as error:
-            failure = TransportFailure(str(error), how=Came.TOO_LARGE, status=status)
-        except _FAILURES as error:
-            failure = TransportFailure(
+            raised = TransportFailure(str(error), how=Came.TOO_LARGE, status=status)
+        except FAILURES as error:
+            raised = TransportFailure(
                 _reason(error),
                 sent=status is not None or self._was_sent(error, request.url),
                 again=not isinstance(error, _NEVER_SENT)
@@ -136,11 +142,12 @@ class RequestsTransport:
                 how=Came.TIMED_OUT if _is_timeout(error) else Came.NO_ANSWER,
                 status=status,
             )
-        except KeyboardInterrupt as interrupt:
-            # Its traceback would show the request to whoever looks at local variables.
-            raise interrupt.with_traceback(None) from None
+        except BaseException as error:  # noqa: BLE001  # Ctrl-C, a limit of time, a mistake
+            # Its frames would show the request to whoever looks at local variables.
+            raised = error.with_traceback(None)
+            raised.__cause__ = raised.__context__ = None
         # Raised out here, so that the failure has no context: that one would hold the request.
-        raise failure
+        raise raised
 
     def close(self) -> None:
         """
@@ -153,7 +160,6 @@ class RequestsTransport:
                 session.close()
 
     def _ask(self, request: HttpRequest) -> requests.Response:
-        waits = _within(request)
         session = self._session()
         headers = {**self._headers, **request.headers}
         if not isinstance(session, LeanSession) and not is_plain(session):
@@ -163,21 +169,28 @@ class RequestsTransport:
                 data=request.content,
                 headers=headers,
                 auth=self._auth,
-                timeout=waits,
+                timeout=_within(request, uploads=True),
                 allow_redirects=False,
                 stream=True,
                 hooks={"response": [*session.hooks["response"], stay]},
             )
+        if isinstance(session, LeanSession):
+            session.under_way.is_sent = False
+            session.under_way.deadline = request.deadline
         prepared = prepare(
             session, request.method, self._to_url(request.url), headers, request.content, self._auth
         )
+        if request.deadline is not None and monotonic() >= request.deadline:
+            # To get credentials may have taken all the time.
+            raise requests.ConnectTimeout("the call was to be over before it began")
         if isinstance(session, LeanSession):
-            session.adapter.deadline = request.deadline
+            waits = _within(request)
+            session.under_way.read = waits[1]
             return session.send(prepared, timeout=waits, stream=True)
         prepared.hooks["response"].append(stay)
         return session.send(
             prepared,
-            timeout=waits,
+            timeout=_within(request, uploads=True),
             stream=True,
             allow_redirects=False,
             proxies=session.proxies,
@@ -213,18 +226,20 @@ class RequestsTransport:
 
     def _was_sent(self, error: Exception, url: str) -> bool:
         """
-        Tell whether a request may have left; requests says the same of a reset and a refusal.
+        Tell whether a request may have left.
         """
+        if self._injected is None:
+            session: LeanSession = self._local.session
+            return session.under_way.is_sent
+        # Of the user's own session there are only exceptions to go by, and requests says the same
+        # of a reset and a refusal.
         if isinstance(error, _NEVER_SENT):
             return False
-        if self._injected is not None and _retries(self._injected, url):
+        if _retries(self._injected, url):
             return True  # The last of several tries says nothing about the first.
-        if isinstance(error, requests.exceptions.ProxyError) and url.startswith("https:"):
-            return False  # TLS begins when the proxy has connected.
-        cause = _innermost(error)
-        if isinstance(error, requests.ConnectTimeout) or isinstance(cause, _NOT_CONNECTED):
+        if isinstance(error, requests.ConnectTimeout):
             return False
-        return not (isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE)
+        return not isinstance(_innermost(error), _NOT_CONNECTED)
 
     def _session(self) -> requests.Session:
         if self._injected is not None:
@@ -314,7 +329,7 @@ def to_transport(
         cert=cert,
         proxies=proxies,
         has_credentials=auth is not None,
-        stacklevel=3,
+        stacklevel=4,
     )
     return RequestsTransport(auth=auth, headers=headers, reach=reach, max_answer=max_answer)
 
@@ -340,13 +355,16 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in pairs}
 
 
-def _within(request: HttpRequest) -> tuple[float | None, float | None]:
+def _within(request: HttpRequest, *, uploads: bool = False) -> tuple[float | None, float | None]:
     """
     Give how long to wait for a connection and for a piece of the answer, before all must be over.
+
+    Args:
+        uploads: Whether the body, if it is large, is sent under the time-out for the connection.
     """
     connect, read = request.timeout.connect, request.timeout.read
-    if len(request.content or b"") > _PIECE and connect is not None:
-        connect = read if read is None else max(connect, read)  # urllib3 sends under it, too
+    if uploads and len(request.content or b"") > _PIECE and connect is not None:
+        connect = read if read is None else max(connect, read)
     if request.deadline is None:
         return connect, read
     left = max(request.deadline - monotonic(), _SHORTEST)
@@ -402,15 +420,6 @@ def _gunzip(content: bytes, most: int) -> bytes:
     raise requests.exceptions.ContentDecodingError("broken gzip")
 
 
-#: What requests raises, or lets through from below.
-_FAILURES: Final = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    HTTPException,
-    OSError,
-    ValueError,
-)
-
 #: What is raised before there is anything to send.
 _NEVER_SENT: Final[tuple[type[Exception], ...]] = (
     requests.exceptions.InvalidSchema,
@@ -425,11 +434,6 @@ _NOT_CONNECTED: Final = (
     ssl.SSLCertVerificationError,
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.NewConnectionError,
-)
-
-#: What TLS says while it shakes hands, and never later.
-_HANDSHAKE: Final = frozenset(
-    {"HTTP_REQUEST", "NO_PROTOCOLS_AVAILABLE", "UNSUPPORTED_PROTOCOL", "WRONG_VERSION_NUMBER"}
 )
 
 

@@ -38,5 +38,5 @@ def _compared(value: object, *, for_hash: bool = False) -> tuple[Any, ...]:
     return tuple(
         field.eq_key(getattr(value, field.name)) if field.eq_key else getattr(value, field.name)
         for field in _fields(value)
-        if not (for_hash and field.hash is False)
+        if field.eq and not (for_hash and field.hash is False)
     )

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from typing import Any, NoReturn
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import attrs
 import requests
 from requests.auth import AuthBase
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: What a client takes for ``auth``.
 Auth = (
@@ -38,6 +42,24 @@ class Explained(AuthFailed):
     def __init__(self, told: str, *, passes: bool) -> None:
         super().__init__(told)
         self.passes = passes
+
+
+def hiding(function: Callable[P, T]) -> Callable[P, T]:
+    """
+    Let no error of a function show its arguments to whoever looks at local variables.
+    """
+
+    @wraps(function)
+    def hidden(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            raised = error.with_traceback(None)
+        del args, kwargs
+        raised.__cause__ = raised.__context__ = None
+        raise raised
+
+    return hidden
 
 
 class Secret:
@@ -68,6 +90,7 @@ class Basic(AuthBase):
     User and password, in UTF-8 as the engine reads them; requests would send Latin-1.
     """
 
+    @hiding
     def __init__(self, user: str, password: str) -> None:
         if not all(isinstance(one, str) for one in (user, password)):
             raise TypeError("user and password must be str")
@@ -92,6 +115,7 @@ class Bearer(AuthBase):
     A token, or a function that is asked for one before each request.
     """
 
+    @hiding
     def __init__(self, token: str | Callable[[], str]) -> None:
         if callable(token):
             self._token: Secret | Callable[[], str] = token

@@ -20,7 +20,7 @@ from camunda_ext._request import Request, Timeout
 from camunda_ext._retry import Retry, RetryPolicy, Rule, rule_of
 from camunda_ext._sending import Sender
 from camunda_ext._transport import LARGEST_ANSWER, Session, to_base, to_transport
-from camunda_ext.auth import Auth, to_auth
+from camunda_ext.auth import Auth, hiding, to_auth
 from camunda_ext.dto import (
     Batch,
     BatchStatistics,
@@ -102,6 +102,7 @@ class ExternalTaskClient:
         TypeError, ValueError: An argument cannot be meant as it is; nothing has been sent.
     """
 
+    @hiding
     def __init__(
         self,
         base_url: str,

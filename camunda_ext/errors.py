@@ -496,6 +496,10 @@ _ANYBODYS: Final[Mapping[int, tuple[type[Refused], str]]] = {
 }
 
 
+#: What gateways say that have waited for long enough, and may have passed the request on.
+_GIVEN_UP: Final = (408, 499)
+
+
 @attrs.frozen(eq=False, repr=False)
 class _Said:
     """
@@ -613,6 +617,8 @@ def _classify(call: Call, status: int, said: _Said | None) -> tuple[type[Camunda
         return _ANYBODYS[status]
     if 300 <= status < 400:
         return NotTheEngine, "A redirect is not followed: is there a login before this URL?"
+    if said is None and status in _GIVEN_UP:
+        return _doubt(call)
     if 400 <= status < 500:
         if said is not None:
             return BadRequest, "The engine does not take the request as it is."

@@ -73,6 +73,13 @@ class Connection:
         self._stopped = stopped
         self.is_open = True
 
+    @property
+    def descriptor(self) -> int:
+        """
+        The file descriptor below, and below TLS.
+        """
+        return self._raw.fileno()
+
     def send(self, content: bytes) -> None:
         """
         Send bytes at once.

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from camunda_ext import ExternalTask, HistoricExternalTaskLog
-from camunda_ext._doubt import Seen, Shown, logged, shown
+from camunda_ext._doubt import Seen, Shown, logged, reported, shown
 from camunda_ext._request import Request
 from camunda_ext.dto import CompleteExternalTask, ExternalTaskBpmnError, ExternalTaskFailure
 
@@ -239,3 +239,51 @@ def test_the_log_tells_how_a_task_ended(
     log = [_entry(kind, worker_id) for kind, worker_id in entries]
 
     assert logged(log, "w1") is expected
+
+
+# ------------------------------------------------------------------------------ failures, again
+
+
+def _reported(seconds: float, **told: Any) -> HistoricExternalTaskLog:
+    """
+    Give an entry of a failure, some *seconds* before now.
+    """
+    usual = {"failure_log": True, "worker_id": "w1", "error_message": "no printer"}
+    moment = _NOW - timedelta(seconds=seconds)
+    return HistoricExternalTaskLog(id="h1", timestamp=moment, **{**usual, **told})
+
+
+@pytest.mark.parametrize(
+    ("entries", "holder", "expected"),
+    [
+        ((), "w1", Shown.DONE),
+        ((_reported(5),), "w1", Shown.DONE),
+        ((_reported(5),), "w2", Shown.DONE),
+        # The retries of an entry are those before the failure.
+        ((_reported(5, retries=9),), "w1", Shown.DONE),
+        ((_reported(60),), "w1", Shown.NOT_DONE),
+        ((_reported(60),), "w2", Shown.UNCLEAR),
+        ((_reported(60), _reported(5)), "w1", Shown.DONE),
+        ((_reported(5, worker_id="w2"),), "w1", Shown.NOT_DONE),
+        ((_reported(5, error_message="no paper"),), "w1", Shown.NOT_DONE),
+        ((_reported(5, failure_log=False, creation_log=True),), "w1", Shown.NOT_DONE),
+    ],
+)
+def test_the_history_tells_when_a_failure_was_reported(
+    entries: tuple[HistoricExternalTaskLog, ...], holder: str, expected: Shown
+) -> None:
+    """
+    What the task shows may be of an earlier failure in the same words.
+    """
+    body = ExternalTaskFailure(worker_id="w1", retries=2, error_message="no printer")
+
+    assert reported(entries, body, _seen(worker_id=holder, since=10.0)) is expected
+
+
+def test_without_the_engines_clock_the_task_itself_has_to_do() -> None:
+    """
+    No moment of the history can be compared then.
+    """
+    body = ExternalTaskFailure(worker_id="w1", retries=2, error_message="no printer")
+
+    assert reported((_reported(60),), body, _seen(now=None, worker_id="w1")) is Shown.DONE

@@ -288,7 +288,100 @@ def test_the_canary_is_seen_where_it_is() -> None:
     assert _leaks({"chain": _chain(chained)}) == ["chain"]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timeout": -1},
+        {"max_answer": 0},
+        {"retry": 3},
+        {"verify": "/no/such/bundle"},
+        {"cert": "/no/such/certificate"},
+        {"hooks": [1]},
+        {"date_zone": "Nowhere/At-all"},
+        {"engine": ".."},
+        {"headers": {"X-Api-Key": f"{_PASSWORD}\n"}},
+        {"base_url": f"http://kim:{_PASSWORD}@engine.invalid/engine-rest"},
+        {"auth": ("kim:x", _PASSWORD)},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_no_wrong_argument_shows_the_others(wrong: dict[str, Any]) -> None:
+    """
+    What a constructor refuses is told without its other arguments, in no frame either.
+    """
+    given: dict[str, Any] = {
+        "base_url": "https://engine.invalid/engine-rest",
+        "auth": ("kim", _PASSWORD),
+        "headers": {"X-Api-Key": _PASSWORD},
+        "proxies": {"https": f"http://kim:{_PASSWORD}@proxy.invalid"},
+        **wrong,
+    }
+    with pytest.raises((TypeError, ValueError)) as caught:
+        ExternalTaskClient(**given)
+    error = caught.value
+    del given, wrong
+    places = {
+        "str": str(error),
+        "chain": _chain(error),
+        "traceback": _traceback(error.with_traceback(_without_first(error))),
+    }
+
+    assert _leaks(places) == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: Basic("kim:x", _PASSWORD), lambda: Bearer(f"{_PASSWORD}\n")],
+    ids=["Basic", "Bearer"],
+)
+def test_no_wrong_credentials_are_shown(make: Callable[[], object]) -> None:
+    """
+    What cannot be sent is as secret as what can.
+    """
+    with pytest.raises(ValueError, match=r"colon|token") as caught:
+        make()
+
+    assert _leaks({"str": str(caught.value), "traceback": _traceback(caught.value)}) == []
+
+
+class Limit(Exception):
+    """
+    What a task queue raises in a thread whose time is up, wherever that is.
+    """
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, Limit])
+@pytest.mark.parametrize("secret", ["password", "token", "API key"])
+def test_what_ends_a_call_from_outside_shows_no_request(
+    secret: str, raised: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    It comes through as it is, but without the frames that have the request.
+    """
+
+    def fail(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("urllib3.connection.HTTPConnection.getresponse", fail)
+    with (
+        Stub() as stub,
+        _CLIENTS[secret](stub.url) as client,
+        pytest.raises(raised) as caught,
+    ):
+        client.complete("t1", "w1")
+
+    places = {"chain": _chain(caught.value), "traceback": _traceback(caught.value)}
+    assert _leaks(places) == []
+
+
 # ------------------------------------------------------------------------------------------- tools
+
+
+def _without_first(error: BaseException) -> Any:
+    """
+    Give the traceback without the frame of the test, which has the secret for good reason.
+    """
+    return error.__traceback__ and error.__traceback__.tb_next
 
 
 def _places(

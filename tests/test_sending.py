@@ -717,10 +717,33 @@ def test_a_failure_that_the_task_shows_is_reported() -> None:
     """
     Its retries, its message and the new end of its lock are those of the report.
     """
-    with Stub(then_reset(), _shown(**_FAILED)) as stub, quick(stub.url) as client:
+    none = json_answer(200, [])
+    with Stub(then_reset(), _shown(**_FAILED), none) as stub, quick(stub.url) as client:
         _fail(client)
 
-    assert _what(stub) == [_FAILURE, _LOOK]
+    assert _what(stub) == [_FAILURE, _LOOK, _HISTORY]
+
+
+def test_a_failure_that_was_shown_before_is_reported_again() -> None:
+    """
+    A worker may say the same each time; the history tells when it did.
+    """
+    earlier = {
+        "id": "h1",
+        "externalTaskId": "t1",
+        "timestamp": "2026-11-22T12:50:00.000+0000",
+        "failureLog": True,
+        "workerId": "w1",
+        "errorMessage": "no printer",
+    }
+    history = json_answer(200, [earlier])
+    with (
+        Stub(then_reset(), _shown(**_FAILED), history, NO_CONTENT) as stub,
+        quick(stub.url) as client,
+    ):
+        _fail(client)
+
+    assert _what(stub) == [_FAILURE, _LOOK, _HISTORY, _FAILURE]
 
 
 def test_a_failure_that_the_task_does_not_show_is_reported_again() -> None:
@@ -741,10 +764,10 @@ def test_a_failure_that_the_task_shows_in_the_end_is_reported() -> None:
     """
     untouched, failed = _shown(workerId="w1"), _shown(**_FAILED)
     answers = (then_reset(), untouched, then_reset(), untouched, then_reset(), failed)
-    with Stub(*answers) as stub, quick(stub.url) as client:
+    with Stub(*answers, json_answer(200, [])) as stub, quick(stub.url) as client:
         _fail(client)
 
-    assert _what(stub) == [_FAILURE, _LOOK] * 3
+    assert _what(stub) == [*([_FAILURE, _LOOK] * 3), _HISTORY]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,12 @@ How requests travel: what provably never left, what goes over the wire, and who 
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import inspect
 import os
 import socket
+import socketserver
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +31,7 @@ import camunda_ext
 from camunda_ext import (
     CamundaError,
     ExternalTaskClient,
+    Failed,
     NoAnswer,
     NotSent,
     NotTheEngine,
@@ -52,6 +56,7 @@ from tests.stub import (
     operation,
     raw_answer,
     then_close,
+    then_reset,
     then_silence,
 )
 
@@ -85,6 +90,59 @@ class Failing(HTTPAdapter):
         Raise it.
         """
         raise self._error
+
+
+class Tunnel(socketserver.ThreadingTCPServer):
+    """
+    A proxy that opens tunnels to a port of this machine, whatever it is asked for.
+    """
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Tunnelled)
+        self.target = port
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.001,))
+
+    @property
+    def port(self) -> int:
+        """
+        The port that it listens on.
+        """
+        return int(self.server_address[1])
+
+    def __enter__(self) -> Tunnel:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+class _Tunnelled(socketserver.BaseRequestHandler):
+    server: Tunnel
+
+    def handle(self) -> None:
+        """
+        Pass on what comes, both ways, until one side has enough.
+        """
+        while b"\r\n\r\n" not in (self.request.recv(65536) or b"\r\n\r\n"):
+            pass
+        self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", self.server.target)) as beyond:
+            back = threading.Thread(target=_pump, args=(beyond, self.request))
+            back.start()
+            _pump(self.request, beyond)
+            back.join()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while piece := source.recv(65536):
+            sink.sendall(piece)
+    for end in (source, sink):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 class Recorder:
@@ -359,6 +417,90 @@ def test_a_retry_of_the_users_own_session_does_not_hide_the_first_try() -> None:
         thread.join()
 
     assert type(error) is OutcomeUnknown
+
+
+def _garbage(connection: Connection) -> None:
+    """
+    Break TLS after the request has come, as a gateway does that falls back to plain HTTP.
+    """
+    os.write(connection.descriptor, b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+    connection.close()
+
+
+@pytest.mark.parametrize("injected", [False, True], ids=["ours", "injected"])
+@pytest.mark.parametrize("answer", [then_close(b""), then_reset(), _garbage])
+def test_what_breaks_tls_after_the_request_leaves_in_doubt(answer: Answer, injected: bool) -> None:
+    """
+    TLS says the same of a handshake that fails and of a record that is none, later.
+    """
+    with Stub(answer, tls=True) as stub, requests.Session() as session:
+        session.verify = str(CERTIFICATE)
+        session.trust_env = False
+        options: dict[str, Any] = {"session": session} if injected else {"verify": str(CERTIFICATE)}
+        with once(stub.url, **options) as client:
+            error = _error(client, "set_retries_async")
+
+    assert (type(error), len(stub.seen)) == (OutcomeUnknown, 1)
+
+
+@pytest.mark.parametrize("injected", [False, True], ids=["ours", "injected"])
+def test_what_breaks_behind_a_proxy_leaves_in_doubt(injected: bool) -> None:
+    """
+    When a tunnel breaks after the request, urllib3 blames the proxy, as if it had never opened.
+    """
+    with Stub(then_close(b""), tls=True) as stub, Tunnel(stub.port) as tunnel:
+        proxies = {"https": f"http://127.0.0.1:{tunnel.port}"}
+        with requests.Session() as session:
+            session.verify, session.proxies = False, proxies
+            session.trust_env = False
+            own: dict[str, Any] = {"verify": False, "proxies": proxies}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                options = {"session": session} if injected else own
+                client = ExternalTaskClient("https://engine.invalid/engine-rest", **options)
+                with client:
+                    error = _error(client, "set_retries_async")
+
+    assert (type(error), len(stub.seen)) == (OutcomeUnknown, 1)
+
+
+def test_threads_that_are_gone_leave_no_connection() -> None:
+    """
+    A server with a thread for each request would run out of files otherwise.
+    """
+    with Stub(NO_CONTENT) as stub, ExternalTaskClient(stub.url) as client:
+        for _ in range(30):
+            thread = threading.Thread(target=client.unlock, args=("t1",))
+            thread.start()
+            thread.join()
+        gc.collect()
+        assert stub.is_left()
+
+    assert stub.connections == 30
+
+
+def test_a_client_that_is_closed_meanwhile_leaves_in_doubt() -> None:
+    """
+    What was sent before may have been done.
+    """
+
+    class Closing:
+        """
+        A policy in whose time another thread closes the client.
+        """
+
+        def wait(self, failed: Failed) -> float | None:
+            """
+            Close it, and ask for another attempt.
+            """
+            client.close()
+            return 0.0
+
+    with Stub(then_reset()) as stub:
+        client = ExternalTaskClient(stub.url, retry=Closing())
+        error = _error(client, "complete")
+
+    assert (type(error), len(stub.seen)) == (OutcomeUnknown, 1)
 
 
 # ------------------------------------------------------------------------------------------ proxies
