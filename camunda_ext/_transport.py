@@ -34,6 +34,8 @@ _PIECE: Final = 64 * 1024
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 #: What is left to wait, in seconds, when nothing is; none at all would mean not to wait in sockets.
 _SHORTEST: Final = 0.001
+#: What is shorter may stand in any page by chance.
+_SHORTEST_SECRET: Final = 6
 #: For zlib: a stream with the head of gzip, of any window.
 _GZIP: Final = 31
 #: A stream of gzip may have several members; one that has many is made to keep us busy.
@@ -122,11 +124,11 @@ class RequestsTransport:
                 if status < 200:
                     # The real answer is to come, and would be taken for that of the next request.
                     response.connection.close()
-                answer = HttpResponse(
-                    status=status,
-                    headers=_lower(response.headers),
-                    content=self._read(response, request.deadline),
-                )
+                content = self._read(response, request.deadline)
+                if status >= 300 or "html" in response.headers.get("Content-Type", ""):
+                    content = self._without_secrets(content, response)
+                headers = _lower(response.headers)
+                answer = HttpResponse(status=status, headers=headers, content=content)
             self._local.used = monotonic()
             return answer
         except AuthFailed as error:
@@ -223,6 +225,18 @@ class RequestsTransport:
         if encoding != "gzip":
             raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
         return _gunzip(content, self._max_answer)
+
+    def _without_secrets(self, content: bytes, response: requests.Response) -> bytes:
+        """
+        Give a page without the credentials of the request: some show what they were asked.
+        """
+        signed = response.request.headers.get("Authorization") or ""
+        for value in (signed, *self._headers.values()):
+            for shown in (value, str(value).rpartition(" ")[2]):
+                hidden = str(shown).encode("latin-1", "replace")
+                if len(hidden) >= _SHORTEST_SECRET:
+                    content = content.replace(hidden, b"***")
+        return content
 
     def _was_sent(self, error: Exception, url: str) -> bool:
         """

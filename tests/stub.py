@@ -72,6 +72,8 @@ class Connection:
         self._raw = raw
         self._stopped = stopped
         self.is_open = True
+        #: The head of the request that is to be answered, as it came.
+        self.asked = b""
 
     @property
     def descriptor(self) -> int:
@@ -227,6 +229,8 @@ class _Handler(socketserver.BaseRequestHandler):
             try:
                 while connection.is_open and (seen := self._read(reader, raw)) is not None:
                     answer = self.server.note(seen)
+                    shown = (f"{name}: {value}" for name, value in seen.headers.items())
+                    connection.asked = "\n".join(shown).encode("latin-1")
                     if isinstance(answer, bytes):
                         connection.send(answer)
                     else:
@@ -290,11 +294,12 @@ def json_answer(status: int, body: object) -> bytes:
     return raw_answer(f"{status} Said", "Content-Type: application/json", body=content)
 
 
-def html_answer(status: str, *headers: str) -> bytes:
+def html_answer(status: str, *headers: str, body: bytes | None = None) -> bytes:
     """
-    Give a page such as gateways and logins show.
+    Give a page such as gateways and logins show, or another one.
     """
-    return raw_answer(status, "Content-Type: text/html", *headers, body=PAGE)
+    page = PAGE if body is None else body
+    return raw_answer(status, "Content-Type: text/html", *headers, body=page)
 
 
 def gzip_answer(body: object) -> bytes:

@@ -22,6 +22,7 @@ from tests.stub import (
     BROKEN,
     OPERATIONS,
     Answer,
+    Connection,
     Operation,
     Stub,
     html_answer,
@@ -128,6 +129,35 @@ def test_no_fault_shows_a_password(
         places = _places(client, asked, caplog)
 
     assert _leaks(places) == []
+
+
+def _echo(status: str) -> Answer:
+    """
+    Show all that was asked, as the pages of some gateways do.
+    """
+
+    def answer(connection: Connection) -> None:
+        connection.send(html_answer(status, body=connection.asked))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "status", ["200 OK", "400 Bad Request", "403 Forbidden", "502 Bad Gateway"]
+)
+@pytest.mark.parametrize("secret", _CLIENTS)
+def test_no_page_that_shows_the_request_shows_a_secret(
+    secret: str, status: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The body of an answer is kept for a person to look at; credentials are none of it.
+    """
+    caplog.set_level(logging.DEBUG)
+    with Stub(_echo(status)) as stub, _CLIENTS[secret](stub.url) as client:
+        places = _places(client, operation("complete"), caplog)
+
+    assert _leaks(places) == []
+    assert "***" in places["attributes"]
 
 
 @pytest.mark.parametrize("fault", [name for name in _FAULTS if name != "silence"])
