@@ -5,6 +5,7 @@ SDK for the External Task REST API of Camunda 7 and its living forks, Operaton a
 from logging import NullHandler as _NullHandler
 from logging import getLogger as _getLogger
 
+from camunda_ext._display import Explanation
 from camunda_ext._hooks import Ended, Hook, Outgoing
 from camunda_ext._oauth2 import OAuth2ClientCredentials
 from camunda_ext._request import Timeout
@@ -73,6 +74,7 @@ __all__ = [
     "Ended",
     "EngineBusy",
     "EngineFailure",
+    "Explanation",
     "ExtendLockOnExternalTask",
     "ExternalTask",
     "ExternalTaskBpmnError",

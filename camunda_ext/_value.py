@@ -1,12 +1,29 @@
 """
-What values have in common: equal by their fields, hashable, and shown with all of them.
+What values have in common: equal by their fields, hashable, and shown on one line.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import attrs
+
+#: How much is shown of one field. Ids have at most 64 characters, and are shown whole.
+_LONGEST: Final = 100
+
+
+def visible(text: str) -> str:
+    """
+    Give *text* on one line, with all that has no shape of its own as escapes.
+
+    These are control characters, tabs and line breaks too; those that turn the direction of text or
+    join it; halves of surrogate pairs, spaces other than the plain one, and what Unicode has not
+    assigned. A terminal would obey some of them, and others let two texts look alike.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 class Value:
@@ -25,7 +42,12 @@ class Value:
         return hash((type(self), *_compared(self, for_hash=True)))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in _fields(self))
+        # As it is made, for a list of tasks to be read, and copied where nothing is cut.
+        shown = ", ".join(
+            f"{field.name}={_shown(value)}"
+            for field in _fields(self)
+            if not _is_unset(field.default, value := getattr(self, field.name))
+        )
         return f"{type(self).__name__}({shown})"
 
 
@@ -40,3 +62,30 @@ def _compared(value: object, *, for_hash: bool = False) -> tuple[Any, ...]:
         for field in _fields(value)
         if field.eq and not (for_hash and field.hash is False)
     )
+
+
+def _is_unset(default: Any, value: Any) -> bool:
+    """
+    Tell whether a field says nothing: it is ``None``, empty, 0 or `False`, as by default.
+
+    Defaults such as five attempts are shown, for nobody knows them by heart.
+    """
+    if value is None or default is None:
+        return value is default
+    kind = type(value)
+    if kind in (bool, int, str):
+        return kind is type(default) and not value and not default
+    # What a factory makes is an empty mapping.
+    return hasattr(default, "factory") and hasattr(value, "__len__") and len(value) == 0
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        text = value.isoformat()
+        return text[:-6] + "Z" if text.endswith("+00:00") else text
+    if isinstance(value, (str, bytes)) and len(value) > _LONGEST:
+        value = value[:_LONGEST]  # it has two quotes besides, and is cut below
+    # A value of somebody else's class may show itself in any way.
+    text = visible(repr(value))
+    # Cut without a closing quote or bracket, it is no Python that could be taken for the whole.
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from enum import Enum
+from enum import Enum, EnumMeta
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 
 from camunda_ext import _check, _wire
+from camunda_ext._display import Explanation, explanation_of
 from camunda_ext._json import MODERN, aware_date
 from camunda_ext.dto import Operator, Sorting, SortOrder, VariableQueryParameter
 
@@ -24,7 +25,16 @@ Q = TypeVar("Q", bound="Query")
 OLDEST: Final = "7.5"
 
 
-class SortBy(str, Enum):
+class _Listed(EnumMeta):
+    """
+    Lets completion offer the members alone, without the methods of text.
+    """
+
+    def __dir__(cls) -> list[str]:
+        return list(cls.__members__)
+
+
+class SortBy(str, Enum, metaclass=_Listed):
     """
     What external tasks can be sorted by.
     """
@@ -481,6 +491,16 @@ class ExternalTaskQuery(Query):
         return self._with(
             "_process_variables", (*self.__dict__.get("_process_variables", ()), condition)
         )
+
+    def explain(self, base_url: str = "http://localhost:8080/engine-rest") -> Explanation:
+        """
+        Give what asks for these tasks, for a person to read: POST, GET and curl. Nothing is sent.
+
+        Args:
+            base_url: The engine's REST API.
+        """
+        young = {name: since for name, since in self.filters().items() if since != OLDEST}
+        return explanation_of(self, base_url, "/external-task", young=young)
 
 
 def _date_or_same(operator: str, value: Any) -> Any:

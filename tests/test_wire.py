@@ -160,9 +160,7 @@ def test_values_print_as_they_are_made() -> None:
     """
     What is printed of a value can be read by its author.
     """
-    assert repr(Sorting("createTime")) == (
-        "Sorting(sort_by='createTime', sort_order='asc', parameters=None)"
-    )
+    assert repr(Sorting("createTime")) == "Sorting(sort_by='createTime', sort_order='asc')"
     assert repr(CountResult(count=3)) == "CountResult(count=3)"
 
 
