@@ -10,8 +10,10 @@ from camunda_ext._hooks import Ended, Hook, Outgoing
 from camunda_ext._oauth2 import OAuth2ClientCredentials
 from camunda_ext._request import Timeout
 from camunda_ext._retry import Failed, Retry, RetryPolicy
+from camunda_ext._summary import BulkFailed, BulkProblem, BulkSummary
 from camunda_ext._version import __version__
 from camunda_ext.auth import Basic, Bearer
+from camunda_ext.batch_run import BatchFailed, BatchResult, BatchRun
 from camunda_ext.client import ExternalTaskClient
 from camunda_ext.dto import (
     Batch,
@@ -58,6 +60,7 @@ from camunda_ext.errors import (
 )
 from camunda_ext.history import HistoricExternalTaskLogQuery, LogSortBy
 from camunda_ext.query import ExternalTaskQuery, SortBy
+from camunda_ext.selection import NotOne, Selection
 from camunda_ext.variables import File, Variables, VariableValue, typed
 
 __all__ = [
@@ -65,8 +68,14 @@ __all__ = [
     "BadRequest",
     "Basic",
     "Batch",
+    "BatchFailed",
+    "BatchResult",
+    "BatchRun",
     "BatchStatistics",
     "Bearer",
+    "BulkFailed",
+    "BulkProblem",
+    "BulkSummary",
     "CamundaError",
     "CompleteExternalTask",
     "Conflict",
@@ -95,6 +104,7 @@ __all__ = [
     "MissingAuthorization",
     "NoAnswer",
     "NotFound",
+    "NotOne",
     "NotSent",
     "NotTheEngine",
     "OAuth2ClientCredentials",
@@ -107,6 +117,7 @@ __all__ = [
     "Retries",
     "Retry",
     "RetryPolicy",
+    "Selection",
     "SetRetriesForExternalTasks",
     "SortBy",
     "Sorting",

@@ -4,13 +4,26 @@ All results of a query, page by page, each once, though results vanish between t
 The engine knows offsets only. When a consumer completes tasks, those that follow move up, and the
 next offset would skip as many. So each page has to begin with something that was seen before; where
 it does not, results have moved up, and the walk steps back until it does.
+
+When a page was asked for does not matter: one that begins with something that was seen has all that
+follows it. So pages can be asked for ahead, at guessed offsets, and be used where they fit.
 """
 
 from __future__ import annotations
 
+import os
+import threading
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
-from typing import Protocol, TypeVar
+from contextvars import copy_context
+from itertools import islice
+from operator import lt
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class _HasId(Protocol):
@@ -20,6 +33,8 @@ class _HasId(Protocol):
 
 T = TypeVar("T", bound=_HasId)
 
+_THREADS: Final = "camunda_ext pages"
+
 
 class _Ascending:
     """
@@ -27,24 +42,64 @@ class _Ascending:
     """
 
     def __init__(self) -> None:
-        self._floor = ""
+        self._floor = self._highest = ""
         self.recent: set[str] = set()
 
-    def __contains__(self, one: str) -> bool:
-        return one <= self._floor or one in self.recent
+    def known(self, ids: Sequence[str]) -> list[bool]:
+        """
+        Tell of each of some ascending ids whether it was seen.
+        """
+        # Most of a page lies behind all that was seen, and need not be looked up one by one.
+        count = bisect_right(ids, self._highest)
+        known = [one <= self._floor or one in self.recent for one in ids[:count]]
+        return known + [False] * (len(ids) - count)
 
     def update(self, new: Sequence[str]) -> None:
         """
         Add the results of a page; where they ascend, the page before need not be kept.
         """
-        if self.recent and new and min(new) > (highest := max(self.recent)):
-            self._floor, self.recent = highest, set(new)
+        if not new:
+            return
+        if self.recent and new[0] > self._highest:
+            self._floor, self.recent = self._highest, set(new)
         else:
             self.recent.update(new)
+        self._highest = max(self._highest, new[-1])
+
+
+class _Place(NamedTuple):
+    """
+    Where a page is asked for, and when.
+    """
+
+    offset: int
+
+    #: How many results to ask for.
+    size: int
+
+    #: How many results had been given at the time.
+    given: int
+
+    def next(self, size: int, given: int, loss: float) -> _Place:
+        """
+        Guess where the last result of this page will be, once so many are *given*.
+
+        Args:
+            loss: Which share of the results vanishes after they are given.
+        """
+        vanished = round(loss * (given - self.given))
+        # Where some vanish, a few more may: to read them twice costs less than to step back.
+        overlap = 1 + self.size // 16 if loss else 1
+        return _Place(max(0, self.offset + self.size - overlap - vanished), size, given)
 
 
 def walk(
-    fetch: Callable[[int, int], Sequence[T]], page_size: int, *, in_id_order: bool
+    fetch: Callable[[int, int], Sequence[T]],
+    page_size: int,
+    *,
+    in_id_order: bool,
+    limit: int | None = None,
+    prefetch: int = 0,
 ) -> Iterator[T]:
     """
     Give each result that is there during the whole walk exactly once.
@@ -56,47 +111,188 @@ def walk(
             Whether results come in ascending order of their ids, so that the last one tells what
             was seen. Otherwise all ids are remembered.
 
+        limit: How many results to give at most.
+
+        prefetch:
+            How many pages to ask for ahead, each in a thread. They end with the walk, however that
+            ends; requests that are under way then are waited for.
+
     Raises:
         RuntimeError: The ids do not ascend after all, and it cannot be told any more what was seen.
     """
     seen: _Ascending | set[str] = _Ascending() if in_id_order else set()
-    offset, step, surviving, survival, given = 0, _first_step(page_size), 0, 1.0, 0
+    first_step = step = max(1, page_size // 4)
+    surviving, given = 0, 0
     # Results that may be there still, of those that were given before ids were remembered.
     forgotten = 0
-    while True:
-        page = fetch(offset, page_size)
-        known = [one.id in seen for one in page]
-        if isinstance(seen, _Ascending) and not _ascend(page):
-            # The database sorts by other rules than Python: from here on, remember.
-            seen, forgotten = seen.recent, surviving
-            continue
-        if offset and not any(known if forgotten else known[:1]):
-            offset, step = max(0, offset - step), step * 2
-            continue
-        if forgotten and page and not any(known):
+    # How many had vanished by the last time that it could be told, and of how many that were given.
+    lost, lost_of, loss = 0, 0, 0.0
+
+    def to_size(expected: int) -> int:
+        # All but the first page begin with a result that was seen.
+        left = page_size if limit is None else limit - expected + (expected > 0)
+        return min(page_size, left)
+
+    def fits(page: Sequence[T]) -> bool:
+        return any(_known(seen, [one.id for one in (page if forgotten else page[:1])]))
+
+    place = _Place(0, to_size(0), 0)
+    with _Ahead(fetch, prefetch) as ahead:
+        while limit is None or given < limit:
+            # While the walk steps back, nothing is new to a page that did not fit.
+            taken = ahead.take(fits) if step == first_step else None
+            if taken is None:
+                page = fetch(place.offset, place.size)
+            else:
+                place, page = taken
+            ids = [one.id for one in page]
+            if isinstance(seen, _Ascending) and not _ascend(ids):
+                # The database sorts by other rules than Python: from here on, remember.
+                seen, forgotten = seen.recent, surviving
+                ahead.drop()
+                continue
+            known = _known(seen, ids)
+            if place.offset and not any(known if forgotten else known[:1]):
+                place = place._replace(offset=max(0, place.offset - step))
+                step *= 2
+                continue
+            if forgotten and page and not any(known):
+                raise RuntimeError(
+                    "this database does not sort ids as Python does, and all that was given last "
+                    "is gone: sort the query by something else as well, and all ids will be "
+                    "remembered"
+                )
+            if forgotten:
+                # What stands before something that was given was given, too.
+                known = [any(known[index:]) for index in range(len(known))]
+            new = [one for one, was_given in zip(page, known, strict=True) if not was_given]
+            surviving = place.offset + len(page) - len(new)
+            if place.given > lost_of:
+                # What has vanished since the page before is the best guess for the next ones.
+                share = (given - surviving - lost) / (place.given - lost_of)
+                lost, lost_of, loss = given - surviving, place.given, min(1.0, max(0.0, share))
+            if limit is not None:
+                del new[limit - given :]
+            seen.update([one.id for one in new])
+            is_last = len(page) < place.size
+            if not is_last:
+                ahead.ask(place, given, len(new), loss, to_size)
+            given += len(new)
+            # What waits for the consumer, or for the next page, is in memory once.
+            del page, taken, ids, known
+            yield from new
+            del new
+            if is_last:
+                return
+            place, step = place.next(to_size(given), given, loss), first_step
+
+
+class _Ahead(Generic[T]):
+    """
+    Pages that were asked for before the walk needs them, in the order of their offsets.
+    """
+
+    def __init__(self, fetch: Callable[[int, int], Sequence[T]], most: int) -> None:
+        self._fetch = fetch
+        self._most = most
+        # Who takes the first page only needs no other, so the number grows with the pages taken.
+        self._now = min(1, most)
+        self._queue: deque[tuple[_Place, Future[Sequence[T]]]] = deque()
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = os.getpid()
+        self._missed = False
+
+    def __enter__(self) -> _Ahead[T]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.drop()
+        if self._pool is not None:
+            # A walk that was forgotten may be closed in any thread: no thread can wait for itself.
+            is_own = threading.current_thread().name.startswith(_THREADS)
+            self._pool.shutdown(wait=not is_own, cancel_futures=True)
+
+    def take(self, fits: Callable[[Sequence[T]], bool]) -> tuple[_Place, Sequence[T]] | None:
+        """
+        Give the first page if it goes on where the last one ended; ``None`` otherwise.
+
+        It may do so once the page between them was fetched. If it does not even then, nothing that
+        was asked for is where it was expected, and all is dropped.
+        """
+        if not self._queue:
+            return None
+        if os.getpid() != self._process:
             raise RuntimeError(
-                "this database does not sort ids as Python does, and all that was given last is "
-                "gone: sort the query by something else as well, and all ids will be remembered"
+                "this iteration began in another process, where its threads are: begin a new one"
             )
-        if forgotten:
-            # What stands before something that was given was given, too.
-            known = [any(known[index:]) for index in range(len(known))]
-        new = [one for one, was_given in zip(page, known, strict=True) if not was_given]
-        left = offset + len(page) - len(new)
-        if given:
-            # How many of the page before are still there is the best guess for this one.
-            survival = min(1.0, max(0.0, (left - surviving) / given))
-        seen.update([one.id for one in new])
-        yield from new
-        if len(page) < page_size:
-            return
-        surviving, given, step = left, len(new), _first_step(page_size)
-        offset = max(0, left + round(len(new) * survival) - 1)
+        place, future = self._queue[0]
+        page = future.result()
+        if not place.offset or fits(page):
+            self._queue.popleft()
+            self._missed = False
+            return place, page
+        if self._missed:
+            self.drop()
+        else:
+            self._missed = True
+        return None
+
+    def ask(
+        self,
+        place: _Place,
+        given: int,
+        new: int,
+        loss: float,
+        to_size: Callable[[int], int],
+    ) -> None:
+        """
+        Ask for the pages after the one of a *place*, while its *new* results are given.
+        """
+        expected = given + new + sum(one.size - 1 for one, _ in self._queue)
+        last = self._queue[-1][0] if self._queue else place
+        while len(self._queue) < self._now and to_size(expected) > 1 and not self._has_end():
+            last = last.next(to_size(expected), given, loss)
+            self._queue.append((last, self._submit(last)))
+            expected += last.size - 1
+        self._now = min(self._most, self._now * 2)
+
+    def drop(self) -> None:
+        """
+        Forget all pages.
+        """
+        for _, future in self._queue:
+            future.cancel()
+        self._queue.clear()
+        self._missed = False
+
+    def _submit(self, place: _Place) -> Future[Sequence[T]]:
+        if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # only now: few walks need it
+
+            self._pool = ThreadPoolExecutor(self._most, thread_name_prefix=_THREADS)
+        # Hooks see the context of whoever iterates, such as a span that is open there.
+        return self._pool.submit(copy_context().run, self._fetch, place.offset, place.size)
+
+    def _has_end(self) -> bool:
+        """
+        Tell whether the last page is here, and there is nothing behind it.
+        """
+        if not self._queue or not self._queue[-1][1].done():
+            return False
+        place, future = self._queue[-1]
+        return future.exception() is not None or len(future.result()) < place.size
 
 
-def _first_step(page_size: int) -> int:
-    return max(1, page_size // 4)
+def _known(seen: _Ascending | set[str], ids: Sequence[str]) -> list[bool]:
+    if isinstance(seen, _Ascending):
+        return seen.known(ids)
+    return [one in seen for one in ids]
 
 
-def _ascend(page: Sequence[_HasId]) -> bool:
-    return all(one.id < other.id for one, other in pairwise(page))
+def _ascend(ids: Sequence[str]) -> bool:
+    return all(map(lt, ids, islice(ids, 1, None)))

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import attrs
 
-from camunda_ext import _check, _pages, _wire, errors
+from camunda_ext import _check, _pages, _proof, _wire
 from camunda_ext._hooks import Hook, Hooks
 from camunda_ext._json import DateFormat
 from camunda_ext._request import Request, Timeout
@@ -21,6 +21,7 @@ from camunda_ext._retry import Retry, RetryPolicy, Rule, rule_of
 from camunda_ext._sending import Sender
 from camunda_ext._transport import LARGEST_ANSWER, Session, to_base, to_transport
 from camunda_ext.auth import Auth, hiding, to_auth
+from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import (
     Batch,
     BatchStatistics,
@@ -45,6 +46,7 @@ from camunda_ext.dto import (
 )
 from camunda_ext.history import HistoricExternalTaskLogQuery
 from camunda_ext.query import OLDEST, ExternalTaskQuery, Query, SortBy
+from camunda_ext.selection import Selection
 
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Query)
@@ -258,6 +260,30 @@ class ExternalTaskClient:
             lambda offset, size: self.list(ordered, first_result=offset, max_results=size),
             page_size,
             in_id_order=by_id,
+        )
+
+    def select(
+        self,
+        query: ExternalTaskQuery | None = None,
+        *,
+        page_size: int = 500,
+        prefetch: int = 0,
+    ) -> Selection:
+        """
+        Give the external tasks that match, to be asked for when they are used.
+
+        Args:
+            page_size: How many tasks to ask for at a time, at least 2.
+
+            prefetch:
+                How many pages to fetch ahead of the consumer, each in a thread with a connection of
+                its own, at most 32. Hooks are called in these threads.
+        """
+        return Selection(
+            client=self,
+            query=_to_query(query, ExternalTaskQuery),
+            page_size=page_size,
+            prefetch=prefetch,
         )
 
     def get(self, task_id: str) -> ExternalTask:
@@ -887,6 +913,15 @@ class ExternalTaskClient:
             )
         )
 
+    def follow(self, batch: Batch | str) -> BatchRun:
+        """
+        Give a batch to wait for; nothing is sent yet.
+
+        Args:
+            batch: The batch, or its id.
+        """
+        return BatchRun(self, batch)
+
     # ------------------------------------------------------------------------------------ the rest
 
     def version(self) -> str | None:
@@ -971,33 +1006,16 @@ class ExternalTaskClient:
     def _prove_honoured(self, query: ExternalTaskQuery) -> None:
         """
         Raise `ValueError` if the engine ignores a filter, before a bulk command widens by it.
-
-        The proof needs no tasks and changes nothing: a value of the wrong type is an error for a
-        property that the engine knows, and ignored with the property if it does not.
         """
-        unproven = {
-            name: since
-            for name, since in query.filters().items()
-            if since != OLDEST and name not in self._honoured
-        }
-        if not unproven:
-            return
-        # Nothing on the way may refuse such values by itself, or the proof would be none.
-        self._probe({"noSuchFilter": {}, "noSuchFilters": "not a list"})
-        body = query.body()
-        for name, since in unproven.items():
-            try:
-                self._probe({name: "not a list" if isinstance(body[name], list) else {}})
-            except errors.BadRequest:
-                self._honoured.add(name)
-            else:
-                raise ValueError(
-                    f"this engine ignores the filter {name}, which came with {since}: the command "
-                    "would change more tasks than it says. Nothing was changed"
-                )
+        _proof.prove_known(self._probe, query, self._honoured)
 
-    def _probe(self, body: Mapping[str, object]) -> None:
-        self._send(Request("count", "POST /external-task/count", CountResult, body=body))
+    def _probe(self, body: Mapping[str, object]) -> int:
+        """
+        Count by a body as it is.
+        """
+        return self._send(
+            Request("count", "POST /external-task/count", CountResult, body=body)
+        ).count
 
     def _send(self, request: Request[T]) -> T:
         return self._sender.send(request)

@@ -496,8 +496,10 @@ def test_the_table_of_operations_is_complete() -> None:
 
     assert {one.name for one in OPERATIONS} == methods - {
         "close",
+        "follow",
         "iterate",
         "recover",
+        "select",
         "with_options",
     }
 

@@ -4,8 +4,14 @@ All results, each once, while they vanish.
 
 from __future__ import annotations
 
+import concurrent.futures
 import random
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextvars import ContextVar
+from typing import Any
+from unittest import mock
 
 import attrs
 import pytest
@@ -37,12 +43,19 @@ class Table:
         assert len(self.asked) < 10_000, "it walks in circles"
         return [Result(one) for one in self.ids[offset : offset + size]]
 
-    def walk(self, size: int, *, in_id_order: bool, meanwhile: Callable[[str], None]) -> list[str]:
+    def walk(
+        self,
+        size: int,
+        *,
+        in_id_order: bool,
+        meanwhile: Callable[[str], None],
+        prefetch: int = 0,
+    ) -> list[str]:
         """
         Walk all pages, and do something after each result.
         """
         given_ids = []
-        for result in _pages.walk(self.fetch, size, in_id_order=in_id_order):
+        for result in _pages.walk(self.fetch, size, in_id_order=in_id_order, prefetch=prefetch):
             given_ids.append(result.id)
             meanwhile(result.id)
         return given_ids
@@ -179,3 +192,304 @@ def test_nothing_comes_twice_or_is_missed_in_any_order(seed: int, size: int, tur
         return
     assert len(given_ids) == len(set(given_ids))
     assert staying <= set(given_ids)
+
+
+# ------------------------------------------------------------------------------------ pages ahead
+
+
+class AnyMoment:
+    """
+    A pool whose tasks run when chance wants it, so that any page may be older than any other.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def __call__(self, _: int, *, thread_name_prefix: str) -> AnyMoment:
+        """
+        Make the pool of a walk.
+        """
+        assert thread_name_prefix
+        return self
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """
+        Take a task.
+        """
+        future = Awaited(self)
+        self._waiting.append((future, lambda: function(*arguments)))
+        return future
+
+    def run_some(self) -> None:
+        """
+        Run some of what was taken, in any order.
+        """
+        while self._waiting and self._chance.random() < 0.3:
+            self._run(self._chance.randrange(len(self._waiting)))
+
+    def run_until(self, awaited: Future[Any]) -> None:
+        """
+        Run what was taken, in any order, until one is done.
+        """
+        while not awaited.done():
+            self._run(self._chance.randrange(len(self._waiting)))
+
+    def shutdown(self, *, wait: bool, cancel_futures: bool) -> None:
+        """
+        Forget the rest.
+        """
+        assert wait
+        assert cancel_futures
+
+    def _run(self, index: int) -> None:
+        future, run = self._waiting.pop(index)
+        if future.set_running_or_notify_cancel():
+            future.set_result(run())
+
+
+class Awaited(Future[Any]):
+    def __init__(self, pool: AnyMoment) -> None:
+        super().__init__()
+        self._pool = pool
+
+    def result(self, timeout: float | None = None) -> Any:
+        """
+        Let the pool run until it is there.
+        """
+        self._pool.run_until(self)
+        return super().result(timeout)
+
+
+@pytest.mark.parametrize("completing", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("in_id_order", [True, False])
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+@given(seed=st.integers(), size=st.integers(2, 12), count=st.integers(0, 80))
+def test_pages_ahead_keep_the_promise(
+    prefetch: int, in_id_order: bool, completing: float, seed: int, size: int, count: int
+) -> None:
+    """
+    While the consumer completes what it is given, and others complete and create, each result that
+    stays until it is given comes exactly once, whenever the pages were read.
+    """
+    chance = random.Random(seed)  # noqa: S311  # a seeded one is wanted
+    staying = {one for one in ids(count) if chance.random() < 0.7}
+    table = Table(ids(count))
+    new = iter(range(40))
+    pool = AnyMoment(chance)
+
+    def meanwhile(given_id: str) -> None:
+        if chance.random() < completing and given_id in table.ids:
+            table.ids.remove(given_id)
+        for one in table.ids[:]:
+            if one not in staying and chance.random() < 0.1:
+                table.ids.remove(one)
+        if chance.random() < 0.2 and (number := next(new, None)) is not None:
+            table.ids.append(f"{chance.randrange(count):08}-{number}")
+            table.ids.sort()
+        pool.run_some()
+
+    with mock.patch.object(concurrent.futures, "ThreadPoolExecutor", pool):
+        given_ids = table.walk(
+            size, in_id_order=in_id_order, meanwhile=meanwhile, prefetch=prefetch
+        )
+
+    assert len(given_ids) == len(set(given_ids))
+    assert staying <= set(given_ids)
+
+
+@given(seed=st.integers(), size=st.integers(2, 12), turn=st.integers(0, 60))
+def test_pages_ahead_keep_the_promise_where_ids_cease_to_ascend(
+    seed: int, size: int, turn: int
+) -> None:
+    """
+    Each result comes once, or an error says that it cannot be told.
+    """
+    chance = random.Random(seed)  # noqa: S311  # a seeded one is wanted
+    table = Table([*ids(turn), *reversed([f"x{one}" for one in ids(60 - turn)])])
+    staying = {one for one in table.ids if chance.random() < 0.5}
+    pool = AnyMoment(chance)
+
+    def meanwhile(_: str) -> None:
+        for one in table.ids[:]:
+            if one not in staying and chance.random() < 0.1:
+                table.ids.remove(one)
+        pool.run_some()
+
+    try:
+        with mock.patch.object(concurrent.futures, "ThreadPoolExecutor", pool):
+            given_ids = table.walk(size, in_id_order=True, meanwhile=meanwhile, prefetch=4)
+    except RuntimeError as refused:
+        assert "does not sort ids as Python does" in str(refused)  # noqa: PT017  # either is right
+        return
+    assert len(given_ids) == len(set(given_ids))
+    assert staying <= set(given_ids)
+
+
+@pytest.mark.parametrize("prefetch", [1, 4, 32])
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 18, 19, 20, 1000])
+def test_all_results_come_once_from_threads(count: int, prefetch: int) -> None:
+    """
+    And no thread is left in the end.
+    """
+    table = Table(ids(count))
+
+    assert table.walk(10, in_id_order=True, meanwhile=lambda _: None, prefetch=prefetch) == ids(
+        count
+    )
+    assert own_threads() == []
+
+
+def test_pages_ahead_cost_few_requests() -> None:
+    """
+    Where nothing vanishes, no page is asked for twice, and few are beyond the end.
+    """
+    table = Table(ids(1000))
+
+    table.walk(50, in_id_order=True, meanwhile=lambda _: None, prefetch=4)
+    assert len(table.asked) <= 21 + 4
+    assert sorted(table.asked)[:21] == [(49 * page, 50) for page in range(21)]
+
+
+def test_pages_ahead_are_on_their_way_together() -> None:
+    """
+    While the consumer has a page, as many of the next ones as it wished are asked for at a time.
+    """
+    table = Table(ids(1000))
+    together = threading.Barrier(4)
+
+    def fetch(offset: int, size: int) -> list[Result]:
+        if offset >= 9 * 4:  # the number of pages ahead grows by then
+            together.wait(30)
+        return table.fetch(offset, size)
+
+    walk = _pages.walk(fetch, 10, in_id_order=True, prefetch=4, limit=10 + 9 * 7)
+
+    assert [one.id for one in walk] == ids(10 + 9 * 7)
+
+
+def test_no_more_pages_are_asked_for_than_wished() -> None:
+    """
+    However long the consumer takes, what is in memory is bounded.
+    """
+    table = Table(ids(1000))
+    walk = _pages.walk(table.fetch, 10, in_id_order=True, prefetch=4)
+    for _ in range(500):
+        next(walk)
+    close(walk)
+
+    # 500 results are 56 pages: one of ten, and then nine new ones each.
+    assert len(table.asked) <= 56 + 4
+
+
+def test_a_walk_that_is_left_leaves_no_thread() -> None:
+    """
+    Closed by name, or forgotten.
+    """
+    walk = _pages.walk(Table(ids(1000)).fetch, 10, in_id_order=True, prefetch=4)
+    next(walk)
+    assert own_threads() != []
+    close(walk)
+    assert own_threads() == []
+
+    for one in _pages.walk(Table(ids(1000)).fetch, 10, in_id_order=True, prefetch=4):
+        if one.id == "00000100":
+            break
+    assert own_threads() == []
+
+
+def test_an_error_comes_after_the_results_before_it() -> None:
+    """
+    As without threads; and it ends them.
+    """
+    table = Table(ids(1000))
+
+    def fetch(offset: int, size: int) -> list[Result]:
+        if offset + size > 55:
+            raise ConnectionError(f"page at {offset}")
+        return table.fetch(offset, size)
+
+    given_ids = []
+    with pytest.raises(ConnectionError, match=r"^page at 54$"):  # noqa: PT012  # a loop
+        for one in _pages.walk(fetch, 10, in_id_order=True, prefetch=4):
+            given_ids.append(one.id)
+
+    assert given_ids == ids(55)
+    assert own_threads() == []
+
+
+def test_an_error_behind_the_last_page_is_none() -> None:
+    """
+    What was asked for in vain is not missed.
+    """
+    table = Table(ids(30))
+
+    def fetch(offset: int, size: int) -> list[Result]:
+        if offset > 30:
+            raise ConnectionError(f"page at {offset}")
+        return table.fetch(offset, size)
+
+    walk = _pages.walk(fetch, 10, in_id_order=True, prefetch=4)
+
+    assert [one.id for one in walk] == ids(30)
+
+
+def test_threads_see_the_context_of_the_consumer() -> None:
+    """
+    Such as the span that is open there.
+    """
+    span = ContextVar("span", default="none")
+    seen = set()
+
+    def fetch(offset: int, size: int) -> list[Result]:
+        seen.add(span.get())
+        return Table(ids(100)).fetch(offset, size)
+
+    token = span.set("mine")
+    assert [one.id for one in _pages.walk(fetch, 10, in_id_order=True, prefetch=4)] == ids(100)
+    span.reset(token)
+
+    assert seen == {"mine"}
+
+
+@pytest.mark.parametrize("prefetch", [0, 4])
+@pytest.mark.parametrize("limit", [0, 1, 2, 9, 10, 11, 19, 20, 55, 100, 101])
+def test_a_limit_ends_the_walk(limit: int, prefetch: int) -> None:
+    """
+    And nothing is asked for beyond it.
+    """
+    table = Table(ids(100))
+    walk = _pages.walk(table.fetch, 10, in_id_order=True, limit=limit, prefetch=prefetch)
+
+    assert [one.id for one in walk] == ids(100)[:limit]
+    assert all(offset + size <= limit for offset, size in table.asked)
+
+
+@given(seed=st.integers(), size=st.integers(2, 12), limit=st.integers(0, 60))
+def test_a_limit_counts_what_was_given(seed: int, size: int, limit: int) -> None:
+    """
+    Also where that has vanished.
+    """
+    chance = random.Random(seed)  # noqa: S311  # a seeded one is wanted
+    table = Table(ids(80))
+    given_ids = []
+    for one in _pages.walk(table.fetch, size, in_id_order=True, limit=limit):
+        given_ids.append(one.id)
+        if chance.random() < 0.8:
+            table.ids.remove(one.id)
+
+    assert given_ids == ids(80)[:limit]
+
+
+def own_threads() -> list[threading.Thread]:
+    """
+    Give the threads of walks.
+    """
+    return [one for one in threading.enumerate() if one.name.startswith("camunda_ext pages")]
+
+
+def close(walk: Iterator[Result]) -> None:
+    """
+    End a walk early.
+    """
+    walk.close()  # type: ignore[attr-defined]  # a generator

@@ -4,7 +4,7 @@ One use of each public call, checked by mypy in strict mode and never run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,17 +17,26 @@ from typing_extensions import assert_type
 from camunda_ext import (
     Basic,
     Batch,
+    BatchResult,
+    BatchRun,
     BatchStatistics,
     Bearer,
+    BulkSummary,
     CamundaError,
+    Ended,
     ExternalTask,
     ExternalTaskClient,
     ExternalTaskQuery,
+    Failed,
     HistoricExternalTaskLog,
     HistoricExternalTaskLogQuery,
     LockedExternalTask,
     LockLost,
     LogSortBy,
+    OAuth2ClientCredentials,
+    Outgoing,
+    Retry,
+    Selection,
     SortBy,
     Sorting,
     Timeout,
@@ -48,6 +57,31 @@ class Invoice:
     total: Decimal
 
 
+class Never:
+    """
+    A policy of one's own.
+    """
+
+    def wait(self, failed: Failed) -> float | None:
+        """
+        Make no further attempt.
+        """
+        assert_type(failed.error, CamundaError)
+        return None
+
+
+def watch(outgoing: Outgoing) -> Callable[[Ended], None]:
+    """
+    See each attempt, and its end.
+    """
+    assert_type(outgoing.attempt, int)
+
+    def end(ended: Ended) -> None:
+        assert_type(ended.status, int | None)
+
+    return end
+
+
 def clients() -> None:
     """
     Each way to make a client.
@@ -64,7 +98,12 @@ def clients() -> None:
         "https://engine/rest", session=requests.Session(), timeout=Timeout(read=None)
     )
     ExternalTaskClient("https://engine/rest", date_format="%Y-%m-%dT%H:%M:%S", date_zone="UTC")
+    login = OAuth2ClientCredentials("https://login/token", "id", "secret", scope="engine")
+    ExternalTaskClient("https://engine/rest", auth=login, max_answer=1_000_000, log_bodies=True)
+    ExternalTaskClient("https://engine/rest", retry=Retry(attempts=3, longest_delay=1))
+    ExternalTaskClient("https://engine/rest", retry=Never(), hooks=[watch])
     with ExternalTaskClient("https://engine/rest", headers=None) as client:
+        assert_type(client.with_options(timeout=5, retry=False), ExternalTaskClient)
         assert_type(client, ExternalTaskClient)
     client.close()
 
@@ -149,12 +188,38 @@ def commands(client: ExternalTaskClient) -> None:
         client.lock(task.id, "w", 60_000)
         client.extend_lock(task.id, "w", timedelta(minutes=1))
         client.unlock(task.id)
+        client.unlock(task.id, worker_id="w")
         client.set_priority(task.id, 7)
         client.set_retries(task.id, 3)
+    recovered = client.recover("w", known=["t"], async_response_timeout=timedelta(seconds=20))
+    assert_type(recovered, tuple[ExternalTask, ...])
     client.set_retries_of(3, external_task_ids=[task.id for task in tasks])
     client.set_retries_of(3, external_task_query=ExternalTaskQuery(), everything=True)
     batch = client.set_retries_async(3, process_instance_query={"processDefinitionKey": "invoice"})
     assert_type(batch, Batch)
+
+
+def selections(client: ExternalTaskClient) -> None:
+    """
+    Each use of a selection.
+    """
+    stuck = client.select(ExternalTaskQuery().topic("invoice").no_retries_left(), prefetch=4)
+    assert_type(stuck, Selection)
+    assert_type(stuck[:50], Selection)
+    assert_type(stuck[0], ExternalTask)
+    assert_type(stuck.first(), ExternalTask | None)
+    assert_type(stuck.one(), ExternalTask)
+    assert_type(stuck.count(), int)
+    assert_type(stuck.exists(), bool)
+    assert_type(list(stuck), list[ExternalTask])
+    assert_type(list(stuck.ids()), list[str])
+    assert_type(stuck.to_jsonl("stuck.jsonl", progress=True), int)
+    assert_type(stuck.set_retries(3, dry_run=True), BulkSummary)
+    assert_type(stuck.set_retries_async(3), BatchRun)
+    assert_type(stuck.set_retries_async(3, dry_run=True), BulkSummary)
+    assert_type(stuck.unlock(at_most=100, journal="unlock.jsonl"), BulkSummary)
+    assert_type(stuck.set_priority(50), BulkSummary)
+    assert_type(client.follow("b").wait(timeout=60), BatchResult)
 
 
 def history_and_batches(client: ExternalTaskClient) -> None:

@@ -1,0 +1,273 @@
+"""
+Following a batch until it is over, or cannot end by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from camunda_ext import (
+    Batch,
+    BatchFailed,
+    BatchResult,
+    BatchRun,
+    ExternalTaskClient,
+    ExternalTaskQuery,
+)
+from camunda_ext.testing import Engine
+from tests.stub import Stub, json_answer
+
+_GONE: Final = json_answer(200, [])
+
+
+def statistics(*, remaining: int, failed: int = 0, created: int = 4, **told: Any) -> bytes:
+    """
+    Give the answer about a batch of four jobs.
+    """
+    return json_answer(
+        200,
+        [
+            {
+                "id": "b1",
+                "type": "set-external-task-retries",
+                "totalJobs": 4,
+                "jobsCreated": created,
+                "remainingJobs": remaining,
+                "completedJobs": 4 - remaining,
+                "failedJobs": failed,
+                "suspended": False,
+                **told,
+            }
+        ],
+    )
+
+
+class Time:
+    """
+    Time that passes when somebody sleeps.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        """
+        Give the time.
+        """
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """
+        Let it pass.
+        """
+        self.slept.append(round(seconds, 3))
+        self.now += seconds
+
+
+def waited(
+    *answers: bytes, timeout: float | timedelta | None = None, batch: Batch | str = "b1"
+) -> tuple[BatchResult, list[float], list[tuple[int, int]]]:
+    """
+    Wait for a batch of which is answered so; give the result, the pauses, and the progress.
+    """
+    time, told = Time(), list[tuple[int, int]]()
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        run = BatchRun(client, batch, sleep=time.sleep, clock=time.clock)
+        result = run.wait(timeout, progress=lambda done, total: told.append((done, total)))
+        assert {one.target for one in stub.seen} == {"/engine-rest/batch/statistics?batchId=b1"}
+    return result, time.slept, told
+
+
+def test_a_batch_is_over_when_it_is_gone() -> None:
+    """
+    The engine deletes a finished batch; its statistics are an empty list then.
+    """
+    assert waited(statistics(remaining=4, created=0), statistics(remaining=1), _GONE) == (
+        BatchResult(batch_id="b1", finished=True, total_jobs=4),
+        [0.1, 0.2],
+        [(0, 4), (3, 4), (4, 4)],
+    )
+
+
+def test_a_batch_is_over_when_all_of_its_jobs_are() -> None:
+    """
+    The engine looks only now and then whether to delete it.
+    """
+    result, slept, _ = waited(statistics(remaining=0))
+
+    assert (result, slept) == (BatchResult(batch_id="b1", finished=True, total_jobs=4), [])
+
+
+def test_failed_jobs_are_told_when_nothing_else_remains() -> None:
+    """
+    Such a batch never ends by itself.
+    """
+    result, slept, _ = waited(
+        statistics(remaining=3, failed=1, created=2), statistics(remaining=1, failed=1)
+    )
+
+    assert (result, slept) == (
+        BatchResult(batch_id="b1", finished=False, total_jobs=4, failed_jobs=1),
+        [0.1],
+    )
+    assert str(result) == (
+        "batch b1: not finished, 3 of 4 jobs done, 1 failed. It does not end by itself: see its "
+        "incidents, then give its jobs new retries, or delete the batch"
+    )
+    with pytest.raises(BatchFailed, match="batch b1: not finished") as caught:
+        result.raise_for_failures()
+    assert caught.value.result == result
+
+
+def test_a_batch_that_rests_is_not_waited_for() -> None:
+    """
+    Nobody knows when it goes on.
+    """
+    result, slept, _ = waited(statistics(remaining=2, suspended=True))
+
+    assert (result, slept) == (
+        BatchResult(batch_id="b1", finished=False, total_jobs=4, waiting_jobs=2, suspended=True),
+        [],
+    )
+    assert str(result) == (
+        "batch b1: not finished, 2 of 4 jobs done. It rests until somebody activates it"
+    )
+    with pytest.raises(BatchFailed):
+        result.raise_for_failures()
+
+
+def test_a_batch_that_nobody_has_seen() -> None:
+    """
+    One that was gone at the first look may be any; but what made it knows its size.
+    """
+    unseen = BatchResult(batch_id="b1", finished=True, total_jobs=None)
+    result, _, told = waited(_GONE)
+
+    assert (result, told) == (unseen, [(0, 0)])
+    assert str(result) == "batch b1: finished before the first look, or never existed"
+    assert waited(_GONE, batch=Batch(id="b1", total_jobs=7))[0] == BatchResult(
+        batch_id="b1", finished=True, total_jobs=7
+    )
+    result.raise_for_failures()
+
+
+@pytest.mark.parametrize("timeout", [1, timedelta(seconds=1)])
+def test_waiting_has_its_time(timeout: float | timedelta) -> None:
+    """
+    What goes on still is an error, and the last pause ends with the time.
+    """
+    time = Time()
+    with Stub(statistics(remaining=3)) as stub, ExternalTaskClient(stub.url) as client:
+        run = BatchRun(client, "b1", sleep=time.sleep, clock=time.clock)
+        with pytest.raises(
+            TimeoutError, match="not finished, 1 of 4 jobs done, after 1 s; it goes on"
+        ):
+            run.wait(timeout)
+
+    assert time.slept == [0.1, 0.2, 0.4, 0.3]
+    assert time.now == pytest.approx(1001.0)
+
+
+def test_pauses_grow_to_five_seconds() -> None:
+    """
+    A long batch is not asked for all the time.
+    """
+    _, slept, _ = waited(*[statistics(remaining=1)] * 8, _GONE)
+
+    assert slept == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"),
+    [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError), (True, TypeError)],
+)
+def test_odd_timeouts_are_refused(timeout: Any, error: type[Exception]) -> None:
+    """
+    Before anything is sent.
+    """
+    with Stub() as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(error, match="timeout"):
+            client.follow("b1").wait(timeout)
+        assert stub.seen == []
+
+
+def test_progress_must_be_callable() -> None:
+    """
+    What cannot be called is refused before anything is sent.
+    """
+    progress: Any = "yes"
+    with Stub() as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(TypeError, match="progress"):
+            client.follow("b1").wait(progress=progress)
+        assert stub.seen == []
+
+
+def test_progress_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    A line for each tenth goes to standard error.
+    """
+    answers = [statistics(remaining=remaining) for remaining in (4, 4, 2, 2, 1)]
+    with Stub(*answers, _GONE) as stub, ExternalTaskClient(stub.url) as client:
+        BatchRun(client, "b1", sleep=Time().sleep).wait(progress=True)
+
+    assert capsys.readouterr().err == (
+        "<BatchRun b1>: 0 of 4\n"
+        "<BatchRun b1>: 2 of 4\n"
+        "<BatchRun b1>: 3 of 4\n"
+        "<BatchRun b1>: 4 of 4\n"
+    )
+
+
+@pytest.mark.parametrize(("batch", "error"), [("", ValueError), (None, TypeError)])
+def test_what_names_no_batch_is_refused(batch: Any, error: type[Exception]) -> None:
+    """
+    At the call.
+    """
+    with Stub() as stub, ExternalTaskClient(stub.url) as client, pytest.raises(error):
+        client.follow(batch)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """
+    An engine with two tasks.
+    """
+    with Engine() as made:
+        made.create_task("a")
+        made.create_task("a")
+        yield made
+
+
+def test_a_batch_on_an_engine(engine: Engine) -> None:
+    """
+    It is followed from its start to its end, and asked for after it.
+    """
+    client = engine.client()
+    batch = client.set_retries_async(5, external_task_query=ExternalTaskQuery().topic("a"))
+    run = BatchRun(client, batch, sleep=engine.advance)
+    looked = client.follow(batch.id).statistics()
+    result = run.wait()
+
+    assert looked is not None
+    assert (run.id, looked.remaining_jobs) == (batch.id, 2)
+    assert result == BatchResult(batch_id=batch.id, finished=True, total_jobs=2)
+    assert client.follow(batch.id).statistics() is None
+    assert {task.retries for task in client.list()} == {5}
+
+
+def test_a_task_that_is_gone_fails_a_job(engine: Engine) -> None:
+    """
+    The other tasks have their retries then, and the batch stays.
+    """
+    client = engine.client()
+    ids = [*(task.id for task in client.list()), "no such task"]
+    batch = client.set_retries_async(5, external_task_ids=ids)
+    result = BatchRun(client, batch, sleep=engine.advance).wait()
+
+    assert result == BatchResult(batch_id=batch.id, finished=False, total_jobs=3, failed_jobs=1)
+    assert {task.retries for task in client.list()} == {5}

@@ -1,0 +1,197 @@
+"""
+Before a bulk write changes anything, the engine shows that it honours the filters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+from camunda_ext import ExternalTaskClient, ExternalTaskQuery, NoAnswer
+from camunda_ext._proof import prove_effective, prove_known
+from camunda_ext.testing import Engine
+from tests.stub import Stub, json_answer, raw_answer
+
+_ZERO: Final = json_answer(200, {"count": 0})
+_WRONG_TYPE: Final = json_answer(400, {"type": "InvalidRequestException", "message": ""})
+
+#: A query with each filter that some engine since 7.6 ignores, and the version that brought it.
+YOUNG: Final[Mapping[str, tuple[ExternalTaskQuery, str]]] = {
+    "externalTaskIdIn": (ExternalTaskQuery().external_task_id_in("t1", "t2"), "7.13"),
+    "processInstanceIdIn": (ExternalTaskQuery().process_instance_id_in("i1"), "7.13"),
+    "processDefinitionKey": (ExternalTaskQuery().process_definition_key("k"), "7.24"),
+    "processDefinitionKeyIn": (ExternalTaskQuery().process_definition_key_in("k"), "7.24"),
+    "processDefinitionName": (ExternalTaskQuery().process_definition_name("n"), "7.24"),
+    "processDefinitionNameLike": (ExternalTaskQuery().process_definition_name_like("%"), "7.24"),
+    "variableNamesIgnoreCase": (ExternalTaskQuery().variable_names_ignore_case(), "7.24"),
+    "variableValuesIgnoreCase": (ExternalTaskQuery().variable_values_ignore_case(), "7.24"),
+    "processVariables": (ExternalTaskQuery().process_variable("v", "gt", 1), "7.24"),
+}
+
+
+class Counting:
+    """
+    Counts on an engine, and remembers by what.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._client = engine.client()
+        self.bodies: list[Mapping[str, Any]] = []
+
+    def __call__(self, body: Mapping[str, object]) -> int:
+        self.bodies.append(body)
+        return self._client._probe(body)
+
+
+def test_the_table_has_all_young_filters() -> None:
+    """
+    A filter that engines from 7.6 on may ignore has a line above.
+    """
+    fields = {
+        name
+        for query, _ in YOUNG.values()
+        for name, since in query.filters().items()
+        if since != "7.5"
+    }
+
+    assert fields == set(YOUNG)
+    assert {name: query.filters()[name] for name, (query, _) in YOUNG.items()} == {
+        name: since for name, (_, since) in YOUNG.items()
+    }
+
+
+@pytest.mark.parametrize("name", YOUNG)
+def test_a_modern_engine_honours_every_filter(name: str) -> None:
+    """
+    Whatever tasks there are, none passes a filter with a value that no task has.
+    """
+    query, _ = YOUNG[name]
+    proven: set[str] = set()
+    with Engine() as engine:
+        engine.create_task("a", variables={"v": 2})
+        count = Counting(engine)
+        prove_known(count, query, proven)
+        prove_effective(count, query)
+
+        assert proven == {name}
+
+
+@pytest.mark.parametrize("has_tasks", [True, False])
+@pytest.mark.parametrize("name", [name for name, (_, since) in YOUNG.items() if since == "7.24"])
+def test_an_old_engine_is_found_out(name: str, has_tasks: bool) -> None:
+    """
+    An engine that ignores a filter takes a value of the wrong type for it, also without tasks.
+    """
+    query, since = YOUNG[name]
+    proven: set[str] = set()
+    with Engine(version="7.14") as engine:
+        if has_tasks:
+            engine.create_task("a")
+        with pytest.raises(ValueError, match="Nothing was changed") as caught:
+            prove_known(Counting(engine), query, proven, lambda: "7.14.0")
+
+    assert str(caught.value) == (
+        f"this engine, 7.14.0, ignores the filter {name}, which came with {since}: the command "
+        "would change more tasks than it says. Nothing was changed"
+    )
+    assert proven == set()
+
+
+@pytest.mark.parametrize("name", [name for name, (_, since) in YOUNG.items() if since == "7.24"])
+def test_a_filter_that_leaves_nothing_out_is_found_out(name: str) -> None:
+    """
+    That is the second proof: where there are tasks, an impossible value still finds them.
+    """
+    query, since = YOUNG[name]
+    with Engine(version="7.14") as engine:
+        engine.create_task("a")
+        with pytest.raises(ValueError, match=f"{name}, which came with {re.escape(since)}"):
+            prove_effective(Counting(engine), query)
+
+
+def test_impossible_values_have_the_form_of_the_real_ones() -> None:
+    """
+    A flag goes with a condition, for without one it means nothing; and no value has a wildcard.
+    """
+    query = (
+        ExternalTaskQuery()
+        .topic("a")
+        .external_task_id_in("t1", "t2")
+        .process_definition_name_like("%")
+        .variable_names_ignore_case()
+        .process_variable("v", "neq", True)
+    )
+    with Engine() as engine:
+        count = Counting(engine)
+        prove_effective(count, query)
+        bodies = json.dumps(count.bodies)
+
+    found = re.findall(r"no-such-value-[0-9a-f]{32}", bodies)
+    for value in found:
+        bodies = bodies.replace(value, "X")
+    assert json.loads(bodies) == [
+        {"externalTaskIdIn": ["X"]},
+        {"processDefinitionNameLike": "X"},
+        {
+            "variableNamesIgnoreCase": True,
+            "processVariables": [{"name": "X", "operator": "eq", "value": "X"}],
+        },
+        {"processVariables": [{"name": "X", "operator": "eq", "value": "X"}]},
+    ]
+
+
+def test_old_filters_need_no_proof() -> None:
+    """
+    What every engine knows is not asked for.
+    """
+    query = ExternalTaskQuery().topic("a").activity_id_in("b").suspended()
+    with Stub() as stub, ExternalTaskClient(stub.url) as client:
+        prove_known(client._probe, query, set())
+        prove_effective(client._probe, query)
+
+        assert stub.seen == []
+
+
+def test_a_gateway_that_refuses_odd_values_proves_nothing() -> None:
+    """
+    What refuses unknown properties would refuse those of filters as well, known or not.
+    """
+    query = ExternalTaskQuery().process_definition_key("k")
+    with Stub(_WRONG_TYPE) as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(Exception, match="400"):
+            prove_known(client._probe, query, set())
+
+        assert len(stub.seen) == 1
+
+
+def test_no_answer_is_no_proof() -> None:
+    """
+    A page of a gateway in between ends it.
+    """
+    query = ExternalTaskQuery().process_definition_key("k")
+    page = raw_answer("502 Bad Gateway")
+    with (
+        Stub(_ZERO, page) as stub,
+        ExternalTaskClient(stub.url, retry=False) as client,
+        pytest.raises(NoAnswer),
+    ):
+        prove_known(client._probe, query, set())
+
+
+def test_nothing_is_changed_by_a_proof() -> None:
+    """
+    It counts, and does nothing else.
+    """
+    query = ExternalTaskQuery().process_definition_key("k").external_task_id_in("t")
+    answers = (_ZERO, _WRONG_TYPE, _WRONG_TYPE, _ZERO)
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        prove_known(client._probe, query, set())
+        prove_effective(client._probe, query)
+
+        assert {(one.method, one.target) for one in stub.seen} == {
+            ("POST", "/engine-rest/external-task/count")
+        }

@@ -1,0 +1,414 @@
+"""
+Lazy results: what is asked for, when, and what comes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from camunda_ext import (
+    ExternalTaskClient,
+    ExternalTaskQuery,
+    NotOne,
+    Outgoing,
+    Selection,
+    SortBy,
+    Topic,
+)
+from camunda_ext.testing import Engine
+
+TOPIC_A = ExternalTaskQuery().topic("a")
+PAGE = "/engine-rest/external-task?firstResult={}&maxResults={}"
+COUNT = "/engine-rest/external-task/count"
+
+
+class Bench:
+    """
+    A client of an engine with five tasks of topic ``a``, and what it has sent.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.ids = sorted(engine.create_task("a", priority=number) for number in range(5))
+        engine.create_task("b")
+        self.sent: list[str] = []
+        self.client = engine.client(hooks=[self._note])
+
+    def select(self, query: ExternalTaskQuery = TOPIC_A, **options: Any) -> Selection:
+        """
+        Give what is selected, by default the five tasks.
+        """
+        return self.client.select(query, **options)
+
+    def _note(self, outgoing: Outgoing) -> None:
+        self.sent.append(outgoing.url.partition("engine.invalid")[2])
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """
+    Give an engine of its own to each test.
+    """
+    with Engine() as engine:
+        made = Bench(engine)
+        with made.client:
+            yield made
+
+
+def ids_of(selection: Selection) -> list[str]:
+    """
+    Give the ids by iterating.
+    """
+    return [task.id for task in selection]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        repr,
+        hash,
+        iter,
+        lambda selection: selection[1:3],
+        lambda selection: selection.ids(),
+        lambda selection: selection.chunks(2),
+        lambda selection: selection.to_dicts(progress=True),
+        lambda selection: selection == selection[1:],
+    ],
+)
+def test_nothing_is_asked_until_it_is_used(bench: Bench, make: Callable[[Selection], Any]) -> None:
+    """
+    A selection can be made, cut and passed on for free.
+    """
+    make(bench.select(prefetch=2))
+
+    assert bench.sent == []
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+@pytest.mark.parametrize("page_size", [2, 3, 500])
+def test_all_tasks_come_in_the_order_of_their_ids(
+    bench: Bench, page_size: int, prefetch: int
+) -> None:
+    """
+    Page by page, and again from the beginning for each use.
+    """
+    selection = bench.select(page_size=page_size, prefetch=prefetch)
+
+    assert ids_of(selection) == bench.ids
+    assert list(selection.ids()) == bench.ids
+    assert list(selection) == [bench.client.get(one) for one in bench.ids]
+
+
+def test_nothing_selects_everything(bench: Bench) -> None:
+    """
+    Without a query, all tasks are meant.
+    """
+    assert bench.client.select().count() == 6
+
+
+def test_pages_are_fetched_as_they_are_used(bench: Bench) -> None:
+    """
+    Each begins with the last task of the one before.
+    """
+    tasks = iter(bench.select(page_size=2))
+    assert bench.sent == []
+    next(tasks)
+    next(tasks)
+    assert bench.sent == [PAGE.format(0, 2)]
+    next(tasks)
+    assert bench.sent == [PAGE.format(0, 2), PAGE.format(1, 2)]
+
+
+def test_chunks_are_tuples_of_a_size_of_their_own(bench: Bench) -> None:
+    """
+    Whatever the size of pages.
+    """
+    first, second, third, fourth, fifth = (bench.client.get(one) for one in bench.ids)
+
+    assert list(bench.select(page_size=3).chunks(2)) == [
+        (first, second),
+        (third, fourth),
+        (fifth,),
+    ]
+    assert list(bench.select(ExternalTaskQuery().topic("none")).chunks(2)) == []
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+def test_a_consumer_may_complete_what_it_is_given(bench: Bench, prefetch: int) -> None:
+    """
+    While another creates tasks: each that was there from the beginning comes once.
+    """
+    bench.client.fetch_and_lock("w", [Topic("a", lock_duration=60_000)], max_tasks=9)
+    given_ids = []
+    for task in bench.select(page_size=2, prefetch=prefetch):
+        given_ids.append(task.id)
+        if task.worker_id == "w":
+            bench.engine.create_task("a")
+            bench.client.complete(task.id, "w")
+
+    assert len(given_ids) == len(set(given_ids))
+    assert set(bench.ids) <= set(given_ids)
+
+
+def test_threads_end_with_the_iteration(bench: Bench) -> None:
+    """
+    Also where the loop is left, over HTTP.
+    """
+    with ExternalTaskClient(bench.engine.url) as client:
+        for _ in client.select(TOPIC_A, page_size=2, prefetch=4):
+            break
+        assert ids_of(client.select(TOPIC_A, page_size=2, prefetch=4)) == bench.ids
+
+    assert [
+        one.name for one in threading.enumerate() if one.name.startswith("camunda_ext pages")
+    ] == []
+
+
+def test_the_query_says_the_order(bench: Bench) -> None:
+    """
+    Of tasks, of the first one, and of positions.
+    """
+    selection = bench.select(TOPIC_A.sort_by(SortBy.TASK_PRIORITY, "desc"), page_size=2)
+    first = selection.first()
+
+    assert [task.priority for task in selection] == [4, 3, 2, 1, 0]
+    assert first is not None
+    assert first.priority == 4
+    assert selection[1].priority == 3
+    assert [task.priority for task in selection[1:4]] == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("cut", "positions", "sent"),
+    [
+        (lambda all_: all_[2:4], [2, 3], [PAGE.format(2, 2)]),
+        (lambda all_: all_[:3], [0, 1, 2], [PAGE.format(0, 3)]),
+        (lambda all_: all_[4:9], [4], [PAGE.format(4, 5)]),
+        (lambda all_: all_[3:], [3, 4], [PAGE.format(3, 500)]),
+        (lambda all_: all_[:], [0, 1, 2, 3, 4], [PAGE.format(0, 500)]),
+        (lambda all_: all_[1:5][1:3], [2, 3], [PAGE.format(2, 2)]),
+        (lambda all_: all_[1:3][1:9], [2], [PAGE.format(2, 1)]),
+        (lambda all_: all_[3:3], [], []),
+        (lambda all_: all_[4:2], [], []),
+        (lambda all_: all_[:2][2:], [], []),
+        (lambda all_: all_[7:], [], [PAGE.format(7, 500)]),
+    ],
+)
+def test_a_slice_is_a_selection_of_a_window(
+    bench: Bench,
+    cut: Callable[[Selection], Selection],
+    positions: list[int],
+    sent: list[str],
+) -> None:
+    """
+    Cut by the engine, and no more is asked for.
+    """
+    assert ids_of(cut(bench.select())) == [bench.ids[one] for one in positions]
+    assert bench.sent == sent
+
+
+def test_a_window_of_several_pages_begins_where_it_says(bench: Bench) -> None:
+    """
+    And its last page is as small as what is left.
+    """
+    assert ids_of(bench.select(page_size=2)[1:4]) == bench.ids[1:4]
+    assert bench.sent == [PAGE.format(1, 2), PAGE.format(2, 2)]
+
+
+def test_a_window_counts_and_looks_at_itself_alone(bench: Bench) -> None:
+    """
+    Whatever is before or behind it.
+    """
+    selection = bench.select()
+
+    assert [part.count() for part in (selection, selection[1:3], selection[3:], selection[:9])] == [
+        5,
+        2,
+        2,
+        5,
+    ]
+    assert [part.count() for part in (selection[9:], selection[2:2])] == [0, 0]
+    assert [part.exists() for part in (selection[4:], selection[5:], selection[2:2])] == [
+        True,
+        False,
+        False,
+    ]
+    assert selection[2:4].first() == bench.client.get(bench.ids[2])
+    assert selection[2:4][1] == bench.client.get(bench.ids[3])
+    assert selection[4:].one() == bench.client.get(bench.ids[4])
+    with pytest.raises(IndexError):
+        selection[2:4][2]
+
+
+def test_an_index_gives_the_task_at_that_position(bench: Bench) -> None:
+    """
+    By one request for one task.
+    """
+    assert bench.select()[3].id == bench.ids[3]
+    assert bench.sent == [PAGE.format(3, 1)]
+    with pytest.raises(IndexError) as caught:
+        bench.select()[5]
+    assert str(caught.value) == (
+        "<Selection of ExternalTaskQuery().topic('a')> has no task at position 5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cut", "error", "message"),
+    [
+        (
+            lambda all_: all_[-1],
+            ValueError,
+            "index must count from the beginning, not -1: for the end, sort the other way",
+        ),
+        (
+            lambda all_: all_[-5:],
+            ValueError,
+            "start must count from the beginning, not -5: for the end, sort the other way",
+        ),
+        (
+            lambda all_: all_[:-1],
+            ValueError,
+            "stop must count from the beginning, not -1: for the end, sort the other way",
+        ),
+        (
+            lambda all_: all_[::2],
+            ValueError,
+            "a slice of a selection has no step: use itertools.islice()",
+        ),
+        (lambda all_: all_["1"], TypeError, "index must be an int, not str '1'"),
+        (lambda all_: all_[1.0:], TypeError, "start must be an int, not float 1.0"),
+        (lambda all_: all_[:True], TypeError, "stop must be an int, not bool True"),
+        (
+            bool,
+            TypeError,
+            "whether there is any task has to be asked for: use .exists()",
+        ),
+        (
+            lambda all_: "4711" in all_,
+            TypeError,
+            (
+                "a selection would have to ask for all its tasks: use "
+                "client.select(query.external_task_id(...)).exists()"
+            ),
+        ),
+        (len, TypeError, "object of type 'Selection' has no len()"),
+        (lambda all_: all_.chunks(0), ValueError, None),
+        (lambda all_: all_.chunks("2"), TypeError, "size must be an int, not str '2'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    bench: Bench, cut: Callable[[Any], object], error: type[Exception], message: str | None
+) -> None:
+    """
+    At the call, before anything is asked.
+    """
+    with pytest.raises(error) as caught:
+        cut(bench.select())
+
+    assert message is None or str(caught.value) == message
+    assert bench.sent == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"query": "a"}, TypeError),
+        ({"query": {"topicName": "a"}}, TypeError),
+        ({"page_size": 1}, ValueError),
+        ({"page_size": "2"}, TypeError),
+        ({"prefetch": -1}, ValueError),
+        ({"prefetch": 33}, ValueError),
+        ({"prefetch": True}, TypeError),
+    ],
+)
+def test_a_selection_is_checked_when_it_is_made(
+    bench: Bench, arguments: dict[str, Any], error: type[Exception]
+) -> None:
+    """
+    Not when it is used, which may be far from there.
+    """
+    with pytest.raises(error):
+        bench.client.select(**arguments)
+
+
+def test_the_first_one_is_asked_for_alone(bench: Bench) -> None:
+    """
+    ``None`` where there is none; whether there is any costs as little.
+    """
+    none = bench.select(ExternalTaskQuery().topic("none"))
+
+    assert bench.select().first() == bench.client.get(bench.ids[0])
+    assert none.first() is None
+    assert bench.select().exists() is True
+    assert none.exists() is False
+    page = PAGE.format(0, 1)
+    assert [one for one in bench.sent if one != f"/engine-rest/external-task/{bench.ids[0]}"] == [
+        page,
+        page,
+        page,
+        page,
+    ]
+
+
+def test_the_only_one_is_given_or_it_is_said_why_not(bench: Bench) -> None:
+    """
+    Two are asked for at most.
+    """
+    assert bench.select(ExternalTaskQuery().external_task_id(bench.ids[2])).one().id == bench.ids[2]
+    with pytest.raises(NotOne) as none:
+        bench.select(ExternalTaskQuery().topic("none")).one()
+    with pytest.raises(NotOne) as several:
+        bench.select().one()
+
+    assert str(none.value) == (
+        "there is no task in <Selection of ExternalTaskQuery().topic('none')>"
+    )
+    assert str(several.value) == (
+        "there is more than one task in <Selection of ExternalTaskQuery().topic('a')>: "
+        f"'{bench.ids[0]}', '{bench.ids[1]}'"
+    )
+    assert bench.sent == [PAGE.format(0, 2)] * 3
+
+
+def test_the_count_is_asked_for(bench: Bench) -> None:
+    """
+    Each time anew.
+    """
+    selection = bench.select()
+
+    assert selection.count() == 5
+    bench.engine.create_task("a")
+    assert selection.count() == 6
+    assert bench.sent == [COUNT, COUNT]
+
+
+def test_a_selection_says_what_it_selects(bench: Bench) -> None:
+    """
+    On one line, and without a request.
+    """
+    selection = bench.select()
+
+    assert [repr(part) for part in (selection, selection[2:5], selection[2:], selection[:5])] == [
+        "<Selection of ExternalTaskQuery().topic('a')>",
+        "<Selection of ExternalTaskQuery().topic('a')[2:5]>",
+        "<Selection of ExternalTaskQuery().topic('a')[2:]>",
+        "<Selection of ExternalTaskQuery().topic('a')[:5]>",
+    ]
+
+
+def test_a_selection_never_changes(bench: Bench) -> None:
+    """
+    So it can be compared, and be a key.
+    """
+    selection = bench.select()
+
+    with pytest.raises(AttributeError):
+        selection.query = ExternalTaskQuery()  # type: ignore[misc]  # that is the point
+    assert selection == bench.select()
+    assert selection != selection[1:]
+    assert len({selection, bench.select(), selection[1:], bench.select()[1:]}) == 2
