@@ -6,12 +6,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from http.client import HTTPConnection
 from urllib.parse import parse_qs
 
 import pytest
 import requests
 
-from tests.benchmarks import answers, decoding, queries, stub
+from camunda_ext import ExternalTaskClient
+from tests.benchmarks import answers, decoding, pages, queries, stub
 from tests.benchmarks.__main__ import BENCHMARKS, main
 from tests.benchmarks._rounds import Effort, Took, side_by_side
 from tests.benchmarks._table import Row, print_table
@@ -19,6 +24,7 @@ from tests.benchmarks._table import Row, print_table
 _ONCE = Effort(rounds=1, turn=0)
 
 _BY_HAND = "orjson and construction by hand"
+_MEMORY = "nothing: MiB of memory grown"
 _PLAIN = "plain requests.Session"
 _ROWS = {
     "calls": [
@@ -35,11 +41,24 @@ _ROWS = {
         ("decode locked tasks, 2 of 10 variables", "all 10 variables read", "cpu", 0.7),
     ],
     "importing": [("import camunda_ext", "import requests", "cpu", 1.42)],
+    "pages": [
+        ("iterate 2,500 tasks", "http.client, orjson, by hand", "cpu", 1.25),
+        ("iterate 2,500 tasks, prefetch=0", _MEMORY, "wall", 12),
+        ("iterate 2,500 tasks, prefetch=4", _MEMORY, "wall", math.inf),
+        ("iterate with latency, prefetch=4", "one after the other, by hand", "wall", 0.35),
+    ],
     "queries": [
         ("query of six filters, GET", "dict literal and urlencode", "cpu", 1.6),
         ("query of six filters, POST", "dict literal and json.dumps", "cpu", 2.2),
     ],
     "threads": [("get by 32 threads, one client", "32 plain requests.Sessions", "cpu", 0.6)],
+}
+
+
+#: What is run here: all tasks of the pages would take a minute.
+_BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Row]]] = {
+    **BENCHMARKS,
+    "pages": partial(pages.rows, tasks=2_500),
 }
 
 
@@ -57,12 +76,13 @@ def test_every_benchmark_is_looked_at() -> None:
 @pytest.mark.parametrize("name", _ROWS)
 def test_a_benchmark_gives_its_rows(name: str) -> None:
     """
-    Each row has its bound, and a ratio that is one.
+    Each row has its bound, and ratios that are some; memory is a single figure.
     """
-    rows = list(BENCHMARKS[name](_ONCE))
+    rows = list(_BENCHMARKS[name](_ONCE))
+    ratios = [(row.ratios.wall, 1 if row.against == _MEMORY else row.ratios.cpu) for row in rows]
 
     assert [(row.what, row.against, row.judged, row.bound) for row in rows] == _ROWS[name]
-    assert all(0 < ratio < math.inf for row in rows for ratio in (row.ratios.wall, row.ratios.cpu))
+    assert all(0 < ratio < math.inf for both in ratios for ratio in both)
 
 
 def test_both_ways_read_the_same_tasks() -> None:
@@ -108,6 +128,46 @@ def test_the_stub_answers_as_an_engine_does(delay: float) -> None:
     assert (done.status_code, done.content) == (204, b"")
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=10)
+
+
+@pytest.mark.parametrize("delay", [0, 0.001])
+@pytest.mark.parametrize(
+    ("page", "ids"),
+    [
+        ("firstResult=0&maxResults=2", ["00000002", "00000006"]),
+        ("firstResult=1&maxResults=2", ["00000006", "0000000a"]),
+        ("firstResult=3&maxResults=2", ["0000000e"]),
+        ("firstResult=4&maxResults=2", []),
+        ("firstResult=9&maxResults=2", []),
+        ("maxResults=9", ["00000002", "00000006", "0000000a", "0000000e"]),
+    ],
+)
+def test_the_stub_gives_the_page_that_is_asked_for(page: str, ids: list[str], delay: float) -> None:
+    """
+    It may begin anywhere, as the pages of a selection overlap.
+    """
+    with stub.running(delay, answers.each_task(4)) as url:
+        found = requests.post(f"{url}/external-task?{page}", json={}, timeout=10)
+
+    assert [task["id"] for task in found.json()] == [
+        f"{number}-c76c-11f0-a0c1-0242ac110002" for number in ids
+    ]
+
+
+def test_both_ways_give_all_tasks() -> None:
+    """
+    Those of a list of as many, in its order; what is too large for a socket at once arrives, too.
+    """
+    expected = decoding.by_hand(answers.tasks(3_000))
+    with (
+        stub.running(tasks=answers.each_task(3_000)) as url,
+        closing(HTTPConnection(url.split("/")[2])) as connection,
+        ExternalTaskClient(url) as client,
+    ):
+        assert tuple(pages.by_hand(connection, "/engine-rest")) == expected
+        assert tuple(client.select(page_size=1_000)) == expected
+        assert tuple(client.select(page_size=1_000, prefetch=4)) == expected
+        assert client.list(max_results=3_000) == expected
 
 
 def test_the_figure_is_the_median_of_the_rounds() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from tests.benchmarks import calls, decoding, importing, queries, threads
+from tests.benchmarks import calls, decoding, importing, pages, queries, threads
 from tests.benchmarks._rounds import Effort
 from tests.benchmarks._table import Row, print_table
 
@@ -22,6 +22,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Effort], Iterator[Row]]]] = {
     "calls": calls.rows,
     "decoding": decoding.rows,
     "importing": importing.rows,
+    "pages": pages.rows,
     "queries": queries.rows,
     "threads": threads.rows,
 }

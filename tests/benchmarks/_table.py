@@ -4,6 +4,7 @@ The table of what was measured, and whether it is within the bounds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -24,13 +25,13 @@ class Row:
     #: What it was measured against.
     against: str
 
-    #: The ratios of the two.
+    #: The ratios of the two; of what is compared with nothing, the figure itself, and no other.
     ratios: Took
 
     #: Which ratio is held to the bound; the other one is told for comparison.
     judged: Literal["wall", "cpu"]
 
-    #: The most that the ratio may be.
+    #: The most that the ratio may be; infinity if it is told for comparison alone.
     bound: float
 
     @property
@@ -44,9 +45,11 @@ class Row:
     def __str__(self) -> str:
         verdict = "yes" if self.holds else "NO"
         wall, cpu = (
-            f"{ratio:.2f}{'*' if self.judged == name else ' '}"
+            "" if math.isnan(ratio) else f"{ratio:.2f}{'*' if self.judged == name else ' '}"
             for name, ratio in (("wall", self.ratios.wall), ("cpu", self.ratios.cpu))
         )
+        if math.isinf(self.bound):
+            return _line(self.what, self.against, wall, cpu, "", "")
         return _line(self.what, self.against, wall, cpu, f"{self.bound:.2f}", verdict)
 
 

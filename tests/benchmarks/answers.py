@@ -5,6 +5,7 @@ Answers of many tasks, as engines give them: no two tasks alike, and most dates 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -16,6 +17,13 @@ def tasks(count: int) -> bytes:
     Give the answer to a list of *count* tasks, every other one locked, every tenth one failed.
     """
     return _to_bytes([_task(number, locked=number % 2 == 1) for number in range(count)])
+
+
+def each_task(count: int) -> Iterator[bytes]:
+    """
+    Give the same tasks one by one; their ids ascend.
+    """
+    return (_to_bytes(_task(number, locked=number % 2 == 1)) for number in range(count))
 
 
 def locked_tasks(count: int) -> bytes:

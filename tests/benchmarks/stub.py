@@ -3,7 +3,8 @@ A server that costs next to nothing, in a process of its own: fixed answers, lik
 
 It spins on the connection that it hears from, for what wakes a sleeping server costs as much as
 the client that is measured; and sleeps when there has been nothing for a while. Told to delay its
-answers, it never spins. It ends with its standard input, and so never outlives who started it.
+answers, or to give pages of many tasks, it never spins: beside these, to wake it costs nothing. It
+ends with its standard input, and so never outlives who started it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import accumulate, takewhile
 from time import perf_counter
 from typing import Final
 
@@ -40,33 +42,36 @@ _TAIL: Final = (
     b"Date: Sun, 22 Nov 2026 08:15:31 GMT\r\n"
     b"Keep-Alive: timeout=60\r\nConnection: keep-alive\r\n\r\n"
 )
-_FOUND: Final = (
-    b"HTTP/1.1 200 \r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n" % len(_TASK) + _TAIL + _TASK
-)
+_HEAD: Final = b"HTTP/1.1 200 \r\nContent-Type: application/json\r\nContent-Length: %d\r\n" + _TAIL
+_FOUND: Final = _HEAD % len(_TASK) + _TASK
 _NO_CONTENT: Final = b"HTTP/1.1 204 \r\n" + _TAIL
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_FIRST: Final = re.compile(rb"[?&]firstResult=(\d+)")
+_MOST: Final = re.compile(rb"[?&]maxResults=(\d+)")
 
 
 @contextmanager
-def running(delay: float = 0.0) -> Iterator[str]:
+def running(delay: float = 0.0, tasks: Iterable[bytes] = ()) -> Iterator[str]:
     """
     Start the server, and give the URL of its REST API.
 
     Args:
         delay: How long each answer is held back, in seconds.
+
+        tasks: The JSON of each task, in the order in which a request for a page gives them.
     """
     process = subprocess.Popen(
-        [sys.executable, "-I", __file__, str(delay)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-I", __file__, str(delay)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     with process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().strip()
+            process.stdin.writelines(task + b"\n" for task in tasks)
+            # An empty line, for the end would end the server.
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            yield process.stdout.readline().decode().strip()
         finally:
             process.stdin.close()
             try:
@@ -75,17 +80,51 @@ def running(delay: float = 0.0) -> Iterator[str]:
                 process.kill()
 
 
-class _Connection:
+class _Tasks:
     """
-    A connection, and what has come of its next request.
+    All tasks, in one piece: a page of any size is a slice of it, wherever it begins.
     """
 
-    def __init__(self, raw: socket.socket) -> None:
+    def __init__(self, tasks: list[bytes]) -> None:
+        self._count = len(tasks)
+        # Where each task begins, and where one more would.
+        self._starts = [0, *accumulate(len(task) + 1 for task in tasks)]
+        self._json = b",".join(tasks)
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
+    def answer(self, first: int, most: int) -> bytes:
+        """
+        Give the answer to the request for a page.
+        """
+        first = min(first, self._count)
+        last = min(first + most, self._count)
+        # Without the comma that follows.
+        page = self._json[self._starts[first] : max(0, self._starts[last] - 1)]
+        return b"".join((_HEAD % (len(page) + 2), b"[", page, b"]"))
+
+
+class _Connection:
+    """
+    A connection, what has come of its next request, and what is left of its last answer.
+    """
+
+    def __init__(self, raw: socket.socket, tasks: _Tasks) -> None:
         raw.setblocking(False)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._raw = raw
+        self.raw = raw
+        self._tasks = tasks
         self._received = b""
+        self._left = memoryview(b"")
         self.is_open = True
+
+    @property
+    def is_behind(self) -> bool:
+        """
+        Whether the last answer is not sent to its end.
+        """
+        return bool(self._left)
 
     def read(self) -> bytes:
         """
@@ -95,7 +134,7 @@ class _Connection:
             BlockingIOError: There is nothing to read.
         """
         try:
-            piece = self._raw.recv(65536)
+            piece = self.raw.recv(65536)
         except ConnectionError:
             piece = b""
         self.is_open = bool(piece)
@@ -107,11 +146,25 @@ class _Connection:
         if length is not None and len(body) < int(length[1]):
             return b""
         self._received = b""
+        most = _MOST.search(head) if self._tasks else None
+        if most is not None:
+            first = _FIRST.search(head)
+            return self._tasks.answer(int(first[1]) if first else 0, int(most[1]))
         return _FOUND if head.startswith(b"GET ") else _NO_CONTENT
 
     def answer(self, content: bytes) -> None:
+        self._left = memoryview(content)
+        self.send()
+
+    def send(self) -> None:
+        """
+        Send what is left of the answer, as far as the other side takes it now.
+        """
         try:
-            self._raw.sendall(content)
+            while self._left:
+                self._left = self._left[self.raw.send(self._left) :]
+        except BlockingIOError:
+            pass
         except ConnectionError:
             self.is_open = False
 
@@ -132,33 +185,46 @@ class _Connection:
             last = perf_counter()
 
 
-def _serve(listener: socket.socket, delay: float) -> None:
+def _serve(listener: socket.socket, delay: float, tasks: _Tasks) -> None:
     selector = selectors.DefaultSelector()
     selector.register(sys.stdin, selectors.EVENT_READ)
     selector.register(listener, selectors.EVENT_READ)
     waiting: deque[tuple[float, _Connection, bytes]] = deque()
+
+    def watch(connection: _Connection) -> None:
+        if connection.is_open:
+            also = selectors.EVENT_WRITE if connection.is_behind else 0
+            selector.modify(connection.raw, selectors.EVENT_READ | also, connection)
+        else:
+            selector.unregister(connection.raw)
+            connection.raw.close()
+
     while True:
         rest = max(0.0, waiting[0][0] - perf_counter()) if waiting else None
-        for key, _ in selector.select(rest):
+        for key, events in selector.select(rest):
             if key.fileobj is sys.stdin:
                 return
             if key.fileobj is listener:
                 raw, _address = listener.accept()
-                selector.register(raw, selectors.EVENT_READ, _Connection(raw))
+                selector.register(raw, selectors.EVENT_READ, _Connection(raw, tasks))
                 continue
             connection: _Connection = key.data
-            content = connection.read()
-            if delay and content:
-                waiting.append((perf_counter() + delay, connection, content))
-            elif not delay:
-                connection.answer(content)
-                connection.spin()
-            if not connection.is_open:
-                raw = selector.unregister(key.fileobj).fileobj  # type: ignore[assignment]
-                raw.close()
+            if events & selectors.EVENT_WRITE:
+                connection.send()
+            if connection.is_open and events & selectors.EVENT_READ:
+                content = connection.read()
+                if delay and content:
+                    waiting.append((perf_counter() + delay, connection, content))
+                elif content:
+                    connection.answer(content)
+                if not delay and not tasks:
+                    connection.spin()
+            watch(connection)
         while waiting and waiting[0][0] <= perf_counter():
             _, connection, content = waiting.popleft()
-            connection.answer(content)
+            if connection.is_open:
+                connection.answer(content)
+                watch(connection)
 
 
 def main() -> None:
@@ -167,9 +233,11 @@ def main() -> None:
     """
     # An interrupt from the keyboard is for whoever started it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lines = (line.rstrip(b"\n") for line in sys.stdin.buffer)
+    tasks = _Tasks(list(takewhile(bool, lines)))
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         print(f"http://127.0.0.1:{listener.getsockname()[1]}/engine-rest", flush=True)
-        _serve(listener, float(sys.argv[1]))
+        _serve(listener, float(sys.argv[1]), tasks)
 
 
 if __name__ == "__main__":
