@@ -50,7 +50,7 @@ class LeanSession(requests.Session):
         self.verify = reach.verify
         self.cert = reach.cert
         self.proxies = dict(reach.proxies)
-        self.headers.update(headers)
+        self.headers = CaseInsensitiveDict(headers)  # each one takes its time
         #: The call that is under way.
         self.under_way = UnderWay()
         adapter = _LeanAdapter(self.under_way)

@@ -163,7 +163,9 @@ class RequestsTransport:
 
     def _ask(self, request: HttpRequest) -> requests.Response:
         session = self._session()
-        headers = {**self._headers, **request.headers}
+        headers = request.headers
+        if self._injected is not None:
+            headers = {**self._headers, **headers}
         if not isinstance(session, LeanSession) and not is_plain(session):
             return session.request(
                 request.method,
@@ -275,6 +277,7 @@ class RequestsTransport:
             headers={
                 "Accept-Encoding": "gzip",
                 "User-Agent": f"camunda_ext/{__version__} {default_user_agent()}",
+                **self._headers,
             },
         )
         self._opened[id(session)] = session
