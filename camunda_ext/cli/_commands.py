@@ -1,32 +1,91 @@
 """
-All commands; each is in a file of its own.
+All commands; each is in a file of its own, which is read when the command is called.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import signal
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
 
 import click
 
-from camunda_ext import CamundaError, __version__
-from camunda_ext.cli._demo import demo
-from camunda_ext.cli._engine import engine
+from camunda_ext import CamundaError, OutcomeUnknown, __version__
 from camunda_ext.errors import printable
+
+if find_spec("rich") is None:  # found out without reading it, which takes long
+    raise ModuleNotFoundError("No module named 'rich'", name="rich")
+
+#: The file of each command, which has a function of its name, and the line of it in the list. So
+#: neither the list nor one command needs what the others need.
+COMMANDS: Final = {
+    "completion": ("_completion", "Print what makes a shell complete the commands."),
+    "context": ("_context", "Keep several engines under names of their own."),
+    "count": ("_look", "Print the number of tasks."),
+    "demo": ("_demo", "Tell a story of three orders in a dozen steps."),
+    "engine": ("_engine", "Serve the embedded engine until Ctrl-C."),
+    "errors": ("_problems", "Group tasks by the message of their last failure."),
+    "export": ("_look", "Write all tasks to a file."),
+    "ls": ("_look", "List tasks."),
+    "priority": ("_change", "Set the priority of tasks."),
+    "retries": ("_change", "Set the retries left of tasks."),
+    "show": ("_problems", "Show all that is known of a task."),
+    "top": ("_topics", "Show the topics again and again, until Ctrl-C."),
+    "topics": ("_topics", "Show the tasks of each topic in numbers."),
+    "unlock": ("_change", "Take away the locks of tasks."),
+}
+
+
+class _Doubtful(click.ClickException):
+    """
+    Nobody knows what became of a command.
+    """
+
+    exit_code = 3
 
 
 class _Commands(click.Group):
     """
-    A group whose commands may let the errors of the client through.
+    A group that reads a command when it is called; commands may let errors of the client through.
     """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """
+        Give the names of all commands.
+        """
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """
+        Read a command.
+        """
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"camunda_ext.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """
+        List the commands without reading them.
+        """
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in sorted(COMMANDS.items())])
 
     def invoke(self, ctx: click.Context) -> Any:
         """
-        Run a command, and make an error of the client one message and exit code 1.
+        Run a command, and make an error of the client one message and an exit code.
         """
         try:
             return super().invoke(ctx)
+        except OutcomeUnknown as error:
+            raise _Doubtful(printable(str(error))) from None
         except CamundaError as error:
             raise click.ClickException(printable(str(error))) from None
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(128 + signal.SIGINT)  # as a shell says it
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +94,3 @@ def camunda_ext() -> None:
     """
     External tasks of Camunda 7, Operaton and CIB seven, from the command line.
     """
-
-
-camunda_ext.add_command(demo)
-camunda_ext.add_command(engine)

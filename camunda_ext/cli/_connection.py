@@ -1,0 +1,197 @@
+"""
+Which engine, and who asks: options, environment, contexts, and where a password comes from.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from typing import Any, Final
+
+import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
+
+from camunda_ext import ExternalTaskClient
+from camunda_ext._display import visible
+from camunda_ext.cli import _contexts
+from camunda_ext.cli._contexts import Context
+from camunda_ext.cli._sections import ENGINE, SectionOption
+
+PASSWORD_VARIABLE: Final = "CAMUNDA_EXT_PASSWORD"  # noqa: S105  # its name, not its value
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    try:
+        names = sorted(_contexts.read().contexts)
+    except click.ClickException:
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+#: The name of a context, that a shell can complete.
+complete_context: Final = _complete
+
+_OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    ("--url", {"help": "The engine's REST API, such as http://localhost:8080/engine-rest."}),
+    (
+        "--user",
+        {
+            "help": f"Who asks, by Basic auth. The password comes from {PASSWORD_VARIABLE}, from "
+            "the keyring, or is asked for."
+        },
+    ),
+    ("--engine", {"help": "Name of the engine, where a server runs several."}),
+    (
+        "--context",
+        {"help": "A context, see camunda-ext context.", "shell_complete": complete_context},
+    ),
+)
+
+
+def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Give a command the options that say which engine, and call it with a *client* of that.
+    """
+
+    @wraps(function)
+    def called(*arguments: Any, **given: Any) -> Any:
+        names = [flag[2:] for flag, _ in _OPTIONS]
+        client = client_of(_chosen(**{name: given.pop(name) for name in names}))
+        with client:
+            return function(*arguments, client=client, **given)
+
+    decorated: Callable[..., Any] = called
+    for flag, told in reversed(_OPTIONS):
+        variable = f"CAMUNDA_EXT_{flag[2:].upper()}"
+        option = click.option(
+            flag,
+            cls=SectionOption,
+            section=ENGINE,
+            envvar=variable,
+            show_envvar=True,
+            metavar=flag[2:].upper() if flag == "--url" else "NAME",
+            **told,
+        )
+        decorated = option(decorated)
+    return decorated
+
+
+def _chosen(
+    *, url: str | None, user: str | None, engine: str | None, context: str | None
+) -> Context:
+    """
+    Give what the options, the environment and the contexts make up.
+
+    Raises:
+        UsageError: They say nothing, or contradict each other.
+    """
+    if url and context:
+        if _is_typed("url") is _is_typed("context"):
+            raise click.UsageError("Either a URL or a context can be given, not both.")
+        url, context = (url, None) if _is_typed("url") else (None, context)
+    if url:
+        return Context(url=url, user=user or None, engine=engine or None)
+    contexts = _contexts.read()
+    name = context or contexts.current
+    if name is None:
+        raise click.UsageError(
+            "Which engine? Pass --url or --context, set CAMUNDA_EXT_URL, or keep one with "
+            "`camunda-ext context add`."
+        )
+    kept = contexts.named(name)
+    # The environment says who asks the engine that it names; a context has its own.
+    return Context(
+        url=kept.url,
+        user=(user if _is_typed("user") else None) or kept.user,
+        engine=(engine if _is_typed("engine") else None) or kept.engine,
+    )
+
+
+def _is_typed(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
+def client_of(context: Context) -> ExternalTaskClient:
+    """
+    Make a client, and say on standard error what it warns of.
+
+    Raises:
+        UsageError: No client can be made of it, or there is no password.
+    """
+    check(context)  # before anybody is asked for a password
+    user = context.user
+    return _made(context, None if user is None else (user, _password(user, context.url)))
+
+
+def check(context: Context) -> None:
+    """
+    Do nothing if a client can be made.
+
+    Raises:
+        UsageError: None can.
+    """
+    if "@" in context.url.partition("://")[2].partition("/")[0]:
+        # What is refused is not repeated: it may hold a password.
+        raise click.UsageError("The URL must hold neither user nor password: pass --user NAME.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        auth = None if context.user is None else (context.user, "")
+        try:
+            ExternalTaskClient(context.url, auth=auth, engine=context.engine).close()
+        except ValueError as error:
+            raise click.UsageError(f"{visible(str(error))}.") from None
+
+
+def _made(context: Context, auth: tuple[str, str] | None) -> ExternalTaskClient:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            client = ExternalTaskClient(context.url, auth=auth, engine=context.engine)
+        except ValueError as error:
+            raise click.UsageError(f"{visible(str(error))}.") from None
+    for warning in caught:
+        click.echo(f"Warning: {visible(str(warning.message))}.", err=True)
+    return client
+
+
+def _password(user: str, url: str) -> str:
+    """
+    Give the password of the environment, of the keyring, or that a person types; never of a command
+    line, which others can read.
+    """
+    given = os.environ.get(PASSWORD_VARIABLE)
+    if given is None:
+        given = _kept_password(user, url)
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            f"There is no password of {visible(user)}: set {PASSWORD_VARIABLE}, or keep it in the "
+            "keyring."
+        )
+    asked: str = click.prompt(f"Password of {visible(user)}", hide_input=True, err=True)
+    return asked
+
+
+def _kept_password(user: str, url: str) -> str | None:
+    """
+    Give the password of the keyring; ``None`` if there is none, or no keyring.
+    """
+    try:
+        keyring: Any = import_module("keyring")
+    except ImportError:  # an optional extra
+        return None
+    try:
+        kept: str | None = keyring.get_password(f"camunda-ext {url}", user)
+    except keyring.errors.NoKeyringError:
+        return None
+    except keyring.errors.KeyringError as error:
+        click.echo(f"Warning: the keyring gave no password: {visible(str(error))}.", err=True)
+        return None
+    return kept

@@ -1,0 +1,122 @@
+"""
+`camunda-ext ls`, `count` and `export`: the tasks that match.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from camunda_ext import ExternalTask, ExternalTaskClient, ExternalTaskQuery, Selection
+from camunda_ext._display import table_rich, table_text
+from camunda_ext.cli._connection import with_client
+from camunda_ext.cli._filters import with_query
+from camunda_ext.cli._output import now, print_tasks, refused, terminal_width, with_output
+from camunda_ext.cli._sections import SectionedCommand
+
+#: How many tasks a table has unless said otherwise.
+_FIRST: Final = 50
+
+#: No table is cut where it goes into a file or a pipe.
+_WIDEST: Final = 1_000_000
+
+
+@click.command(cls=SectionedCommand)
+@click.option(
+    "--first",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help=f"At most this many. By default {_FIRST} in a table, and all otherwise.",
+)
+@with_output
+@with_client
+@with_query
+def ls(client: ExternalTaskClient, query: ExternalTaskQuery, first: int | None, form: str) -> None:
+    """
+    List tasks.
+
+    All filters that are given must match. Where standard output is no terminal, nothing is cut and
+    there are no colours.
+    """
+    selection = client.select(query)
+    if form == "table":
+        _print_table(selection, first or _FIRST)
+    else:
+        print_tasks(patient(selection if first is None else selection[:first]), form)
+
+
+@click.command(cls=SectionedCommand)
+@with_client
+@with_query
+def count(client: ExternalTaskClient, query: ExternalTaskQuery) -> None:
+    """
+    Print the number of tasks.
+    """
+    click.echo(client.count(query))
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option(
+    "--raw-csv",
+    is_flag=True,
+    help="Write texts as they are, though a spreadsheet could take some for formulas.",
+)
+@with_client
+@with_query
+def export(
+    client: ExternalTaskClient,
+    query: ExternalTaskQuery,
+    file: Path,
+    overwrite: bool,
+    raw_csv: bool,
+) -> None:
+    """
+    Write all tasks to a file.
+
+    FILE ends in .jsonl or .csv, which says what is written. It appears when all is in it.
+    """
+    selection, progress = client.select(query), sys.stderr.isatty()
+    kind = file.suffix.lower()
+    if kind not in (".csv", ".jsonl"):
+        raise click.UsageError("The name of the file must end in .jsonl or .csv.")
+    if raw_csv and kind != ".csv":
+        raise click.UsageError("--raw-csv goes with a file that ends in .csv.")
+    try:
+        if kind == ".csv":
+            number = selection.to_csv(file, raw=raw_csv, overwrite=overwrite, progress=progress)
+        else:
+            number = selection.to_jsonl(file, overwrite=overwrite, progress=progress)
+    except FileExistsError:
+        raise click.ClickException(f"{file} is there: pass --overwrite to replace it.") from None
+    except (OSError, RuntimeError) as error:
+        raise refused(error) from None
+    click.echo(f"{number:,} {'task' if number == 1 else 'tasks'} in {file}.")
+
+
+def patient(tasks: Iterable[ExternalTask]) -> Iterator[ExternalTask]:
+    """
+    Give all *tasks*, and make it one message if they cannot be given each once.
+    """
+    try:
+        yield from tasks
+    except RuntimeError as error:
+        raise refused(error) from None
+
+
+def _print_table(selection: Selection, first: int) -> None:
+    rows = tuple(patient(selection[:first]))
+    total = len(rows) if len(rows) < first else selection.count()
+    width = terminal_width()
+    if width is None:
+        click.echo(table_text(rows, total, _WIDEST, now=now()))
+        return
+    from rich.console import Console  # only now: it takes longer to read than all the rest
+
+    console = Console(highlight=False)  # which knows NO_COLOR
+    console.print(table_rich(rows, total, console.width, now=now()))
