@@ -168,9 +168,12 @@ def table_rich(
     from rich.text import Text
 
     # `Text` is never read as markup, and no codes like ``:bomb:`` are replaced in it.
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False)
+    table = Table(box=None, padding=0, pad_edge=False)
     fitted = _fitted(_cells(rows, now), width)
-    for column, (room, _) in fitted.items():
+    for index, (column, (room, _)) in enumerate(fitted.items()):
+        if index:
+            # A column of its own, for versions of rich differ in the padding of the last one.
+            table.add_column(width=_GAP)
         table.add_column(
             Text(_cut(column.title, room), "bold"),
             width=room,
@@ -178,12 +181,12 @@ def table_rich(
             justify="right" if column.is_number else "left",
         )
     for row in range(len(rows) if fitted else 0):
-        table.add_row(
-            *(
-                Text(texts[row], "red" if column.title == "error" else "")
-                for column, (_, texts) in fitted.items()
-            )
+        cells = (
+            Text(texts[row], "red" if column.title == "error" else "")
+            for column, (_, texts) in fitted.items()
         )
+        _, *spaced = (one for cell in cells for one in ("", cell))
+        table.add_row(*spaced)
     said = Text(_said_of(len(rows), total), "dim")
     return Group(table, said) if fitted else Group(said)
 

@@ -33,7 +33,6 @@ MAIN: Final = "from camunda_ext.cli import main; main()"
 HEARS: Final = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 CTRL_C: Final = "\x03"
 VARIABLES: Final = ("URL", "USER", "ENGINE", "CONTEXT", "PASSWORD")
-USAGE: Final = "Usage: camunda-ext {0} [OPTIONS]\nTry 'camunda-ext {0} --help' for help.\n\n"
 
 #: In the name of what is listed: it takes over the clipboard, colours the rest, turns it around.
 NASTY: Final = "no\x1b]52;c;QUJD\x07 \x1b[31mstock\u202e\nsecond line"
@@ -644,9 +643,9 @@ def test_a_change_that_is_not_safe_is_refused(
 
     result = run("priority", "7", *arguments)
 
-    usage = USAGE.format("priority").replace("OPTIONS]", "OPTIONS] NUMBER") if code == 2 else ""
     assert (result.exit_code, result.stdout) == (code, "")
-    assert result.stderr == f"{usage}Error: {error}\n"
+    # Versions of click differ in what they say of the usage before.
+    assert result.stderr.splitlines()[-1] == f"Error: {error}"
     assert [one.priority for one in tasks_of(engine, "a")] == [0, 0]
 
 
