@@ -114,7 +114,7 @@ def test_variables_choose_what_is_touched(live: Live) -> None:
 
 def test_a_batch_is_followed(live: Live) -> None:
     """
-    Until the engine has done it.
+    Until the engine has done it, and after it has deleted the batch.
     """
     if not live.dialect.bulk_retries:
         pytest.skip("there are no such batches before 7.8")
@@ -123,3 +123,5 @@ def test_a_batch_is_followed(live: Live) -> None:
 
     assert run.wait(timeout=60) == BatchResult(batch_id=run.id, finished=True, total_jobs=3)
     assert {task.retries for task in live.client.list(live.own)} == {5}
+    live.wait_for(lambda: live.raw("GET", f"/batch/{run.id}").status_code == 404)
+    assert run.wait(timeout=60).finished

@@ -108,7 +108,7 @@ def test_131_nobody_shares_a_task(live: Live) -> None:
 
 def test_132_a_message_may_end_in_half_a_character(live: Live) -> None:
     """
-    The engine cuts by UTF-16 units, and what the client gives of it can be printed.
+    The engine cuts by UTF-16 units, and the client gives what is left as it is.
     """
     task = live.locked()
 
@@ -116,7 +116,6 @@ def test_132_a_message_may_end_in_half_a_character(live: Live) -> None:
 
     failed = live.client.get(task.id)
     assert failed.error_message == "a" + "\U0001f600" * 332 + "\ud83d"
-    assert "\\ud83d" in repr(failed).encode("utf-8").decode("utf-8")
     [again] = live.client.list(live.own)
     assert again == failed
 
