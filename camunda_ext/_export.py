@@ -145,7 +145,9 @@ def frame_maker(library: str | None) -> Callable[[Iterable[ExternalTask]], Any]:
         if name in sys.modules or find_spec(name) is not None:
             module = import_module(name)
             return lambda tasks: makers[name](module, _parts(tasks))
-    raise ImportError(f"a data frame needs {' or '.join(wanted)}: pip install {wanted[0]}")
+    raise ImportError(
+        f"a data frame needs {' or '.join(wanted)}: pip install 'camunda_ext[{wanted[0]}]'"
+    )
 
 
 def _parts(tasks: Iterable[ExternalTask]) -> Iterator[dict[str, list[Any]]]:

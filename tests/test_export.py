@@ -14,6 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import pandas  # type: ignore[import-untyped]  # its types are a package of their own
+import polars
 import pytest
 
 from camunda_ext import (
@@ -418,7 +420,6 @@ def test_a_pandas_data_frame_has_a_column_for_each_field(selection: Selection) -
     """
     Whole numbers stay whole where some are missing, and odd dates and texts break nothing.
     """
-    pandas = pytest.importorskip("pandas")
     frame = selection.to_dataframe("pandas")
 
     assert {
@@ -442,7 +443,6 @@ def test_a_polars_data_frame_has_a_column_for_each_field(selection: Selection) -
     """
     The same in its own types.
     """
-    polars = pytest.importorskip("polars")
     frame = selection.to_dataframe("polars")
 
     assert frame.to_dict(as_series=False) == COLUMNS
@@ -467,7 +467,6 @@ def test_a_data_frame_is_made_part_by_part(
     """
     So that not all tasks are in memory besides.
     """
-    pytest.importorskip(library)
     monkeypatch.setattr(_export, "_ROWS", 2)
     told: list[int] = []
 
@@ -479,9 +478,9 @@ def test_a_data_frame_is_made_part_by_part(
 @pytest.mark.parametrize(
     ("library", "message"),
     [
-        ("pandas", "a data frame needs pandas: pip install pandas"),
-        ("polars", "a data frame needs polars: pip install polars"),
-        (None, "a data frame needs pandas or polars: pip install pandas"),
+        ("pandas", "a data frame needs pandas: pip install 'camunda_ext[pandas]'"),
+        ("polars", "a data frame needs polars: pip install 'camunda_ext[polars]'"),
+        (None, "a data frame needs pandas or polars: pip install 'camunda_ext[pandas]'"),
     ],
 )
 def test_a_missing_library_is_named(library: str | None, message: str) -> None:
