@@ -9,6 +9,7 @@ not; ``all``, all six, required; ``none``, no other.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +25,9 @@ settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+# Shells have what they run in the background ignore Ctrl-C, and its children after it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _CHOICES = ("", "required", "all", "none")
 _CHOICE = os.environ.get("CAMUNDA_EXT_ENGINES", "")

@@ -29,8 +29,6 @@ from camunda_ext.testing import Engine
 
 ROOT: Final = Path(camunda_ext.__file__).parents[1]
 MAIN: Final = "from camunda_ext.cli import main; main()"
-#: A shell may have told its children not to hear Ctrl-C.
-HEARS: Final = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 CTRL_C: Final = "\x03"
 VARIABLES: Final = ("URL", "USER", "ENGINE", "CONTEXT", "PASSWORD")
 
@@ -113,7 +111,7 @@ def on_a_terminal(*arguments: str, typed: tuple[str, str] | None = None, **env: 
 
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-c", HEARS + MAIN, *arguments],
+        [sys.executable, "-c", MAIN, *arguments],
         cwd=ROOT,
         env={**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8", **env},
         stdin=theirs,
