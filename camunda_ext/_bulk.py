@@ -8,6 +8,7 @@ before anything is changed, and a task that begins to match meanwhile is not tou
 from __future__ import annotations
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,8 +43,6 @@ _MET_BY_ALL: Final = (
     errors.EngineBusy,
     errors.NotTheEngine,
 )
-#: What needs no second touch in a later run.
-_SETTLED: Final = (Fate.DONE, Fate.GONE, Fate.CHANGED)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -96,7 +95,11 @@ class Write:
     send: Callable[[Sequence[Target]], Fate]
 
     def __str__(self) -> str:
-        return f"{self.operation}({'' if self.value is None else self.value})"
+        return _call(self.operation, self.value)
+
+
+def _call(operation: str, value: int | None) -> str:
+    return f"{operation}({'' if value is None else value})"
 
 
 def set_retries(client: ExternalTaskClient, retries: int) -> Write:
@@ -177,7 +180,7 @@ def run(write: Write, selected: Selected, caution: Caution) -> BulkSummary:
             than may; or the journal is of something else. Nothing was changed.
     """
     if caution.dry_run:
-        return _dry(str(write), selected, caution)
+        return _dry(write.operation, write.value, selected, caution)
     with _listed(write.operation, write.value, selected, caution) as journal:
         return _Run(write, journal, to_progress(caution.progress, str(write))).run()
 
@@ -192,7 +195,7 @@ def run_async(retries: int, selected: Selected, caution: Caution) -> BatchRun | 
     _check.integer("retries", retries, low=0, high=_check.INT32)
     client, operation = selected.client, "set_retries_async"
     if caution.dry_run:
-        return _dry(f"{operation}({retries})", selected, caution)
+        return _dry(operation, retries, selected, caution)
     with _listed(operation, retries, selected, caution) as journal:
         targets = journal.targets or ()
         if journal.batch_id is not None:
@@ -211,7 +214,13 @@ def run_async(retries: int, selected: Selected, caution: Caution) -> BatchRun | 
         except errors.CamundaError as error:
             journal.note(Fate.FAILED, targets, error=_said(error))
             raise
-        journal.note(Fate.DONE, targets, batch=batch.id)
+        try:
+            journal.note(Fate.DONE, targets, batch=batch.id)
+        except OSError as error:
+            warnings.warn(
+                f"the journal could not be written, and does not know batch {batch.id}: {error}",
+                stacklevel=3,
+            )
         return BatchRun(client, batch)
 
 
@@ -230,12 +239,39 @@ def _refuse_doubt(journal: Journal) -> None:
 # -------------------------------------------------------------------------- before anything changes
 
 
-def _dry(call: str, selected: Selected, caution: Caution) -> BulkSummary:
-    _prove(selected, caution)
+def _dry(operation: str, value: int | None, selected: Selected, caution: Caution) -> BulkSummary:
+    _refuse_everything(selected, caution)
+    call = _call(operation, value)
+    header = _header(operation, value, selected)
+    with Journal(caution.journal, header, look=True) as journal:
+        if journal.targets is not None:
+            matched = len(journal.targets)
+            _refuse_more(matched, caution)
+            left = len(journal.left())
+            return BulkSummary(call=call, matched=matched, skipped=matched - left, dry_run=True)
+    _prove(selected)
     matched = selected.count()
     _refuse_more(matched, caution)
     first = tuple(islice(selected.tasks(), _FIRST))
     return BulkSummary(call=call, matched=matched, dry_run=True, first=first)
+
+
+def _header(operation: str, value: int | None, selected: Selected) -> dict[str, Any]:
+    """
+    Give what a journal belongs to.
+    """
+    # For the engine the ids of a list have no order, and those of a set have another each time.
+    query = {
+        name: sorted(one) if isinstance(one, list) and isinstance(one[0], str) else one
+        for name, one in selected.query.body().items()
+    }
+    return {
+        "operation": operation,
+        "value": value,
+        "query": query,
+        "engine": selected.client.url,
+        **selected.part,
+    }
 
 
 @contextmanager
@@ -246,29 +282,22 @@ def _listed(
     Give a journal that has all tasks in it: those of an earlier run, or those that match now.
     """
     _refuse_everything(selected, caution)
-    header = {
-        "operation": operation,
-        "value": value,
-        "query": selected.query.body(),
-        "engine": selected.client._sender.base,
-        **selected.part,
-    }
-    with Journal(caution.journal, header) as journal:
-        if journal.targets is None:
-            _prove(selected, caution)
-            if caution.at_most is not None:
-                _refuse_more(selected.count(), caution)
-            most = None if caution.at_most is None else caution.at_most + 1
-            found = tuple(map(Target.of, islice(selected.tasks(), most)))
-            _refuse_more(len(found), caution)
-            journal.list(found)
-        else:
+    with Journal(caution.journal, _header(operation, value, selected)) as journal:
+        if journal.targets is not None:
             _refuse_more(len(journal.targets), caution)
+            yield journal
+            return
+        _prove(selected)
+        if caution.at_most is not None:
+            _refuse_more(selected.count(), caution)
+        most = None if caution.at_most is None else caution.at_most + 1
+        found = tuple(map(Target.of, islice(selected.tasks(), most)))
+        _refuse_more(len(found), caution)
+        journal.list(found)
         yield journal
 
 
-def _prove(selected: Selected, caution: Caution) -> None:
-    _refuse_everything(selected, caution)
+def _prove(selected: Selected) -> None:
     client, query = selected.client, selected.query
 
     def version() -> str | None:
@@ -291,9 +320,11 @@ def _refuse_everything(selected: Selected, caution: Caution) -> None:
 
 def _refuse_more(found: int, caution: Caution) -> None:
     if caution.at_most is not None and found > caution.at_most:
+        # That one more is there ends the listing.
+        number = f"{'at least ' if found == caution.at_most + 1 else ''}{found} tasks"
         raise ValueError(
-            f"{found} tasks match, or more, and at_most={caution.at_most} may be touched. "
-            "Nothing was changed"
+            f"{number} are to be touched, and at_most={caution.at_most} may be. "
+            "Nothing was changed now"
         )
 
 
@@ -315,15 +346,11 @@ class _Run:
         self._problems: dict[Fate, list[BulkProblem]] = {Fate.FAILED: [], Fate.UNKNOWN: []}
         self._without_answer = 0
         self._stopped: str | None = None
-        todo = [target for target in self._targets if not self._is_settled(target)]
-        self._left = len(todo)
-        self._chunks = deque(
+        todo = journal.left()
+        self._todo = self._left = len(todo)
+        self._chunks: deque[Sequence[Target]] = deque(
             todo[start : start + write.size] for start in range(0, len(todo), write.size)
         )
-
-    def _is_settled(self, target: Target) -> bool:
-        # What may have been done is not done again blindly, but told again.
-        return self._earlier.get(target.id) in (*_SETTLED, Fate.UNKNOWN)
 
     def run(self) -> BulkSummary:
         """
@@ -332,22 +359,34 @@ class _Run:
         self._tell(len(self._targets) - self._left, len(self._targets))
         while self._chunks and self._stopped is None:
             chunk = self._chunks.popleft()
-            self._journal.note(Fate.BEGUN, chunk)
+            if not self._write_down(Fate.BEGUN, chunk):
+                break  # nothing is touched that no journal would know of
             try:
                 fate = self._write.send(chunk)
             except errors.CamundaError as error:
                 self._take_error(error, chunk)
+            except ValueError as error:
+                # An engine may have ids that can be no part of a URL.
+                self._refuse(f"{type(error).__name__}: {error}", chunk)
             else:
                 self._without_answer = 0
                 self._note(fate, chunk)
         return self._summary()
 
+    def _write_down(self, fate: Fate, chunk: Sequence[Target], error: str | None = None) -> bool:
+        try:
+            self._journal.note(fate, chunk, **({} if error is None else {"error": error}))
+        except OSError as problem:
+            self._stopped = f"the journal cannot be written: {problem.strerror or problem}"
+            return False
+        return True
+
     def _note(self, fate: Fate, chunk: Sequence[Target], error: str | None = None) -> None:
-        self._journal.note(fate, chunk, **({} if error is None else {"error": error}))
         self._fates.update((target.id, fate) for target in chunk)
         if error is not None:
             self._problems[fate].extend(BulkProblem(target.id, error) for target in chunk)
         self._left -= len(chunk)
+        self._write_down(fate, chunk, error)
         self._tell(len(self._targets) - self._left, len(self._targets))
 
     def _take_error(self, error: errors.CamundaError, chunk: Sequence[Target]) -> None:
@@ -359,55 +398,60 @@ class _Run:
         if self._without_answer == _MOST_WITHOUT_ANSWER:
             self._stopped = str(error)
         if isinstance(error, errors.TaskNotFound):
-            self._without(_missing(error, chunk), chunk)
+            self._without(_missing(error, chunk), _said(error), chunk)
         elif isinstance(error, errors.OutcomeUnknown):
             self._note(Fate.UNKNOWN, chunk, _said(error))
         elif isinstance(error, _MET_BY_ALL):
             # In the journal it is refused, and so tried again; here it is left.
-            self._journal.note(Fate.FAILED, chunk, error=_said(error))
+            self._write_down(Fate.FAILED, chunk, _said(error))
             self._stopped = str(error)
-        elif len(chunk) > 1:
-            # One task that cannot be changed keeps all others from it.
-            self._halve(chunk)
         else:
-            self._note(Fate.FAILED, chunk, _said(error))
+            self._refuse(_said(error), chunk)
 
-    def _without(self, missing: Target | None, chunk: Sequence[Target]) -> None:
+    def _refuse(self, error: str, chunk: Sequence[Target]) -> None:
         """
-        Note that a task is gone, and send the others again: nothing was done to them.
+        Note that tasks were refused; one that cannot be changed keeps all others from it.
+        """
+        if len(chunk) == 1:
+            self._note(Fate.FAILED, chunk, error)
+        else:
+            self._again(error, chunk, chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :])
+
+    def _without(self, missing: Target | None, error: str, chunk: Sequence[Target]) -> None:
+        """
+        Note that a task is gone, and send the others again.
         """
         if missing is None:
-            self._halve(chunk)
+            self._refuse(error, chunk)
             return
-        self._note(Fate.GONE, [missing])
         others = [target for target in chunk if target is not missing]
         if others:
-            self._chunks.appendleft(others)
+            self._again(error, others, others)
+        self._note(Fate.GONE, [missing])
 
-    def _halve(self, chunk: Sequence[Target]) -> None:
-        half = len(chunk) // 2
-        self._chunks.extendleft([list(chunk[half:]), list(chunk[:half])])
+    def _again(self, error: str, refused: Sequence[Target], *parts: Sequence[Target]) -> None:
+        """
+        Send what was refused again, in parts: nothing was done to it.
+        """
+        self._write_down(Fate.FAILED, refused, error)
+        for part in reversed(parts):
+            self._chunks.appendleft(part)
 
     def _summary(self) -> BulkSummary:
-        unknown = [
-            BulkProblem(target.id, self._journal.errors[target.id])
-            for target in self._targets
-            if self._earlier.get(target.id) is Fate.UNKNOWN
-        ]
         fates = list(self._fates.values())
         return BulkSummary(
             call=str(self._write),
             matched=len(self._targets),
             done=fates.count(Fate.DONE),
             repeated=sum(
-                fate is Fate.DONE and self._earlier.get(task_id) is Fate.BEGUN
+                fate is Fate.DONE and self._earlier.get(task_id) in (Fate.BEGUN, Fate.UNKNOWN)
                 for task_id, fate in self._fates.items()
             ),
-            skipped=sum(self._earlier.get(target.id) in _SETTLED for target in self._targets),
+            skipped=len(self._targets) - self._todo,
             gone=fates.count(Fate.GONE),
             changed=fates.count(Fate.CHANGED),
             failed=tuple(self._problems[Fate.FAILED]),
-            unknown=(*unknown, *self._problems[Fate.UNKNOWN]),
+            unknown=tuple(self._problems[Fate.UNKNOWN]),
             left=self._left,
             stopped=self._stopped,
         )

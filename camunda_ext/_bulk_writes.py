@@ -74,7 +74,7 @@ class BulkWrites:
 
             dry_run:
                 Whether to change nothing and to tell what would be: how many tasks, and the first
-                of them. It looks at no journal.
+                of them; by the journal of an earlier run, how many are left.
 
             at_most: How many tasks may match; if more do, none is touched.
 

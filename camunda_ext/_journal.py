@@ -9,6 +9,7 @@ when the whole machine fails, its last lines may be lost, and their tasks are to
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -54,6 +55,10 @@ class Fate(Enum):
     UNKNOWN = "unknown"
 
 
+#: What needs no second touch in a later run.
+_SETTLED: Final = (Fate.DONE, Fate.GONE, Fate.CHANGED)
+
+
 @attrs.frozen(eq=False, repr=False)
 class Target(Value):
     """
@@ -86,24 +91,31 @@ class Journal:
 
         header: What is done, as JSON: a journal belongs to this alone.
 
+        look: Whether to look only: nothing is made, and nothing changed.
+
     Raises:
         ValueError: The file is no journal, or of something else, or another process writes to it.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, header: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        header: Mapping[str, Any],
+        *,
+        look: bool = False,
+    ) -> None:
         #: The tasks to be touched; ``None`` until they are listed.
         self.targets: tuple[Target, ...] | None = None
         #: The last that earlier runs have noted of each task.
         self.fates: dict[str, Fate] = {}
-        #: The errors of those whose outcome is unknown.
-        self.errors: dict[str, str] = {}
         #: The batch that was made.
         self.batch_id: str | None = None
         self._is_listed = False
         self._path = path
         self._file = -1
-        if path is not None:
-            self._file = _open(path)
+        self._is_read_only = look
+        if path is not None and not (look and not os.path.exists(path)):
+            self._file = _open(path, look=look)
             try:
                 self._read(dict(header))
             except BaseException:
@@ -128,6 +140,13 @@ class Journal:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def left(self) -> tuple[Target, ...]:
+        """
+        Give the tasks that no earlier run has settled. What it was at, or got no answer for, is
+        done again: twice is the same as once.
+        """
+        return tuple(one for one in self.targets or () if self.fates.get(one.id) not in _SETTLED)
 
     def list(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """
@@ -167,12 +186,14 @@ class Journal:
                 self._take(_json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise ValueError(f"line {number} of the journal {self._path} is broken") from None
-        if self._is_listed:
+        if self._is_listed and self.targets:
             self._check(found, header)
-            os.ftruncate(self._file, whole)
-        else:
-            # That run ended before it could touch anything.
-            self.targets = None
+            if not self._is_read_only:
+                os.ftruncate(self._file, whole)
+            return
+        # That run ended before it could touch anything, or found nothing to touch.
+        self.targets = None
+        if not self._is_read_only:
             os.ftruncate(self._file, 0)
             _write_all(self._file, _line({"journal": _KIND, **header}))
 
@@ -193,7 +214,7 @@ class Journal:
             if due.get(name) != found.get(name):
                 raise ValueError(
                     f"the journal {self._path} is of another run: its {name} is "
-                    f"{found.get(name)!r}, not {due.get(name)!r}. Nothing was changed"
+                    f"{found.get(name)!r:.200}, not {due.get(name)!r:.200}. Nothing was changed"
                 )
 
     def _take(self, event: dict[str, Any]) -> None:
@@ -207,8 +228,6 @@ class Journal:
         else:
             [(fate, ids)] = [(one, event[one.value]) for one in Fate if one.value in event]
             self.fates.update(dict.fromkeys(ids, fate))
-            if fate is Fate.UNKNOWN:
-                self.errors.update(dict.fromkeys(ids, str(event["error"])))
             self.batch_id = event.get("batch", self.batch_id)
 
 
@@ -233,19 +252,31 @@ def _from_json(given: Sequence[str | None]) -> Target:
     return Target(id_, worker_id, None if until is None else datetime.fromisoformat(until))
 
 
-def _open(path: str | os.PathLike[str]) -> int:
+def _open(path: str | os.PathLike[str], *, look: bool) -> int:
     """
-    Open a file for this process alone, as far as the system can tell.
+    Open a file for this process alone, as far as the system can tell; to look, for all.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    binary = getattr(os, "O_BINARY", 0)
+    flags = os.O_RDONLY if look else os.O_RDWR | os.O_CREAT | os.O_APPEND
     # A query may hold the values of variables.
-    file = os.open(path, flags, 0o600)
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(file)
-            raise ValueError(f"another run writes to the journal {path}") from None
+    file = os.open(path, flags | binary, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise ValueError(f"{path} is no file that a journal could be in")
+        if not look:
+            _lock(file, path)
+    except BaseException:
+        os.close(file)
+        raise
     return file
+
+
+def _lock(file: int, path: str | os.PathLike[str]) -> None:
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ValueError(f"another run writes to the journal {path}") from None

@@ -62,8 +62,8 @@ class BulkSummary(Value):
     #: Tasks that this run has touched; they are as they were to be.
     done: int = 0
 
-    #: Those of them that an earlier run was just about to touch when it was killed: they may have
-    #: been touched twice.
+    #: Those of them that an earlier run was at when it was killed, or got no answer for: they may
+    #: have been touched twice.
     repeated: int = 0
 
     #: Tasks that an earlier run with the same journal has settled.
@@ -78,7 +78,8 @@ class BulkSummary(Value):
     #: Tasks that were refused: they are as they were.
     failed: tuple[BulkProblem, ...] = ()
 
-    #: Tasks of which no answer came, in this run or an earlier one: they may have been touched.
+    #: Tasks of which no answer came: they may have been touched. A run that goes on by the journal
+    #: touches them again.
     unknown: tuple[BulkProblem, ...] = ()
 
     #: Tasks that the run did not come to, because of what `stopped` says.
@@ -113,8 +114,8 @@ class BulkSummary(Value):
     def _lines(self) -> Iterator[str]:
         yield from self._counts()
         for task in self.first[:_SHOWN]:
-            yield printable(f"  {task.id} {task.topic_name} retries={task.retries}")
-        if self.dry_run and self.matched > len(self.first[:_SHOWN]):
+            yield printable(f"  {_line(task)}")
+        if len(self.first[:_SHOWN]) < self.matched - self.skipped and self.first:
             yield "  ..."
         for said, problems in (("failed", self.failed), ("unknown", self.unknown)):
             for error, number in Counter(one.error for one in problems).most_common(_SHOWN):
@@ -124,11 +125,12 @@ class BulkSummary(Value):
 
     def _counts(self) -> Iterator[str]:
         if self.dry_run:
-            yield f"{self.call}: would touch {_tasks(self.matched)}; nothing was changed"
-            return
-        yield f"{self.call}: {self.done} of {_tasks(self.matched)} done"
+            left = self.matched - self.skipped
+            yield f"dry run of {self.call}: would touch {_tasks(left)}"
+        else:
+            yield f"{self.call}: {self.done} of {_tasks(self.matched)} done"
         for number, meaning in (
-            (self.repeated, "of these again, the earlier run was killed in between"),
+            (self.repeated, "of these again, for an earlier run did not see the answer"),
             (self.skipped, "settled by an earlier run"),
             (self.gone, "gone"),
             (self.changed, "locked anew meanwhile, left alone"),
@@ -138,8 +140,22 @@ class BulkSummary(Value):
         ):
             if number:
                 yield f"  {number} {meaning}"
+        if self.matched and self.skipped == self.matched:
+            yield "  that run was at its end; for tasks that match since then, take a new journal"
         if self.stopped is not None:
             yield f"  stopped: {self.stopped}"
+
+
+def _line(task: ExternalTask) -> str:
+    words = [task.id, task.topic_name]
+    if task.retries is not None:
+        words.append(f"retries={task.retries}")
+    if task.priority:
+        words.append(f"priority={task.priority}")
+    if task.lock_expiration_time is not None:
+        until = task.lock_expiration_time.isoformat(timespec="seconds")
+        words.append(f"locked by {task.worker_id} until {until}")
+    return " ".join(words)
 
 
 def _tasks(number: int) -> str:

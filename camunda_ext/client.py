@@ -168,8 +168,15 @@ class ExternalTaskClient:
     ) -> None:
         self.close()
 
+    @property
+    def url(self) -> str:
+        """
+        The URL of the engine's REST API, with the engine's name if it has one.
+        """
+        return self._sender.base
+
     def __repr__(self) -> str:
-        return f"<ExternalTaskClient {self._sender.base}>"
+        return f"<ExternalTaskClient {self.url}>"
 
     def with_options(
         self,

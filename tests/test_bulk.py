@@ -4,7 +4,9 @@ Bulk writes over a query: what they refuse, what they touch, and how they are re
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 import subprocess
 import sys
@@ -29,7 +31,7 @@ from camunda_ext import (
     Topic,
 )
 from camunda_ext.testing import Engine
-from tests.stub import Stub, html_answer, json_answer
+from tests.stub import Stub, html_answer, json_answer, raw_answer
 from tests.test_proof import YOUNG
 
 _A: Final = ExternalTaskQuery().topic("a")
@@ -172,7 +174,7 @@ def test_more_than_may_be_touched_are_refused(engine: Engine, name: str, dry_run
     Then none is.
     """
     before = state(engine)
-    with pytest.raises(ValueError, match=r"5 tasks match, or more, and at_most=4 may be touched"):
+    with pytest.raises(ValueError, match=r"5 tasks are to be touched, and at_most=4 may be"):
         WRITES[name](engine.client().select(_A), at_most=4, dry_run=dry_run)
 
     assert state(engine) == before
@@ -238,13 +240,14 @@ def test_a_dry_run_changes_nothing(engine: Engine, name: str, tmp_path: Path) ->
     journal = tmp_path / "journal"
     summary = WRITES[name](client.select(_A), dry_run=True, journal=journal)
     call = "unlock()" if name == "unlock" else f"{name}(7)"
+    until = str(client.list(_A)[0].lock_expiration_time).replace(" ", "T")
 
     assert summary == BulkSummary(call=call, matched=5, dry_run=True, first=client.list(_A))
     assert str(summary).splitlines() == [
-        f"{call}: would touch 5 tasks; nothing was changed",
-        *[f"  {task_id} a retries=None" for task_id in ids(engine)],
+        f"dry run of {call}: would touch 5 tasks",
+        *[f"  {task_id} a locked by w1 until {until[:19]}+00:00" for task_id in ids(engine)],
     ]
-    assert repr(summary) == f"<BulkSummary {call}: would touch 5 tasks; nothing was changed>"
+    assert repr(summary) == f"<BulkSummary dry run of {call}: would touch 5 tasks>"
     assert state(engine) == before
     assert not journal.exists()
 
@@ -423,14 +426,16 @@ def test_what_the_engine_lacks_ends_the_run() -> None:
     assert "an engine older than 7.8" in (summary.stopped or "")
 
 
-def test_what_is_unknown_is_told_and_not_done_again(engine: Engine, tmp_path: Path) -> None:
+def test_what_is_unknown_is_told_and_done_again_by_the_next_run(
+    engine: Engine, tmp_path: Path
+) -> None:
     """
-    It may have been done; the next run tells it again, and leaves it to a person.
+    It may have been done; twice is the same as once.
     """
     selection = engine.client(retry=False).select(_A)
     journal = tmp_path / "journal"
     engine.faults.add("lost answer", operation="set_priority", nth=2)
-    second = ids(engine)[1]
+    [second] = ids(engine)[1:2]
     summary = selection.set_priority(7, journal=journal)
     unknown = problems(
         [second], "OutcomeUnknown: ConnectionError: Remote end closed connection without response"
@@ -439,11 +444,124 @@ def test_what_is_unknown_is_told_and_not_done_again(engine: Engine, tmp_path: Pa
     assert summary == BulkSummary(call="set_priority(7)", matched=5, done=4, unknown=unknown)
     with pytest.raises(BulkFailed):
         summary.raise_for_failures()
-    engine.client().set_priority(second, 1)
-    assert selection.set_priority(7, journal=journal) == BulkSummary(
-        call="set_priority(7)", matched=5, skipped=4, unknown=unknown
+    again = selection.set_priority(7, journal=journal)
+    assert again == BulkSummary(call="set_priority(7)", matched=5, done=1, repeated=1, skipped=4)
+    again.raise_for_failures()
+
+
+def test_a_dry_run_tells_what_a_journal_has_left(engine: Engine, tmp_path: Path) -> None:
+    """
+    And changes neither the tasks nor the journal; one of another run is refused.
+    """
+    selection = engine.client(retry=False).select(_A)
+    journal = tmp_path / "journal"
+    engine.faults.add("refused", operation="set_priority", nth=3)
+    selection.set_priority(7, journal=journal)
+    written, before = journal.read_bytes(), state(engine)
+
+    looked = selection.set_priority(7, journal=journal, dry_run=True)
+
+    assert looked == BulkSummary(call="set_priority(7)", matched=5, skipped=2, dry_run=True)
+    assert str(looked).splitlines() == [
+        "dry run of set_priority(7): would touch 3 tasks",
+        "  2 settled by an earlier run",
+    ]
+    with pytest.raises(ValueError, match="its value is 7, not 8"):
+        selection.set_priority(8, journal=journal, dry_run=True)
+    assert (journal.read_bytes(), state(engine)) == (written, before)
+
+
+def test_parts_of_a_chunk_that_was_refused_are_not_done_again(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """
+    The engine has rolled all of it back: only the part that was under way may be done twice.
+    """
+    journal = tmp_path / "journal"
+    client = engine.client(retry=False)
+    engine.faults.add("optimistic locking", operation="set_retries_of", nth=1)
+    engine.faults.add("lost answer", operation="set_retries_of", nth=2)
+    engine.faults.add("refused", operation="set_retries_of", nth=3)
+
+    first = client.select(_A).set_retries(7, journal=journal)
+    second = client.select(_A).set_retries(7, journal=journal)
+
+    assert (first.done, len(first.unknown), first.left) == (0, 2, 3)
+    assert (second.done, second.repeated) == (5, 2)
+
+
+def test_an_id_that_can_be_in_no_url_is_a_failure_among_others() -> None:
+    """
+    It keeps no other task from being touched, and the errors before it are not lost.
+    """
+    page = [{"id": "a1"}, {"id": "b/2"}, {"id": "c3"}]
+    answers = (json_answer(200, page), raw_answer("204 No Content"), raw_answer("204 No Content"))
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        summary = client.select(_A).set_priority(7)
+
+    assert (summary.matched, summary.done) == (3, 2)
+    [failed] = summary.failed
+    assert (failed.task_id, failed.error.partition(":")[0]) == ("b/2", "ValueError")
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Nothing is touched that it would not know of, and what was done is told.
+    """
+    write, written = os.write, []
+
+    def full(file: int, content: bytes) -> int:
+        written.append(content)
+        if len(written) == 8:  # three lines of a listing, two for each task
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, content)
+
+    monkeypatch.setattr("camunda_ext._journal.os.write", full)
+    journal = tmp_path / "journal"
+    summary = engine.client().select(_A).set_priority(7, journal=journal)
+
+    assert summary == BulkSummary(
+        call="set_priority(7)",
+        matched=5,
+        done=2,
+        left=3,
+        stopped="the journal cannot be written: No space left on device",
     )
-    assert engine.client().get(second).priority == 1
+    assert [task.priority for task in engine.client().iterate(_A)] == [7, 7, 0, 0, 0]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="this system has no such device")
+def test_a_journal_is_in_a_file(engine: Engine) -> None:
+    """
+    What has no end is not read.
+    """
+    with pytest.raises(ValueError, match="/dev/zero is no file that a journal could be in"):
+        engine.client().select(_A).set_priority(7, journal="/dev/zero")
+
+
+def test_the_order_of_ids_does_not_matter_to_a_journal(engine: Engine, tmp_path: Path) -> None:
+    """
+    It does not to the engine either, and a set gives another one each time.
+    """
+    client, journal, listed = engine.client(), tmp_path / "journal", ids(engine)
+
+    client.select(ExternalTaskQuery().external_task_id_in(*listed)).unlock(journal=journal)
+    again = client.select(ExternalTaskQuery().external_task_id_in(*listed[::-1]))
+
+    assert again.unlock(journal=journal).skipped == 5
+
+
+def test_a_journal_of_no_tasks_holds_nobody_up(engine: Engine, tmp_path: Path) -> None:
+    """
+    Those that come later are listed anew.
+    """
+    selection, journal = engine.client().select(ExternalTaskQuery().topic("c")), tmp_path / "j"
+
+    assert selection.set_priority(7, journal=journal).matched == 0
+    engine.create_task("c")
+    assert selection.set_priority(7, journal=journal).done == 1
 
 
 @pytest.mark.parametrize("name", ["set_priority", "unlock"])
@@ -532,7 +650,11 @@ def test_a_journal_of_a_whole_run_leaves_nothing_to_do(
     call = "unlock()" if name == "unlock" else f"{name}(7)"
 
     assert again == BulkSummary(call=call, matched=5, skipped=5)
-    assert str(again) == f"{call}: 0 of 5 tasks done\n  5 settled by an earlier run"
+    assert str(again).splitlines() == [
+        f"{call}: 0 of 5 tasks done",
+        "  5 settled by an earlier run",
+        "  that run was at its end; for tasks that match since then, take a new journal",
+    ]
     assert journal.read_bytes() == written
 
 
