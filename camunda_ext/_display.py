@@ -24,13 +24,13 @@ from camunda_ext.errors import CamundaError
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, Group, RenderResult
 
+    from camunda_ext import _table
+
 #: How many tasks a prompt or a notebook shows.
 FIRST: Final = 10
 
 #: How much is shown of one field; a message has at most 666 characters.
 _LONGEST: Final = 666
-
-_GAP: Final = 2
 
 # -------------------------------------------------------------------------------------------- cells
 
@@ -146,15 +146,9 @@ def table_text(rows: Sequence[ExternalTask], total: int, width: int = 80, *, now
     Args:
         width: How many columns the terminal has.
     """
-    lines = []
-    fitted = _fitted(_cells(rows, now), width)
-    if fitted:
-        # A title may be cut as well: a number can be narrower than its name.
-        lines.append(_line(fitted, [_cut(column.title, fitted[column][0]) for column in fitted]))
-        lines.append((" " * _GAP).join("-" * width for width, _ in fitted.values()))
-    for row in range(len(rows) if fitted else 0):
-        lines.append(_line(fitted, [texts[row] for _, texts in fitted.values()]))
-    return "\n".join([*lines, _said_of(len(rows), total)])
+    from camunda_ext._table import lines
+
+    return "\n".join([*lines(_fitted(rows, width, now)), _said_of(len(rows), total)])
 
 
 def table_rich(
@@ -167,100 +161,40 @@ def table_rich(
     from rich.table import Table
     from rich.text import Text
 
+    from camunda_ext._table import GAP
+
     # `Text` is never read as markup, and no codes like ``:bomb:`` are replaced in it.
     table = Table(box=None, padding=0, pad_edge=False)
-    fitted = _fitted(_cells(rows, now), width)
-    for index, (column, (room, _)) in enumerate(fitted.items()):
+    fitted = _fitted(rows, width, now)
+    for index, (column, room) in enumerate(fitted):
         if index:
             # A column of its own, for versions of rich differ in the padding of the last one.
-            table.add_column(width=_GAP)
+            table.add_column(width=GAP)
         table.add_column(
-            Text(_cut(column.title, room), "bold"),
+            Text(column.title, "bold"),
             width=room,
             no_wrap=True,
             justify="right" if column.is_number else "left",
         )
-    for row in range(len(rows) if fitted else 0):
-        cells = (
-            Text(texts[row], "red" if column.title == "error" else "")
-            for column, (_, texts) in fitted.items()
-        )
+    styles = ["red" if column.title == "error" else "" for column, _ in fitted]
+    for texts in zip(*(column.texts for column, _ in fitted), strict=True):
+        cells = map(Text, texts, styles)
         _, *spaced = (one for cell in cells for one in ("", cell))
         table.add_row(*spaced)
     said = Text(_said_of(len(rows), total), "dim")
     return Group(table, said) if fitted else Group(said)
 
 
-#: Columns that fit, each with its width and its cells, cut to that.
-_Fitted = Mapping[_Column, "tuple[int, list[str]]"]
+def _fitted(
+    rows: Sequence[ExternalTask], width: int, now: datetime
+) -> list[tuple[_table.Column, int]]:
+    from camunda_ext import _table
 
-
-def _fitted(cells: Mapping[_Column, list[str]], width: int) -> _Fitted:
-    left_out: set[str] = set()
-    for title in ("", *_LEFT_OUT):
-        left_out.add(title)
-        widths = {
-            column: max(map(_width, [column.title, *texts]))
-            for column, texts in cells.items()
-            if column.title not in left_out
-        }
-        _narrow(widths, width)
-        if _excess(widths, width) <= 0:
-            break
-    return {
-        column: (room, [_cut(text, room) for text in cells[column]])
-        for column, room in widths.items()
-    }
-
-
-def _narrow(widths: dict[_Column, int], width: int) -> None:
-    columns = {column.title: column for column in widths}
-    for title, least in _NARROWED:
-        if title in columns:
-            column = columns[title]
-            room = widths[column]
-            # Never wider than it is, and no narrower than it has to be.
-            widths[column] = min(room, max(least, room - max(0, _excess(widths, width))))
-
-
-def _excess(widths: Mapping[_Column, int], width: int) -> int:
-    return sum(widths.values()) + _GAP * (len(widths) - 1) - width
-
-
-def _line(fitted: _Fitted, texts: Iterable[str]) -> str:
-    padded = []
-    for (column, (room, _)), text in zip(fitted.items(), texts, strict=True):
-        blank = " " * (room - _width(text))
-        padded.append(blank + text if column.is_number else text + blank)
-    return (" " * _GAP).join(padded).rstrip()
-
-
-def _width(text: str) -> int:
-    """
-    Give how many columns of a terminal *text* takes.
-    """
-    return len(text) if text.isascii() else sum(map(_width_of_one, text))
-
-
-def _width_of_one(character: str) -> int:
-    from unicodedata import category, east_asian_width
-
-    if category(character) in ("Mn", "Me"):
-        return 0  # an accent on the character before
-    return 2 if east_asian_width(character) in "WF" else 1
-
-
-def _cut(text: str, width: int) -> str:
-    # There can be thousands of accents on one character.
-    if _width(text) <= width and len(text) <= 4 * width:
-        return text
-    kept, room = 0, width - 1
-    for character in text[: 4 * width]:
-        room -= _width_of_one(character)
-        if room < 0:
-            break
-        kept += 1
-    return text[:kept] + "…"
+    columns = [
+        _table.Column(column.title, texts, column.is_number)
+        for column, texts in _cells(rows, now).items()
+    ]
+    return _table.fitted(columns, width, narrowed=_NARROWED, left_out=_LEFT_OUT)
 
 
 # --------------------------------------------------------------------------------------- a notebook

@@ -95,7 +95,7 @@ def write_jsonl(tasks: Iterable[ExternalTask], file: TextIO) -> int:
     for task in tasks:
         row = to_dict(task)
         for name in _DATES:
-            row[name] = _to_text(row[name])
+            row[name] = to_text(row[name])
         file.write(dumps(row) + "\n")
         count += 1
     return count
@@ -109,20 +109,20 @@ def write_csv(tasks: Iterable[ExternalTask], file: TextIO, *, raw: bool) -> int:
     writer.writerow(NAMES)
     count = 0
     for task in tasks:
-        writer.writerow([_to_cell(value, raw=raw) for value in _values(task)])
+        writer.writerow([to_cell(value, raw=raw) for value in _values(task)])
         count += 1
     return count
 
 
-def _to_cell(value: object, *, raw: bool) -> object:
+def to_cell(value: object, *, raw: bool) -> object:
     if isinstance(value, str):
         return value if raw or not value.startswith(_BEGINS_FORMULA) else f"'{value}"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _to_text(value) if isinstance(value, datetime) else value
+    return to_text(value) if isinstance(value, datetime) else value
 
 
-def _to_text(moment: datetime | None) -> str | None:
+def to_text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="milliseconds")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from camunda_ext import errors
+from camunda_ext._value import visible
 from camunda_ext.query import OLDEST, ExternalTaskQuery
 
 #: Counts the external tasks for a body as it is.
@@ -88,8 +89,8 @@ def _impossible(name: str, value: Any) -> dict[str, object]:
 
 
 def _ignored(name: str, since: str, version: str | None) -> ValueError:
-    engine = "this engine" if version is None else f"this engine, {version},"
+    engine = "this engine" if version is None else f"this engine, {visible(version):.40},"
     return ValueError(
-        f"{engine} ignores the filter {name}, which came with {since}: the command "
-        "would change more tasks than it says. Nothing was changed"
+        f"{engine} ignores the filter {name}, which came with {since}: more tasks would match than "
+        "the query says. Nothing was changed"
     )

@@ -1012,7 +1012,7 @@ class ExternalTaskClient:
 
     def _prove_honoured(self, query: ExternalTaskQuery) -> None:
         """
-        Raise `ValueError` if the engine ignores a filter, before a bulk command widens by it.
+        Raise `ValueError` if the engine ignores a filter, so that more would match than is meant.
         """
         _proof.prove_known(self._probe, query, self._honoured)
 

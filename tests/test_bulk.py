@@ -148,8 +148,8 @@ def test_a_filter_that_the_engine_ignores_is_refused(
             WRITES[name](old.client().select(query), dry_run=dry_run, journal=tmp_path / "journal")
 
         assert str(caught.value) == (
-            f"this engine, 7.14.0, ignores the filter {young}, which came with 7.24: the command "
-            "would change more tasks than it says. Nothing was changed"
+            f"this engine, 7.14.0, ignores the filter {young}, which came with 7.24: "
+            "more tasks would match than the query says. Nothing was changed"
         )
         assert state(old) == before
 

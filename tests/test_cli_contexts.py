@@ -153,6 +153,49 @@ def test_a_context_that_no_client_could_be_made_of_is_refused(
     assert not file.exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="this system has other rights")
+def test_a_file_that_others_could_have_written_is_not_trusted(file: Path) -> None:
+    """
+    It says which engine gets the password.
+    """
+    said("context", "add", "local", "--url", URL)
+    file.chmod(0o622)
+
+    result = run("context", "ls")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {file} can be written by others: chmod go-w it.\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_stays_one(file: Path, tmp_path: Path) -> None:
+    """
+    Some keep their settings elsewhere.
+    """
+    kept = tmp_path / "kept.json"
+    kept.write_text('{"contexts": {}}', "utf-8")
+    file.parent.mkdir()
+    file.symlink_to(kept)
+
+    said("context", "add", "local", "--url", URL)
+
+    assert file.is_symlink()
+    assert list(json.loads(kept.read_text("utf-8"))["contexts"]) == ["local"]
+
+
+def test_what_comes_before_a_context_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Or somebody would believe to be on another engine.
+    """
+    said("context", "add", "local", "--url", URL)
+    monkeypatch.setenv("CAMUNDA_EXT_URL", "http://h/engine-rest")
+
+    for arguments in (["use", "local"], ["ls"]):
+        result = run("context", *arguments)
+        assert result.exit_code == 0
+        assert result.stderr == "Warning: CAMUNDA_EXT_URL is set, and comes before that.\n"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -162,6 +205,8 @@ def test_a_context_that_no_client_could_be_made_of_is_refused(
         '{"contexts": {"a": {}}}',
         '{"contexts": {"a": {"url": "http://h", "password": "canary-7f3a"}}}',
         '{"contexts": {"a": {"url": "http://h", "user": 7}}}',
+        '{"contexts": {"a": {"url": "http://kim:canary-7f3a@h/x"}}}',
+        '{"contexts": {}, "current": []}',
     ],
 )
 def test_a_file_of_something_else_is_one_message(text: str, file: Path) -> None:
@@ -211,7 +256,7 @@ def test_without_any_engine_it_is_said_how_to_name_one() -> None:
 
     assert result.exit_code == 2
     assert result.stderr.endswith(
-        "Error: Which engine? Pass --url or --context, set CAMUNDA_EXT_URL, or keep one with "
+        "Error: Which engine? Pass --url or --context, set CAMUNDA_EXT_URL, or choose one with "
         "`camunda-ext context add`.\n"
     )
 

@@ -308,8 +308,11 @@ def test_a_table_is_short_unless_told_otherwise(engine: Engine) -> None:
     for _ in range(51):
         engine.create_task("a")
 
-    assert said("ls").splitlines()[-1] == "50 of 51 tasks"
-    assert said("ls", "--first", "2").splitlines()[-1] == "2 of 51 tasks"
+    for arguments, last in ((["ls"], "50"), (["ls", "--first", "2", "-o", "wide"], "2")):
+        result = run(*arguments)
+        assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, f"{last} of 51 tasks")
+        # Or whoever looks through a pipe would miss the others.
+        assert result.stderr == "There are 51 tasks: pass --first NUMBER, or another -o.\n"
     assert len(said("ls", "-o", "jsonl").splitlines()) == 51
     assert len(said("ls", "-o", "jsonl", "--first", "2").splitlines()) == 2
     assert said("count", "--topic", "a") == "51\n"
@@ -409,7 +412,7 @@ def test_errors_are_grouped_by_the_first_line_of_the_message(engine: Engine) -> 
         f"    1       0  c       {third}  a timeout\n"
     )
     assert said("errors", "--topic", "c", "-o", "jsonl") == (
-        f'{{"tasks":1,"failed":0,"topics":"c","example":"{third}","message":"a timeout"}}\n'
+        f'{{"tasks":1,"failed":0,"topics":["c"],"example":"{third}","message":"a timeout"}}\n'
     )
     assert said("errors", "--topic", "d", "-o", "json") == "[]\n"
 
@@ -428,7 +431,7 @@ def test_a_task_is_shown_with_the_details_of_its_error(engine: Engine) -> None:
     assert "business key                    K-1" in start
     assert "suspended                       no\n" in start
     assert message == f"error message:\n  {SHOWN}\n  second line"
-    assert details == "error details:\n  Traceback:\n  \\tline 1\\x1b[2J\n"
+    assert details == "error details:\n  Traceback:\n      line 1\\x1b[2J\n"
     held = json.loads(said("show", task_id, "-o", "json"))
     assert held["error_message"] == NASTY
     assert held["error_details"] == "Traceback:\n\tline 1\x1b[2J\n"
@@ -527,7 +530,13 @@ def test_where_it_is_no_terminal_the_live_view_is_one_look(
     head, shown = said(*arguments).split("\n\n")
 
     assert re.fullmatch(rf"{re.escape(busy.url)}  \d\d:\d\d:\d\d UTC", head)
-    assert shown == NUMBERS + "all        4       2       1\n"
+    assert shown == (
+        "topic  total  locked  failed  oldest\n"
+        "-----  -----  ------  ------  ------\n"
+        "all        4       2       1\n"
+        "b          1       1       1  in 3 h\n"
+        "a          3       1       0  in 3 h\n"
+    )
 
 
 @terminal
@@ -608,7 +617,7 @@ def test_a_dry_run_changes_nothing(engine: Engine) -> None:
     task_id = engine.create_task("a")
 
     assert said("retries", "3", "--topic", "a", "--dry-run") == (
-        f"set_retries(3): would touch 1 task; nothing was changed\n  {task_id} a retries=None\n"
+        f"dry run of set_retries(3): would touch 1 task\n  {task_id} a\n"
     )
     assert [one.retries for one in tasks_of(engine, "a")] == [None]
 
@@ -621,12 +630,12 @@ def test_a_dry_run_changes_nothing(engine: Engine) -> None:
         (
             ["--topic", "a", "--yes", "--at-most", "1"],
             1,
-            "2 tasks match, or more, and at_most=1 may be touched. Nothing was changed.",
+            "at least 2 tasks are to be touched, and --at-most 1 may be. Nothing was changed now.",
         ),
         (
             ["--topic", "a", "--dry-run", "--at-most", "1"],
             1,
-            "2 tasks match, or more, and at_most=1 may be touched. Nothing was changed.",
+            "at least 2 tasks are to be touched, and --at-most 1 may be. Nothing was changed now.",
         ),
     ],
 )
@@ -652,7 +661,8 @@ def test_a_change_that_is_not_safe_is_refused(
     ("answer", "end", "priority"),
     [
         ("y\n", "y\nset_priority(7): 1 of 1 task done\n[0]", 7),
-        ("n\n", "n\nAborted!\n[1]", 0),
+        ("n\n", "n\nNothing was changed.\n[1]", 0),
+        (CTRL_C, "^C\nInterrupted.\n[130]", 0),
     ],
 )
 def test_a_person_is_asked_before_anything_is_changed(
@@ -666,10 +676,11 @@ def test_a_person_is_asked_before_anything_is_changed(
     shown = on_a_terminal("priority", "7", "--topic", "a", typed=("[y/N]: ", answer))
 
     # The lines that tell how far it is are not of interest.
-    assert re.sub(r"set_priority\(7\): \d of 1\n", "", shown) == (
-        "set_priority(7): would touch 1 task; nothing was changed\n"
-        f"  {task_id} a retries=None\n"
-        f"Go on? [y/N]: {end}"
+    assert re.sub(r"done: \d of 1\n", "", shown).replace("^C", "") == (
+        f"{engine.url}: ExternalTaskQuery().topic('a')\n"
+        "dry run of set_priority(7): would touch 1 task\n"
+        f"  {task_id} a\n"
+        f"Go on? [y/N]: {end}".replace("^C", "")
     )
     assert [one.priority for one in tasks_of(engine, "a")] == [priority]
 
@@ -696,8 +707,251 @@ def test_a_run_with_a_journal_goes_on_where_it_was(engine: Engine, tmp_path: Pat
     again = ("priority", "7", "--topic", "a", "--yes", "--journal", journal)
 
     assert said(*again) == "set_priority(7): 1 of 1 task done\n"
-    assert said(*again) == "set_priority(7): 0 of 1 task done\n  1 settled by an earlier run\n"
+    assert said(*again).splitlines()[:2] == [
+        "set_priority(7): 0 of 1 task done",
+        "  1 settled by an earlier run",
+    ]
+    assert said(*again[:-3], "--dry-run", *again[-2:]).splitlines()[:2] == [
+        "dry run of set_priority(7): would touch 0 tasks",
+        "  1 settled by an earlier run",
+    ]
     other = run("priority", "8", *again[2:])
 
     assert (other.exit_code, other.stdout) == (1, "")
     assert [one.priority for one in tasks_of(engine, "a")] == [7]
+
+
+@pytest.mark.parametrize("option", ["--url", "--user", "--engine", "--context"])
+def test_an_engine_that_is_not_named_is_not_another(option: str, engine: Engine) -> None:
+    """
+    A variable of a script that is not set must not lead to the engine that is used otherwise.
+    """
+    engine.create_task("a")
+
+    result = run("priority", "7", "--topic", "a", "--yes", option, "")
+
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"Error: {option} must not be empty.\n")
+    assert [one.priority for one in tasks_of(engine, "a")] == [0]
+
+
+def test_a_lock_is_taken_from_those_who_have_one(engine: Engine) -> None:
+    """
+    All others are left out, and need no request.
+    """
+    for _ in range(3):
+        engine.create_task("a")
+    with engine.client() as client:
+        client.fetch_and_lock("w1", [Topic("a", lock_duration=60_000)], max_tasks=1)
+
+    assert said("unlock", "--topic", "a", "--yes") == "unlock(): 1 of 1 task done\n"
+    assert said("unlock", "--everything", "--yes") == "unlock(): 0 of 0 tasks done\n"
+
+
+def test_retries_are_set_by_the_engine_in_a_batch(engine: Engine) -> None:
+    """
+    The command waits for it, and says how it ended.
+    """
+    for _ in range(2):
+        engine.create_task("a")
+
+    result = run("retries", "3", "--topic", "a", "--batch", "--yes")
+
+    assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
+    assert re.fullmatch(r"batch \S+: finished, 2 jobs done\n", result.stdout)
+    assert re.fullmatch(r"<BatchRun \S+>\n", result.stderr)
+    assert [one.retries for one in tasks_of(engine, "a")] == [3, 3]
+    assert said("retries", "4", "--topic", "a", "--batch", "--dry-run").startswith(
+        "dry run of set_retries_async(4): would touch 2 tasks\n"
+    )
+
+
+def test_what_came_of_a_change_is_json_for_a_program(engine: Engine) -> None:
+    """
+    Each failure is in it; for a person, each is on standard error.
+    """
+    for _ in range(2):
+        engine.create_task("a")
+    ids = [one.id for one in tasks_of(engine, "a")]
+    engine.faults.add("optimistic locking", operation="set_priority")
+    call = ("priority", "7", "--topic", "a", "--yes", "--timeout", "0.1")
+
+    for_program, for_person = run(*call, "-o", "json"), run(*call)
+
+    assert (for_program.exit_code, for_person.exit_code) == (3, 3)
+    held = json.loads(for_program.stdout)
+    assert (held["call"], held["matched"], held["done"]) == ("set_priority(7)", 2, 0)
+    assert [one["task_id"] for one in held["failed"]] == ids
+    assert [line.partition(":")[0] for line in for_person.stderr.splitlines()] == ids
+
+
+@terminal
+def test_ctrl_c_says_how_far_it_was(engine: Engine) -> None:
+    """
+    And that the journal goes on from there.
+    """
+    for _ in range(4):
+        engine.create_task("a")
+    engine.faults.add("slow", operation="set_priority", nth=3, seconds=20)
+    call = ("priority", "7", "--topic", "a", "--yes")
+
+    shown = on_a_terminal(*call, typed=("done: 2 of 4", CTRL_C))
+
+    assert shown.endswith(
+        "Ended at 2 of 4; what was under way may be done all the same.\nInterrupted.\n[130]"
+    )
+
+
+def started(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    """
+    Run the command in a process of its own.
+    """
+    # Without a buffer, Python drops what a pipe takes no more of.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, *arguments],
+        cwd=ROOT,
+        env=env,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("form", ["jsonl", "table"])
+def test_a_reader_that_has_gone_is_no_error(form: str, engine: Engine) -> None:
+    """
+    The command ends as a shell says it of programs that such a pipe ends, and complains of nothing.
+    """
+    for _ in range(300):  # more than a pipe holds
+        engine.create_task("a", business_key="x" * 250)
+    with started("ls", "--first", "300", "-o", form, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr is not None
+        complaint = process.stderr.read()
+
+    assert (process.returncode, complaint) == (141, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full disk to offer")
+def test_what_was_done_is_told_where_nothing_can_be_printed(engine: Engine) -> None:
+    """
+    The tasks are changed by then. A list that nobody gets is one message.
+    """
+    engine.create_task("a")
+    with open("/dev/full", "wb") as full:
+        with started("priority", "7", "--topic", "a", "--yes", stdout=full) as change:
+            _, said_of_change = change.communicate(timeout=60)
+        with started("count", stdout=full) as look:
+            _, said_of_look = look.communicate(timeout=60)
+
+    assert b"set_priority(7): 1 of 1 task done" in said_of_change
+    assert said_of_look == b"Error: No space left on device.\n"
+    assert (change.returncode, look.returncode) == (1, 1)
+
+
+def test_a_filter_that_the_engine_ignores_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What comes would not be what was asked for.
+    """
+    with Engine(version="7.14") as old:
+        monkeypatch.setenv("CAMUNDA_EXT_URL", old.serve())
+        for arguments in (["ls"], ["count"], ["errors"], ["topics"], ["export", "x.csv"]):
+            result = run(*arguments, "--process-definition-key", "p")
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert "ignores the filter processDefinitionKey" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["count", "--topic", "a", "--topic", "b"], "--topic: can be given once"),
+        (["count", "--process-variable", "n", "eq", ""], "--process-variable: must not be empty"),
+        (["count", "--timeout", "nan"], "is no number of seconds"),
+        (["top", "--interval", "nan"], "is no number of seconds"),
+        (["top", "--interval", "inf"], "is not in the range"),
+        (["priority", "7", "--topc", "a"], "No such option"),
+    ],
+)
+def test_wrong_use_is_told_before_anything_is_sent(arguments: list[str], error: str) -> None:
+    """
+    There is nobody to be asked here.
+    """
+    result = run(*arguments, "--url", "http://127.0.0.1:1/engine-rest")
+
+    assert result.exit_code == 2
+    assert error in " ".join(result.stderr.split())
+
+
+def test_a_request_takes_no_longer_than_it_may(engine: Engine) -> None:
+    """
+    Two minutes are long for a person.
+    """
+    engine.faults.add("slow", operation="count", seconds=20)
+
+    result = run("count", "--timeout", "0.2")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "timed out" in result.stderr.lower()
+
+
+def test_tasks_that_failed_without_a_message_are_counted(engine: Engine) -> None:
+    """
+    A worker need not say why.
+    """
+    engine.create_task("a", retries=0)
+
+    [held] = json.loads(said("errors", "-o", "json"))
+
+    assert (held["tasks"], held["failed"], held["message"]) == (1, 1, None)
+
+
+@terminal
+def test_numbers_and_messages_are_seen_beside_long_names(engine: Engine) -> None:
+    """
+    Whoever names a topic must not hide how all others are.
+    """
+    name = "com.example.billing.invoice-service.charge-credit-card-v2-" + "x" * 60
+    engine.create_task(name)
+    fail(engine, name, "no such account", "")
+
+    topics = on_a_terminal("topics", COLUMNS="60").splitlines()
+    errors = on_a_terminal("errors", COLUMNS="60").splitlines()
+    wide = on_a_terminal("topics", "-o", "wide", COLUMNS="60").splitlines()
+
+    assert re.fullmatch(r"com\.example\.\S*…      1       1       1  in 3 h", topics[-2])
+    assert "no such account" in errors[-2]
+    assert max(map(len, topics + errors)) <= 60
+    assert wide[-2].startswith(name)
+
+
+@terminal
+def test_a_terminal_that_cannot_be_drawn_on_gets_line_after_line(busy: Engine) -> None:
+    """
+    As an editor's shell may be.
+    """
+    shown = on_a_terminal("top", "--interval", "0.1", typed=("all ", CTRL_C), TERM="dumb")
+
+    assert "\x1b" not in shown
+    assert "all        4       2       1" in shown
+
+
+@terminal
+def test_the_live_view_says_of_when_its_numbers_are(busy: Engine) -> None:
+    """
+    An engine that does not answer any more must not look alive; topics without room are counted.
+    """
+    for number in range(20):
+        busy.create_task(f"t{number:02}")
+    for nth in range(2, 8):  # all attempts of a call
+        busy.faults.add("html page", operation="topic_names", nth=nth)
+
+    shown = on_a_terminal(
+        "top", "--interval", "0.1", typed=("no answer at", CTRL_C), COLUMNS="80", LINES="16"
+    )
+
+    plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown)
+    assert re.search(r"/engine-rest  \d\d:\d\d:\d\d UTC, no answer at \d\d:\d\d:\d\d", plain)
+    assert "... and 13 more topics" in plain
+    assert plain.index("\nb  ") < plain.index("\na  ") < plain.index("\nt00")

@@ -25,6 +25,7 @@ ORDER = (
     "variables",
     "_wire",
     "dto",
+    "_table",
     "_display",
     "query",
     "history",
@@ -98,7 +99,7 @@ TESTING = (
     "_engine",
     "__init__",
 )
-WHAT_IS_SAID = {"_check", "variables", "_wire", "dto", "_display", "query", "history"}
+WHAT_IS_SAID = {"_check", "variables", "_wire", "dto", "_table", "_display", "query", "history"}
 HOW_IT_TRAVELS = {
     "_hooks",
     "_retry",

@@ -95,8 +95,8 @@ def test_an_old_engine_is_found_out(name: str, has_tasks: bool) -> None:
             prove_known(Counting(engine), query, proven, lambda: "7.14.0")
 
     assert str(caught.value) == (
-        f"this engine, 7.14.0, ignores the filter {name}, which came with {since}: the command "
-        "would change more tasks than it says. Nothing was changed"
+        f"this engine, 7.14.0, ignores the filter {name}, which came with {since}: "
+        "more tasks would match than the query says. Nothing was changed"
     )
     assert proven == set()
 

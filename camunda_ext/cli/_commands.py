@@ -4,7 +4,9 @@ All commands; each is in a file of its own, which is read when the command is ca
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
@@ -12,7 +14,7 @@ from typing import Any, Final
 import click
 
 from camunda_ext import CamundaError, OutcomeUnknown, __version__
-from camunda_ext.errors import printable
+from camunda_ext.cli._output import in_options
 
 if find_spec("rich") is None:  # found out without reading it, which takes long
     raise ModuleNotFoundError("No module named 'rich'", name="rich")
@@ -78,14 +80,27 @@ class _Commands(click.Group):
         Run a command, and make an error of the client one message and an exit code.
         """
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
         except OutcomeUnknown as error:
-            raise _Doubtful(printable(str(error))) from None
+            raise _Doubtful(in_options(str(error))) from None
         except CamundaError as error:
-            raise click.ClickException(printable(str(error))) from None
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
+            raise click.ClickException(in_options(str(error))) from None
+        except (KeyboardInterrupt, click.Abort) as error:
+            # A question that was left is not at the end of its line.
+            click.echo("\n" * isinstance(error, click.Abort) + "Interrupted.", err=True)
             ctx.exit(128 + signal.SIGINT)  # as a shell says it
+        except BrokenPipeError:
+            # What is left to be printed has no reader, and would be complained of at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(_BROKEN_PIPE)
+        except OSError as error:
+            raise click.ClickException(f"{error.strerror or error}.") from None
+        return result
+
+
+#: What a shell says of programs that such a pipe ends.
+_BROKEN_PIPE: Final = 128 + 13
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -20,7 +21,8 @@ from camunda_ext import ExternalTaskClient
 from camunda_ext._display import visible
 from camunda_ext.cli import _contexts
 from camunda_ext.cli._contexts import Context
-from camunda_ext.cli._sections import ENGINE, SectionOption
+from camunda_ext.cli._output import in_options
+from camunda_ext.cli._sections import ENGINE, Seconds, SectionOption
 
 PASSWORD_VARIABLE: Final = "CAMUNDA_EXT_PASSWORD"  # noqa: S105  # its name, not its value
 
@@ -56,16 +58,25 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     Give a command the options that say which engine, and call it with a *client* of that.
+
+    A password may be asked for: whatever else can be wrong use has to be looked at before.
     """
 
     @wraps(function)
-    def called(*arguments: Any, **given: Any) -> Any:
+    def called(*arguments: Any, timeout: float | None, **given: Any) -> Any:
         names = [flag[2:] for flag, _ in _OPTIONS]
         client = client_of(_chosen(**{name: given.pop(name) for name in names}))
         with client:
-            return function(*arguments, client=client, **given)
+            return function(*arguments, client=client.with_options(timeout=timeout), **given)
 
-    decorated: Callable[..., Any] = called
+    decorated: Callable[..., Any] = click.option(
+        "--timeout",
+        cls=SectionOption,
+        section=ENGINE,
+        type=Seconds(max=threading.TIMEOUT_MAX),
+        metavar="SECONDS",
+        help="How long one request may take, with all its attempts; 120 by default.",
+    )(called)
     for flag, told in reversed(_OPTIONS):
         variable = f"CAMUNDA_EXT_{flag[2:].upper()}"
         option = click.option(
@@ -90,18 +101,23 @@ def _chosen(
     Raises:
         UsageError: They say nothing, or contradict each other.
     """
+    for option, value in {"url": url, "user": user, "engine": engine, "context": context}.items():
+        if value == "":
+            # It comes of a variable of a script that is not set, and would mean another engine.
+            raise click.UsageError(f"--{option} must not be empty.")
     if url and context:
         if _is_typed("url") is _is_typed("context"):
             raise click.UsageError("Either a URL or a context can be given, not both.")
         url, context = (url, None) if _is_typed("url") else (None, context)
     if url:
-        return Context(url=url, user=user or None, engine=engine or None)
+        return Context(url=url, user=user, engine=engine)
     contexts = _contexts.read()
     name = context or contexts.current
     if name is None:
+        known = "use" if contexts.contexts else "add"
         raise click.UsageError(
-            "Which engine? Pass --url or --context, set CAMUNDA_EXT_URL, or keep one with "
-            "`camunda-ext context add`."
+            f"Which engine? Pass --url or --context, set CAMUNDA_EXT_URL, or choose one with "
+            f"`camunda-ext context {known}`."
         )
     kept = contexts.named(name)
     # The environment says who asks the engine that it names; a context has its own.
@@ -136,7 +152,7 @@ def check(context: Context) -> None:
     Raises:
         UsageError: None can.
     """
-    if "@" in context.url.partition("://")[2].partition("/")[0]:
+    if _contexts.has_credentials(context.url):
         # What is refused is not repeated: it may hold a password.
         raise click.UsageError("The URL must hold neither user nor password: pass --user NAME.")
     with warnings.catch_warnings():
@@ -145,7 +161,7 @@ def check(context: Context) -> None:
         try:
             ExternalTaskClient(context.url, auth=auth, engine=context.engine).close()
         except ValueError as error:
-            raise click.UsageError(f"{visible(str(error))}.") from None
+            raise click.UsageError(in_options(f"{error}.")) from None
 
 
 def _made(context: Context, auth: tuple[str, str] | None) -> ExternalTaskClient:
@@ -154,7 +170,7 @@ def _made(context: Context, auth: tuple[str, str] | None) -> ExternalTaskClient:
         try:
             client = ExternalTaskClient(context.url, auth=auth, engine=context.engine)
         except ValueError as error:
-            raise click.UsageError(f"{visible(str(error))}.") from None
+            raise click.UsageError(in_options(f"{error}.")) from None
     for warning in caught:
         click.echo(f"Warning: {visible(str(warning.message))}.", err=True)
     return client
@@ -165,9 +181,7 @@ def _password(user: str, url: str) -> str:
     Give the password of the environment, of the keyring, or that a person types; never of a command
     line, which others can read.
     """
-    given = os.environ.get(PASSWORD_VARIABLE)
-    if given is None:
-        given = _kept_password(user, url)
+    given = os.environ.get(PASSWORD_VARIABLE) or _kept_password(user, url)
     if given is not None:
         return given
     if not sys.stdin.isatty():
@@ -191,7 +205,7 @@ def _kept_password(user: str, url: str) -> str | None:
         kept: str | None = keyring.get_password(f"camunda-ext {url}", user)
     except keyring.errors.NoKeyringError:
         return None
-    except keyring.errors.KeyringError as error:
+    except Exception as error:  # noqa: BLE001  # there are many keyrings, of many authors
         click.echo(f"Warning: the keyring gave no password: {visible(str(error))}.", err=True)
         return None
     return kept

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+
 import attrs
 import click
 
@@ -11,7 +13,7 @@ from camunda_ext._display import visible
 from camunda_ext.cli import _contexts
 from camunda_ext.cli._connection import check, complete_context
 from camunda_ext.cli._contexts import Context
-from camunda_ext.cli._output import Row, print_rows, with_output
+from camunda_ext.cli._output import WIDE, Row, print_rows, with_rows
 
 
 @click.group()
@@ -60,6 +62,7 @@ def use(name: str) -> None:
     held.named(name)
     _contexts.write(attrs.evolve(held, current=name))
     click.echo(f"Used from now on: {name}")
+    _warn_of_environment()
 
 
 @context.command()
@@ -76,17 +79,24 @@ def rm(name: str) -> None:
     click.echo(f"Forgotten: {name}" + ("" if current or not left else "; none is used now"))
 
 
+def _warn_of_environment() -> None:
+    for name in ("CAMUNDA_EXT_URL", "CAMUNDA_EXT_CONTEXT"):
+        if os.environ.get(name):
+            click.echo(f"Warning: {name} is set, and comes before that.", err=True)
+
+
 @context.command()
-@with_output
+@with_rows
 def ls(form: str) -> None:
     """
     List the contexts; the one that is used has a star.
     """
     held = _contexts.read()
+    _warn_of_environment()
     rows: list[Row] = [
         {
             "current": ("*" if name == held.current else "")
-            if form == "table"
+            if form in ("table", WIDE)
             else name == held.current,
             "name": name,
             "url": visible(one.url),
@@ -95,4 +105,5 @@ def ls(form: str) -> None:
         }
         for name, one in sorted(held.contexts.items())
     ]
-    print_rows(("current", "name", "url", "user", "engine"), rows, form)
+    names = ("current", "name", "url", "user", "engine")
+    print_rows(names, rows, form, narrowed=(("url", 24), ("name", 12)))

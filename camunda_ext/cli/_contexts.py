@@ -75,7 +75,11 @@ def read() -> Contexts:
     """
     path = file()
     try:
-        return _from_json(json.loads(path.read_text("utf-8")))
+        text = path.read_text("utf-8")
+        if os.name != "nt" and path.stat().st_mode & 0o022:
+            # Whoever writes there says who gets the passwords.
+            raise click.ClickException(f"{path} can be written by others: chmod go-w it.")
+        return _from_json(json.loads(text))
     except FileNotFoundError:
         return Contexts()
     except OSError as error:
@@ -91,7 +95,7 @@ def write(contexts: Contexts) -> None:
     Raises:
         ClickException: The file cannot be written.
     """
-    path = file()
+    path = Path(os.path.realpath(file()))  # a link stays one
     held = {
         "current": contexts.current,
         "contexts": {
@@ -119,7 +123,7 @@ def _from_json(held: Any) -> Contexts:
         raise ValueError("there is no object 'contexts' in it")
     contexts = {name: _context(name, one) for name, one in held["contexts"].items()}
     current = held.get("current")
-    if current is not None and current not in contexts:
+    if current is not None and (not isinstance(current, str) or current not in contexts):
         raise ValueError(f"the current context {current!r:.80} is not in it")
     return Contexts(contexts=contexts, current=current)
 
@@ -133,6 +137,16 @@ def _context(name: str, held: Any) -> Context:
         raise ValueError(
             f"the context {name!r:.80} may have {', '.join(sorted(known))}, and nothing else"
         )
-    if not all(isinstance(value, str) for value in held.values()):
-        raise ValueError(f"the context {name!r:.80} has something that is no text")
+    for key, value in held.items():
+        if not isinstance(value, str):
+            raise ValueError(f"the {key} of the context {name!r:.80} is no text")
+    if has_credentials(held["url"]):
+        raise ValueError(f"the url of the context {name!r:.80} has a user or a password in it")
     return Context(**held)
+
+
+def has_credentials(url: str) -> bool:
+    """
+    Tell whether a URL has what belongs into no file and no command line.
+    """
+    return "@" in url.partition("://")[2].partition("/")[0]

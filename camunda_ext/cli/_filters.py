@@ -27,7 +27,7 @@ _PREFIX: Final = "filter_"
 
 def moment(text: str) -> datetime:
     """
-    Read a date in ISO 8601 that names its zone, or one as the engine writes it.
+    Read a date in ISO 8601 that has seconds and a zone, or one as the engine writes it.
 
     Raises:
         BadParameter: It is no such date.
@@ -35,17 +35,9 @@ def moment(text: str) -> datetime:
     try:
         return aware_date(text)
     except ValueError:
-        pass
-    try:
-        # Python 3.10 does not know the letter.
-        read = datetime.fromisoformat(f"{text[:-1]}+00:00" if text[-1:] in "Zz" else text)
-    except ValueError:
-        read = None
-    if read is None or read.tzinfo is None:
         raise click.BadParameter(
             f"'{printable(text)}' is no date with a zone, such as 2026-01-31T12:00:00Z."
-        )
-    return read
+        ) from None
 
 
 def with_query(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,13 +90,14 @@ def _options() -> Iterator[tuple[str, dict[str, Any]]]:
     yield from last
 
 
-#: How an option of each type is made.
+#: How an option of each type is made. For click all but flags may be repeated: of two values it
+#: would take the last one, without a word.
 _KINDS: Final[dict[str, dict[str, Any]]] = {
     "bool": {"is_flag": True},
-    "str": {"metavar": "TEXT"},
+    "str": {"multiple": True, "metavar": "TEXT"},
     "tuple": {"multiple": True, "metavar": "TEXT"},
-    "int": {"type": int, "metavar": "NUMBER"},
-    "datetime": {"type": moment, "metavar": "DATE"},
+    "int": {"multiple": True, "type": int, "metavar": "NUMBER"},
+    "datetime": {"multiple": True, "type": moment, "metavar": "DATE"},
 }
 
 
@@ -144,11 +137,10 @@ def _query(given: dict[str, Any]) -> ExternalTaskQuery:
     query = ExternalTaskQuery()
     for method, field, kind in _fields():
         value = given[_PREFIX + method]
-        if value is None or value is False or value == ():
+        if not value:
             continue
-        if value == "" or (kind == "tuple" and "" in value):
-            # So it comes of a variable of a script that is not set.
-            raise click.UsageError(f"{_flag(method)}: must not be empty.")
+        if kind != "bool":
+            _check(method, field, kind, value)
         for arguments in _calls(method, field, kind, value):
             try:
                 query = getattr(query, method)(*arguments)
@@ -156,6 +148,17 @@ def _query(given: dict[str, Any]) -> ExternalTaskQuery:
                 said = f"{_flag(method)}: {printable(str(error))}."
                 raise click.UsageError(said) from None
     return query
+
+
+def _check(method: str, field: attrs.Attribute[Any], kind: str, values: tuple[Any, ...]) -> None:
+    """
+    Refuse what comes of a variable of a script that is not set, and more values than there can be.
+    """
+    given = [part for value in values for part in value] if "parts" in field.metadata else values
+    if "" in given:
+        raise click.UsageError(f"{_flag(method)}: must not be empty.")
+    if len(values) > 1 and kind != "tuple":
+        raise click.UsageError(f"{_flag(method)}: can be given once, and was given twice.")
 
 
 def _calls(
@@ -175,7 +178,7 @@ def _calls(
     elif kind == "bool":
         yield ()
     else:
-        yield value if kind == "tuple" else (value,)
+        yield value  # those of a list, or the only one
 
 
 def _json_or_text(text: str) -> Any:

@@ -6,34 +6,46 @@ gets out of here.
 from __future__ import annotations
 
 import csv
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final, TextIO, cast
 
 import attrs
 import click
 
-from camunda_ext import ExternalTask, _export
-from camunda_ext._display import _cut, _width, age, visible
+from camunda_ext import ExternalTask, _export, _table
+from camunda_ext._display import age, visible
 from camunda_ext._json import dumps
 from camunda_ext.errors import printable
 
 #: What a row of a table of ours has, by the names that JSON and CSV have for it.
 Row = Mapping[str, object]
 
-_FORMS: Final = ("table", "json", "jsonl", "csv")
+#: A table as wide as it is, on a terminal too: so ids are whole.
+WIDE: Final = "wide"
 
-#: The option of all commands that print rows.
-with_output: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(_FORMS),
-    default="table",
-    show_default=True,
-    help="How to print it.",
-)
+
+def with_output(
+    *forms: str,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """
+    Give a command the option that says in which of some *forms* to print.
+    """
+    return click.option(
+        "-o",
+        "--output",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help="How to print it." + (" A wide table is not cut." if WIDE in forms else ""),
+    )
+
+
+#: The same for all commands that print rows.
+with_rows: Final = with_output("table", WIDE, "json", "jsonl", "csv")
 
 
 class _Echo:
@@ -81,7 +93,7 @@ def json_of(row: Row) -> str:
     """
     return dumps(
         {
-            name: _export._to_text(value) if isinstance(value, datetime) else value
+            name: _export.to_text(value) if isinstance(value, datetime) else value
             for name, value in row.items()
         }
     )
@@ -95,15 +107,28 @@ def _print_array(rows: Iterable[Row]) -> None:
     click.echo("[]" if before == "[" else "\n]")
 
 
-def print_rows(names: Sequence[str], rows: Sequence[Row], form: str) -> None:
+def print_rows(
+    names: Sequence[str],
+    rows: Sequence[Row],
+    form: str,
+    *,
+    narrowed: Sequence[tuple[str, int]] = (),
+    left_out: Sequence[str] = (),
+) -> None:
     """
     Print rows that are known whole.
 
     Args:
         names: The columns, in order.
+
+        narrowed: Those that a table may narrow on a terminal, and down to which width.
+
+        left_out: Those that it may leave out.
     """
-    if form == "table":
-        click.echo(table(names, rows, now=now(), width=terminal_width()))
+    if form in ("table", WIDE):
+        width = None if form == WIDE else terminal_width()
+        made = table(names, rows, now=now(), width=width, narrowed=narrowed, left_out=left_out)
+        click.echo("\n".join(made))
     elif form == "json":
         _print_array(rows)
     elif form == "jsonl":
@@ -113,10 +138,10 @@ def print_rows(names: Sequence[str], rows: Sequence[Row], form: str) -> None:
         writer = csv.writer(cast(TextIO, _Echo()), quoting=csv.QUOTE_ALL)
         writer.writerow(names)
         for row in rows:
-            cells = (row[name] for name in names)
+            cells = (_joined(row[name]) for name in names)
             writer.writerow(
                 [
-                    _export._to_cell(visible(one) if isinstance(one, str) else one, raw=False)
+                    _export.to_cell(visible(one) if isinstance(one, str) else one, raw=False)
                     for one in cells
                 ]
             )
@@ -126,41 +151,47 @@ def terminal_width() -> int | None:
     """
     Give how many columns the terminal has; ``None`` where nothing is to be cut, for it is none.
     """
-    if not sys.stdout.isatty():
-        return None
+    return terminal_size().columns if sys.stdout.isatty() else None
+
+
+def terminal_size() -> os.terminal_size:
+    """
+    Give how many columns and lines the terminal has.
+    """
     from shutil import get_terminal_size
 
-    return get_terminal_size().columns
+    return get_terminal_size()
 
 
-def table(names: Sequence[str], rows: Sequence[Row], *, now: datetime, width: int | None) -> str:
+def table(
+    names: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    now: datetime,
+    width: int | None,
+    narrowed: Sequence[tuple[str, int]] = (),
+    left_out: Sequence[str] = (),
+) -> list[str]:
     """
-    Give rows as a table in plain text.
+    Give the lines of a table in plain text.
 
     Args:
-        width: Where to cut lines; ``None`` not to.
+        width: How many columns the terminal has; ``None`` to cut nothing.
+
+        narrowed: Columns that may be narrowed, and down to which width.
+
+        left_out: Columns that may be left out.
     """
-    columns = [[_cell(row[name], now) for row in rows] for name in names]
-    titles = [name.replace("_", " ") for name in names]
-    widths = [
-        max(map(_width, [title, *cells])) for title, cells in zip(titles, columns, strict=True)
+    columns = [
+        _table.Column(
+            name.replace("_", " "),
+            [_cell(row[name], now) for row in rows],
+            is_number=any(isinstance(row[name], int) for row in rows),
+        )
+        for name in names
     ]
-    numbers = [any(isinstance(row[name], int) for row in rows) for name in names]
-
-    def lines() -> Iterator[Sequence[str]]:
-        yield titles
-        yield ["-" * room for room in widths]
-        yield from zip(*columns, strict=True)
-
-    printed = []
-    for cells in lines():
-        padded = [
-            " " * (room - _width(cell)) + cell if is_number else cell + " " * (room - _width(cell))
-            for cell, room, is_number in zip(cells, widths, numbers, strict=True)
-        ]
-        line = "  ".join(padded).rstrip()
-        printed.append(line if width is None else _cut(line, width))
-    return "\n".join(printed)
+    whole = sys.maxsize if width is None else width
+    return list(_table.lines(_table.fitted(columns, whole, narrowed=narrowed, left_out=left_out)))
 
 
 def _cell(value: object, now: datetime) -> str:
@@ -168,7 +199,11 @@ def _cell(value: object, now: datetime) -> str:
         return ""
     if isinstance(value, datetime):
         return age(value, now)
-    return visible(str(value))
+    return visible(str(_joined(value)))
+
+
+def _joined(value: object) -> object:
+    return ", ".join(value) if isinstance(value, list) else value
 
 
 def refused(error: Exception) -> click.ClickException:
@@ -178,4 +213,23 @@ def refused(error: Exception) -> click.ClickException:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return click.ClickException(printable(f"{where}{error.strerror}."))
-    return click.ClickException(printable(f"{error}."))
+    return click.ClickException(in_options(f"{error}".rstrip(".") + "."))
+
+
+def in_options(text: str) -> str:
+    """
+    Give what the library says in the words of the commands, and so that it can be printed.
+    """
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    return printable(text)
+
+
+#: Arguments of the library that its errors name, and the options that stand for them.
+_OPTIONS: Final = {
+    "auth=": "--user",
+    "engine=": "--engine",
+    "at_most=": "--at-most ",
+    "base_url": "--url",
+    "overwrite=True": "--overwrite",
+}

@@ -9,13 +9,14 @@ from datetime import datetime
 import attrs
 import click
 
-from camunda_ext import ExternalTaskClient, ExternalTaskQuery, _export
+from camunda_ext import CamundaError, ExternalTaskClient, ExternalTaskQuery, _export
 from camunda_ext._display import age, visible
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
-from camunda_ext.cli._look import patient
-from camunda_ext.cli._output import Row, json_of, now, print_rows, with_output
+from camunda_ext.cli._look import honoured, patient
+from camunda_ext.cli._output import Row, json_of, now, print_rows, with_output, with_rows
 from camunda_ext.cli._sections import SectionedCommand
+from camunda_ext.errors import printable
 
 
 @attrs.define
@@ -31,9 +32,9 @@ class _Group:
 
 
 @click.command(cls=SectionedCommand)
-@with_output
-@with_client
+@with_rows
 @with_query
+@with_client
 def errors(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> None:
     """
     Group tasks by the message of their last failure.
@@ -42,10 +43,11 @@ def errors(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> N
     "example" the id of one task. All tasks that match are listed for it.
     """
     groups: dict[str, _Group] = {}
-    for task in patient(client.select(query)):
+    for task in patient(client.select(honoured(client, query))):
         lines = (task.error_message or "").strip().splitlines()
-        if lines:
-            group = groups.setdefault(lines[0].rstrip(), _Group(task.id))
+        # A worker need not give a message.
+        if lines or task.retries == 0:
+            group = groups.setdefault(lines[0].rstrip() if lines else "", _Group(task.id))
             group.tasks += 1
             group.failed += task.retries == 0
             group.topics.add(task.topic_name)
@@ -53,26 +55,24 @@ def errors(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> N
         {
             "tasks": group.tasks,
             "failed": group.failed,
-            "topics": ", ".join(sorted(group.topics)),
+            "topics": sorted(group.topics),
             "example": group.example,
-            "message": message,
+            "message": message or None,
         }
         for message, group in sorted(groups.items(), key=lambda one: (-one[1].tasks, one[0]))
     ]
-    print_rows(("tasks", "failed", "topics", "example", "message"), rows, form)
+    print_rows(
+        ("tasks", "failed", "topics", "example", "message"),
+        rows,
+        form,
+        narrowed=(("message", 32), ("topics", 12), ("example", 9), ("message", 16)),
+        left_out=("example", "topics"),
+    )
 
 
 @click.command(cls=SectionedCommand)
 @click.argument("task_id", metavar="ID")
-@click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="How to print it.",
-)
+@with_output("table", "json")
 @with_client
 def show(client: ExternalTaskClient, task_id: str, form: str) -> None:
     """
@@ -85,8 +85,15 @@ def show(client: ExternalTaskClient, task_id: str, form: str) -> None:
     except ValueError as error:
         raise click.UsageError(f"{visible(str(error))}.") from None
     has_failed = task.error_message is not None or task.retries is not None
-    details = client.error_details(task.id) if has_failed else None
+    details, problem = None, None
+    if has_failed:
+        try:
+            details = client.error_details(task_id)
+        except CamundaError as error:  # the rest is worth to be shown
+            problem = error
     values = {**_export.to_dict(task), "error_details": details or None}
+    if problem is not None:
+        click.echo(f"Warning: {printable(str(problem))}", err=True)
     if form == "json":
         click.echo(json_of(values))
         return
@@ -101,7 +108,7 @@ def show(client: ExternalTaskClient, task_id: str, form: str) -> None:
             click.echo(f"\n{name.replace('_', ' ')}:")
             # A stack trace has lines; whatever else is in it is no more than shown.
             for line in text.rstrip().split("\n"):
-                click.echo(f"  {visible(line.rstrip())}".rstrip())
+                click.echo(f"  {visible(line.expandtabs(4).rstrip())}".rstrip())
 
 
 def _text(value: object, now: datetime) -> str:

@@ -1,9 +1,11 @@
 """
-Options in the help, in sections: there are many of them.
+Options in the help, in sections: there are many of them; and the types that several have.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,10 +26,35 @@ class SectionOption(click.Option):
         self.section = section
 
 
+class Seconds(click.FloatRange):
+    """
+    A number of seconds that can be waited for.
+    """
+
+    def __init__(self, *, min: float = 0.1, max: float) -> None:  # noqa: A002  # click's own names
+        super().__init__(min=min, max=max)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """
+        Read it.
+        """
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):  # which is in any range
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
+
 class SectionedCommand(click.Command):
     """
     A command whose help has its options in sections.
     """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """
+        Read a command line; a number below 0 is no option.
+        """
+        ctx.ignore_unknown_options = any(re.fullmatch(r"-\d+", one) for one in args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """
@@ -41,6 +68,7 @@ class SectionedCommand(click.Command):
 
     def _records(self, ctx: click.Context, title: str) -> Iterator[tuple[str, str]]:
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
+            # Newer versions of click list arguments too; they have been told of before.
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None and getattr(param, "section", "Options") == title:
                 yield record

@@ -4,29 +4,42 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from camunda_ext import BadRequest, CamundaError, ExternalTaskClient, ExternalTaskQuery, SortBy
 from camunda_ext._display import visible
+from camunda_ext._table import cut
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
-from camunda_ext.cli._output import Row, now, print_rows, table, terminal_width, with_output
-from camunda_ext.cli._sections import SectionedCommand
+from camunda_ext.cli._look import honoured
+from camunda_ext.cli._output import (
+    Row,
+    now,
+    print_rows,
+    table,
+    terminal_size,
+    terminal_width,
+    with_rows,
+)
+from camunda_ext.cli._sections import Seconds, SectionedCommand
 
 _NAMES: Final = ("topic", "total", "locked", "failed", "oldest")
+#: Whatever a topic is called, the numbers are seen.
+_FITTING: Final[dict[str, Any]] = {"narrowed": (("topic", 8),), "left_out": ("oldest",)}
+#: Lines of the live view besides the topics: two of the head, three of the table, one of the rest.
+_OTHER_LINES: Final = 6
 
 
 @click.command(cls=SectionedCommand)
-@with_output
-@with_client
+@with_rows
 @with_query
+@with_client
 def topics(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> None:
     """
     Show the tasks of each topic in numbers.
@@ -35,60 +48,113 @@ def topics(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> N
     "oldest" when the first of them came to be, which engines before 7.21 do not say. The engine
     counts them one after the other, while others may change them.
     """
-    print_rows(_NAMES, counted(client, query), form)
+    print_rows(_NAMES, counted(client, query), form, **_FITTING)
 
 
 @click.command(cls=SectionedCommand)
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(max=86_400),
     default=2.0,
     show_default=True,
     metavar="SECONDS",
     help="How long to wait before the next look.",
 )
 @click.option("--once", is_flag=True, help="Look once, as where standard output is no terminal.")
-@with_client
 @with_query
+@with_client
 def top(client: ExternalTaskClient, query: ExternalTaskQuery, interval: float, once: bool) -> None:
     """
     Show the topics again and again, until Ctrl-C.
 
-    The numbers are those of camunda-ext topics. An engine that does not answer is asked again.
+    The numbers are those of camunda-ext topics; the topics with most failures come first. An engine
+    that does not answer is asked again.
     """
+    look = _Look(client, query)  # an error at first is one to end with
     if once or not sys.stdout.isatty():
-        click.echo(_page(client, counted(client, query), now()))
+        click.echo(look.page())
         return
+    from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
-    rows = counted(client, query)  # an error at first is one to end with
+    console = Console()
     wait = threading.Event().wait
-    # The terminal is given back as it was.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    # `Text` is never read as markup.
-    live = Live(Text(_page(client, rows, now())), auto_refresh=False, screen=True)
     try:
-        live.start(refresh=True)
-        while True:
-            wait(interval)
-            said = ""
-            try:
-                rows = counted(client, query)
-            except CamundaError as error:
-                said = f"\n\n{visible(str(error))}"
-            live.update(Text(_page(client, rows, now()) + said), refresh=True)
+        if console.is_dumb_terminal:
+            while True:
+                click.echo(f"{look.page()}\n")
+                wait(interval)
+                look.again()
+        # The terminal is given back as it was. `Text` is never read as markup.
+        with Live(console=console, auto_refresh=False, screen=True) as live:
+            while True:
+                live.update(Text(look.page(terminal_size().lines)), refresh=True)
+                wait(interval)
+                look.again()
     except KeyboardInterrupt:
         pass  # the way to end it
-    finally:
-        live.stop()
 
 
-def counted(client: ExternalTaskClient, query: ExternalTaskQuery) -> list[Row]:
+class _Look:
+    """
+    The numbers of a moment, and what has gone wrong since.
+    """
+
+    def __init__(self, client: ExternalTaskClient, query: ExternalTaskQuery) -> None:
+        self._client = client
+        self._query = query
+        self._rows = counted(client, query)
+        self._moment = now()
+        self._problem: CamundaError | None = None
+
+    def again(self) -> None:
+        """
+        Count anew, if the engine answers.
+        """
+        try:
+            self._rows = counted(self._client, self._query)
+        except CamundaError as error:
+            self._problem = error
+        else:
+            self._moment, self._problem = now(), None
+
+    def page(self, height: int | None = None) -> str:
+        """
+        Give what is shown.
+
+        Args:
+            height: How many lines the terminal has; ``None`` for all.
+        """
+        width = terminal_width()
+        moment = now()
+        head = f"{visible(self._client.url)}  {self._moment:%H:%M:%S} UTC"
+        if self._problem is not None:
+            said = visible(str(self._problem))
+            head = f"{head}, no answer at {moment:%H:%M:%S}\n{said}"
+        names = ("total", "locked", "failed")
+        totals: Row = {
+            "topic": "all",
+            **{name: sum(int(str(row[name])) for row in self._rows) for name in names},
+            "oldest": None,
+        }
+        rows = sorted(self._rows, key=lambda row: (-int(str(row["failed"])), str(row["topic"])))
+        room = len(rows)
+        if height is not None:
+            room = max(1, height - _OTHER_LINES - head.count("\n"))
+        lines = [*head.split("\n"), ""]
+        lines += table(_NAMES, [totals, *rows[:room]], now=moment, width=width, **_FITTING)
+        if len(rows) > room:
+            left = len(rows) - room
+            lines.append(f"... and {left} more {'topic' if left == 1 else 'topics'}")
+        return "\n".join(lines if width is None else (cut(line, width) for line in lines))
+
+
+def counted(client: ExternalTaskClient, query: ExternalTaskQuery) -> Sequence[Row]:
     """
     Give the numbers of each topic that has tasks that match.
     """
-    body = query.body()
+    body = honoured(client, query).body()
     chosen = body.get("topicName")
     names = sorted(client.topic_names()) if chosen is None else [str(chosen)]
     # For the engine, the one filter would overrule the other.
@@ -117,19 +183,3 @@ def _oldest(client: ExternalTaskClient, topic: ExternalTaskQuery) -> datetime | 
     except BadRequest:  # the engine cannot sort by it
         return None
     return first[0].create_time if first else None
-
-
-def _page(client: ExternalTaskClient, rows: Sequence[Row], moment: datetime) -> str:
-    """
-    Give what is shown at a time.
-    """
-    base = visible(client._sender.base)
-    totals: Row = {
-        "topic": "all",
-        **{
-            name: sum(int(str(row[name])) for row in rows) for name in ("total", "locked", "failed")
-        },
-        "oldest": None,
-    }
-    said = table(_NAMES, [*rows, totals], now=moment, width=terminal_width())
-    return f"{base}  {moment:%H:%M:%S} UTC\n\n{said}"
