@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
@@ -91,12 +92,20 @@ class _Commands(click.Group):
             click.echo("\n" * isinstance(error, click.Abort) + "Interrupted.", err=True)
             ctx.exit(128 + signal.SIGINT)  # as a shell says it
         except BrokenPipeError:
-            # What is left to be printed has no reader, and would be complained of at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _print_no_more()
             ctx.exit(_BROKEN_PIPE)
         except OSError as error:
+            _print_no_more()
             raise click.ClickException(f"{error.strerror or error}.") from None
         return result
+
+
+def _print_no_more() -> None:
+    """
+    Drop what is left to be printed: it goes nowhere, and would be complained of at the end.
+    """
+    with suppress(OSError):  # under a test, it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 #: What a shell says of programs that such a pipe ends.

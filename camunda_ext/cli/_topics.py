@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -89,7 +90,8 @@ def top(client: ExternalTaskClient, query: ExternalTaskQuery, interval: float, o
         # The terminal is given back as it was. `Text` is never read as markup.
         with Live(console=console, auto_refresh=False, screen=True) as live:
             while True:
-                live.update(Text(look.page(terminal_size().lines)), refresh=True)
+                # Each time anew, for windows change; while it lives, standard output is no terminal.
+                live.update(Text(look.page(terminal_size())), refresh=True)
                 wait(interval)
                 look.again()
     except KeyboardInterrupt:
@@ -119,14 +121,14 @@ class _Look:
         else:
             self._moment, self._problem = now(), None
 
-    def page(self, height: int | None = None) -> str:
+    def page(self, size: os.terminal_size | None = None) -> str:
         """
         Give what is shown.
 
         Args:
-            height: How many lines the terminal has; ``None`` for all.
+            size: The room that there is; ``None`` for all lines.
         """
-        width = terminal_width()
+        width = terminal_width() if size is None else size.columns
         moment = now()
         head = f"{visible(self._client.url)}  {self._moment:%H:%M:%S} UTC"
         if self._problem is not None:
@@ -140,8 +142,8 @@ class _Look:
         }
         rows = sorted(self._rows, key=lambda row: (-int(str(row["failed"])), str(row["topic"])))
         room = len(rows)
-        if height is not None:
-            room = max(1, height - _OTHER_LINES - head.count("\n"))
+        if size is not None:
+            room = max(1, size.lines - _OTHER_LINES - head.count("\n"))
         lines = [*head.split("\n"), ""]
         lines += table(_NAMES, [totals, *rows[:room]], now=moment, width=width, **_FITTING)
         if len(rows) > room:
