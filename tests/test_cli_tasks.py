@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -133,6 +134,8 @@ def on_a_terminal(*arguments: str, typed: tuple[str, str] | None = None, **env: 
             seen += piece
             if typed is not None and typed[0].encode() in seen:
                 if typed[1] == CTRL_C:
+                    # A signal between the prompt and the wait for the answer would be lost on that.
+                    time.sleep(0.5)
                     process.send_signal(signal.SIGINT)
                 else:
                     os.write(ours, typed[1].encode())

@@ -90,7 +90,7 @@ def top(client: ExternalTaskClient, query: ExternalTaskQuery, interval: float, o
         # The terminal is given back as it was. `Text` is never read as markup.
         with Live(console=console, auto_refresh=False, screen=True) as live:
             while True:
-                # Each time anew, for windows change; while it lives, standard output is no terminal.
+                # Windows change. While it lives, standard output is no terminal.
                 live.update(Text(look.page(terminal_size())), refresh=True)
                 wait(interval)
                 look.again()
