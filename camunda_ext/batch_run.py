@@ -13,8 +13,9 @@ import attrs
 
 from camunda_ext import _check
 from camunda_ext._progress import to_progress
-from camunda_ext._value import Value
+from camunda_ext._value import Value, visible
 from camunda_ext.dto import Batch, BatchStatistics
+from camunda_ext.errors import NoAnswer, NotSent
 
 if TYPE_CHECKING:
     from camunda_ext.client import ExternalTaskClient
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _FIRST_PAUSE: Final = 0.1
 _GROWTH: Final = 2
 _LONGEST_PAUSE: Final = 5.0
+#: How long one look may take at least, in seconds, however little time is left.
+_LEAST: Final = 1.0
 
 
 class BatchFailed(Exception):
@@ -50,7 +53,11 @@ class BatchResult(Value):
     #: Whether it is over. If not, it has failed jobs, or rests, and does not end by itself.
     finished: bool
 
-    #: How many jobs it has; ``None`` if it was gone at the first look and nobody knew.
+    #: Whether there is no such batch any more. The engine deletes one that has finished, and does
+    #: not tell that from one that somebody has deleted.
+    gone: bool = False
+
+    #: How many jobs it has, at the last look that saw it; ``None`` if none did.
     total_jobs: int | None = None
 
     #: Jobs that were given up after all their tries. Those of a task that is gone are among them.
@@ -73,19 +80,24 @@ class BatchResult(Value):
             raise BatchFailed(self)
 
     def __str__(self) -> str:
-        if self.finished and self.total_jobs is None:
-            return f"batch {self.batch_id}: finished before the first look, or never existed"
-        if self.finished:
-            return f"batch {self.batch_id}: finished, {self.total_jobs} jobs done"
+        told = f"batch {visible(self.batch_id)}: "
         total = self.total_jobs or 0
-        done = total - self.failed_jobs - self.waiting_jobs
-        told = f"batch {self.batch_id}: not finished, {done} of {total} jobs done"
+        done = f"{total - self.failed_jobs - self.waiting_jobs} of {total} jobs done"
+        if self.gone and self.total_jobs is None:
+            return f"{told}gone before the first look: finished, or deleted"
+        if self.gone and self.finished:
+            return f"{told}gone, as one that has finished; it had {total} jobs"
+        if self.finished:
+            return f"{told}finished, {total} jobs done"
+        told += f"deleted by somebody, {done}" if self.gone else f"not finished, {done}"
         if self.failed_jobs:
+            told += f", {self.failed_jobs} failed"
+        if self.failed_jobs and not self.gone:
             told += (
-                f", {self.failed_jobs} failed. It does not end by itself: see its incidents, "
-                "then give its jobs new retries, or delete the batch"
+                ". It does not end by itself: see its incidents, then give its jobs new retries, "
+                "or delete the batch"
             )
-        if self.suspended:
+        if self.suspended and not self.gone:
             told += ". It rests until somebody activates it"
         return told
 
@@ -110,10 +122,10 @@ class BatchRun:
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if isinstance(batch, Batch):
-            self._total, batch = batch.total_jobs, batch.id
-        else:
-            self._total = None
+        self._total = batch.total_jobs if isinstance(batch, Batch) else None
+        batch = batch.id if isinstance(batch, Batch) else batch
+        #: What the last look saw.
+        self._seen: BatchResult | None = None
         self._id = _check.not_blank("batch", batch)
         self._client = client
         self._sleep = sleep
@@ -127,15 +139,19 @@ class BatchRun:
         return self._id
 
     def __repr__(self) -> str:
-        return f"<BatchRun {self.id}>"
+        return f"<BatchRun {visible(self.id)}>"
 
     def statistics(self) -> BatchStatistics | None:
         """
-        Give how far it is; ``None`` once it is over: the engine has deleted it, or somebody has.
+        Give how far it is; ``None`` once it is gone: the engine has deleted it, or somebody has.
         """
-        statistics = self._client.batch_statistics(self.id)
+        return self._look(self._client)
+
+    def _look(self, client: ExternalTaskClient) -> BatchStatistics | None:
+        statistics = client.batch_statistics(self.id)
         if statistics is not None:
             self._total = statistics.total_jobs
+            self._seen = _result(statistics)
         return statistics
 
     def wait(
@@ -158,18 +174,24 @@ class BatchRun:
                 number of jobs that are done, and of all.
 
         Raises:
-            TimeoutError: It goes on still. It can be waited for again.
+            TimeoutError: It goes on still, or nobody answers. It can be waited for again.
         """
         tell = to_progress(progress, repr(self))
         seconds = None if timeout is None else _to_seconds(timeout)
         until = None if seconds is None else self._clock() + seconds
         pause = _FIRST_PAUSE
+        result: BatchResult | None = None
         while True:
-            statistics = self.statistics()
-            result = self._result(statistics)
-            self._tell(tell, statistics)
+            try:
+                statistics = self._look(self._within(until))
+            except (NoAnswer, NotSent) as error:
+                if until is None or self._clock() < until:
+                    raise
+                raise TimeoutError(f"{result or self!r}, after {seconds:g} s: {error}") from None
+            result = self._gone() if statistics is None else _result(statistics)
+            self._tell(tell, result)
             is_stuck = result.failed_jobs and not result.waiting_jobs
-            if result.finished or result.suspended or is_stuck:
+            if result.finished or result.gone or result.suspended or is_stuck:
                 return result
             left = pause if until is None else until - self._clock()
             if left <= 0:
@@ -177,26 +199,48 @@ class BatchRun:
             self._sleep(min(pause, left))
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
 
-    def _result(self, statistics: BatchStatistics | None) -> BatchResult:
-        if statistics is None:
-            return BatchResult(batch_id=self.id, finished=True, total_jobs=self._total)
-        failed = min(statistics.failed_jobs, statistics.remaining_jobs)
-        # The engine looks every half minute whether it can delete a batch whose jobs are all done.
-        finished = (
-            statistics.remaining_jobs == 0 and statistics.jobs_created == statistics.total_jobs
-        )
-        return BatchResult(
-            batch_id=self.id,
-            finished=finished,
-            total_jobs=statistics.total_jobs,
-            failed_jobs=failed,
-            waiting_jobs=statistics.remaining_jobs - failed,
-            suspended=bool(statistics.suspended),
-        )
+    def _within(self, until: float | None) -> ExternalTaskClient:
+        """
+        Give a client whose calls end in time.
+        """
+        if until is None:
+            return self._client
+        left = max(_LEAST, until - self._clock())
+        own = self._client._sender.timeout.total
+        if own is not None and own <= left:
+            return self._client
+        return self._client.with_options(timeout=left)
 
-    def _tell(self, tell: Callable[[int, int], object], statistics: BatchStatistics | None) -> None:
+    def _gone(self) -> BatchResult:
+        """
+        Give what is known of a batch that is gone: one that could not end has been deleted.
+        """
+        seen = self._seen
+        if seen is None:
+            return BatchResult(batch_id=self.id, finished=True, gone=True)
+        if seen.failed_jobs or seen.suspended:
+            return attrs.evolve(seen, gone=True)
+        return attrs.evolve(seen, finished=True, gone=True, waiting_jobs=0)
+
+    def _tell(self, tell: Callable[[int, int], object], result: BatchResult) -> None:
         total = self._total or 0
-        tell(total if statistics is None else statistics.completed_jobs, total)
+        done = total if result.finished else total - result.failed_jobs - result.waiting_jobs
+        tell(done, total)
+
+
+def _result(statistics: BatchStatistics) -> BatchResult:
+    failed = min(statistics.failed_jobs, statistics.remaining_jobs)
+    return BatchResult(
+        batch_id=statistics.id,
+        # The engine looks every half minute whether it can delete a batch whose jobs are all done.
+        finished=(
+            statistics.remaining_jobs == 0 and statistics.jobs_created == statistics.total_jobs
+        ),
+        total_jobs=statistics.total_jobs,
+        failed_jobs=failed,
+        waiting_jobs=statistics.remaining_jobs - failed,
+        suspended=bool(statistics.suspended),
+    )
 
 
 def _to_seconds(given: float | timedelta) -> float:

@@ -4,6 +4,7 @@ Following a batch until it is over, or cannot end by itself.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
@@ -19,7 +20,7 @@ from camunda_ext import (
     ExternalTaskQuery,
 )
 from camunda_ext.testing import Engine
-from tests.stub import Stub, json_answer
+from tests.stub import Stub, json_answer, then_silence
 
 _GONE: Final = json_answer(200, [])
 
@@ -75,12 +76,12 @@ def waited(
     """
     Wait for a batch of which is answered so; give the result, the pauses, and the progress.
     """
-    time, told = Time(), list[tuple[int, int]]()
+    passing, told = Time(), list[tuple[int, int]]()
     with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
-        run = BatchRun(client, batch, sleep=time.sleep, clock=time.clock)
+        run = BatchRun(client, batch, sleep=passing.sleep, clock=passing.clock)
         result = run.wait(timeout, progress=lambda done, total: told.append((done, total)))
         assert {one.target for one in stub.seen} == {"/engine-rest/batch/statistics?batchId=b1"}
-    return result, time.slept, told
+    return result, passing.slept, told
 
 
 def test_a_batch_is_over_when_it_is_gone() -> None:
@@ -88,10 +89,67 @@ def test_a_batch_is_over_when_it_is_gone() -> None:
     The engine deletes a finished batch; its statistics are an empty list then.
     """
     assert waited(statistics(remaining=4, created=0), statistics(remaining=1), _GONE) == (
-        BatchResult(batch_id="b1", finished=True, total_jobs=4),
+        BatchResult(batch_id="b1", finished=True, gone=True, total_jobs=4),
         [0.1, 0.2],
         [(0, 4), (3, 4), (4, 4)],
     )
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (
+            statistics(remaining=3, failed=1),
+            "batch b1: deleted by somebody, 1 of 4 jobs done, 1 failed",
+        ),
+        (
+            statistics(remaining=4, suspended=True),
+            "batch b1: deleted by somebody, 0 of 4 jobs done",
+        ),
+    ],
+)
+def test_a_batch_that_could_not_end_was_deleted(seen: bytes, said: str) -> None:
+    """
+    That it is gone does not mean that its jobs were done.
+    """
+    with Stub(seen, _GONE) as stub, ExternalTaskClient(stub.url) as client:
+        run = BatchRun(client, "b1", sleep=lambda _: None)
+        run.statistics()
+        told: list[tuple[int, int]] = []
+        result = run.wait(progress=lambda done, total: told.append((done, total)))
+
+    assert (result.finished, result.gone, str(result)) == (False, True, said)
+    assert told[-1][0] < 4
+    with pytest.raises(BatchFailed):
+        result.raise_for_failures()
+
+
+def test_an_engine_that_is_silent_is_not_waited_for_longer_than_was_said() -> None:
+    """
+    However many attempts there would be.
+    """
+    # A minute long for each attempt, and there would be five of them.
+    silent = then_silence(seconds=60.0)
+    began = time.monotonic()
+    with (
+        Stub(statistics(remaining=4), *[silent] * 5) as stub,
+        ExternalTaskClient(stub.url) as client,
+        pytest.raises(TimeoutError, match="waiting_jobs=4"),
+    ):
+        BatchRun(client, "b1").wait(timeout=0.3)
+
+    assert time.monotonic() - began < 30
+
+
+def test_what_a_batch_is_called_does_not_reach_the_terminal() -> None:
+    """
+    A terminal would obey some characters.
+    """
+    with ExternalTaskClient("http://127.0.0.1:1/engine-rest") as client:
+        shown = repr(BatchRun(client, "b\u202e1"))
+
+    assert shown == "<BatchRun b\\u202e1>"
+    assert str(BatchResult(batch_id="b\u202e1", finished=True)).startswith("batch b\\u202e1: ")
 
 
 def test_a_batch_is_over_when_all_of_its_jobs_are() -> None:
@@ -143,16 +201,14 @@ def test_a_batch_that_rests_is_not_waited_for() -> None:
 
 def test_a_batch_that_nobody_has_seen() -> None:
     """
-    One that was gone at the first look may be any; but what made it knows its size.
+    One that was gone at the first look may be any, whoever made it.
     """
-    unseen = BatchResult(batch_id="b1", finished=True, total_jobs=None)
+    unseen = BatchResult(batch_id="b1", finished=True, gone=True, total_jobs=None)
     result, _, told = waited(_GONE)
 
     assert (result, told) == (unseen, [(0, 0)])
-    assert str(result) == "batch b1: finished before the first look, or never existed"
-    assert waited(_GONE, batch=Batch(id="b1", total_jobs=7))[0] == BatchResult(
-        batch_id="b1", finished=True, total_jobs=7
-    )
+    assert str(result) == "batch b1: gone before the first look: finished, or deleted"
+    assert waited(_GONE, batch=Batch(id="b1", total_jobs=7))[0] == unseen
     result.raise_for_failures()
 
 
@@ -161,16 +217,16 @@ def test_waiting_has_its_time(timeout: float | timedelta) -> None:
     """
     What goes on still is an error, and the last pause ends with the time.
     """
-    time = Time()
+    passing = Time()
     with Stub(statistics(remaining=3)) as stub, ExternalTaskClient(stub.url) as client:
-        run = BatchRun(client, "b1", sleep=time.sleep, clock=time.clock)
+        run = BatchRun(client, "b1", sleep=passing.sleep, clock=passing.clock)
         with pytest.raises(
             TimeoutError, match="not finished, 1 of 4 jobs done, after 1 s; it goes on"
         ):
             run.wait(timeout)
 
-    assert time.slept == [0.1, 0.2, 0.4, 0.3]
-    assert time.now == pytest.approx(1001.0)
+    assert passing.slept == [0.1, 0.2, 0.4, 0.3]
+    assert passing.now == pytest.approx(1001.0)
 
 
 def test_pauses_grow_to_five_seconds() -> None:
@@ -255,7 +311,7 @@ def test_a_batch_on_an_engine(engine: Engine) -> None:
 
     assert looked is not None
     assert (run.id, looked.remaining_jobs) == (batch.id, 2)
-    assert result == BatchResult(batch_id=batch.id, finished=True, total_jobs=2)
+    assert result == BatchResult(batch_id=batch.id, finished=True, gone=True, total_jobs=2)
     assert client.follow(batch.id).statistics() is None
     assert {task.retries for task in client.list()} == {5}
 

@@ -915,7 +915,8 @@ def test_a_batch_of_a_selection(engine: Engine) -> None:
     run = engine.client().select(_A).set_retries_async(7)
     followed = BatchRun(engine.client(), run.id, sleep=engine.advance)
 
-    assert followed.wait() == BatchResult(batch_id=run.id, finished=True, total_jobs=5)
+    result = BatchResult(batch_id=run.id, finished=True, gone=True, total_jobs=5)
+    assert followed.wait() == result
     assert [retries for _, retries, _, _ in state(engine)] == [7, 7, 7, 7, 7, None]
 
 
