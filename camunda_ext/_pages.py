@@ -12,18 +12,20 @@ follows it. So pages can be asked for ahead, at guessed offsets, and be used whe
 from __future__ import annotations
 
 import os
-import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
+from functools import partial
 from itertools import islice
 from operator import lt
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future
+
+    from camunda_ext._threads import Threads
 
 
 class _HasId(Protocol):
@@ -33,7 +35,9 @@ class _HasId(Protocol):
 
 T = TypeVar("T", bound=_HasId)
 
-_THREADS: Final = "camunda_ext pages"
+_NAME: Final = "camunda_ext pages"
+#: How long requests that are under way are waited for when a walk is left, in seconds.
+_PATIENCE: Final = 1.0
 
 
 class _Ascending:
@@ -115,7 +119,7 @@ def walk(
 
         prefetch:
             How many pages to ask for ahead, each in a thread. They end with the walk, however that
-            ends; requests that are under way then are waited for.
+            ends; requests that are under way then are waited for, for a second.
 
     Raises:
         RuntimeError: The ids do not ascend after all, and it cannot be told any more what was seen.
@@ -153,7 +157,8 @@ def walk(
                 continue
             known = _known(seen, ids)
             if place.offset and not any(known if forgotten else known[:1]):
-                place = place._replace(offset=max(0, place.offset - step))
+                # As a whole: what is left to be given says nothing of where it is now.
+                place = place._replace(offset=max(0, place.offset - step), size=page_size)
                 step *= 2
                 continue
             if forgotten and page and not any(known):
@@ -177,14 +182,16 @@ def walk(
             is_last = len(page) < place.size
             if not is_last:
                 ahead.ask(place, given, len(new), loss, to_size)
-            given += len(new)
+            given += (new_count := len(new))
             # What waits for the consumer, or for the next page, is in memory once.
             del page, taken, ids, known
             yield from new
             del new
             if is_last:
                 return
-            place, step = place.next(to_size(given), given, loss), first_step
+            # What brings nothing new is behind what was given, and the rest may be far.
+            size = to_size(given) if new_count else page_size
+            place, step = place.next(size, given, loss), first_step
 
 
 class _Ahead(Generic[T]):
@@ -198,7 +205,7 @@ class _Ahead(Generic[T]):
         # Who takes the first page only needs no other, so the number grows with the pages taken.
         self._now = min(1, most)
         self._queue: deque[tuple[_Place, Future[Sequence[T]]]] = deque()
-        self._pool: ThreadPoolExecutor | None = None
+        self._threads: Threads | None = None
         self._process = os.getpid()
         self._missed = False
 
@@ -212,10 +219,10 @@ class _Ahead(Generic[T]):
         traceback: TracebackType | None,
     ) -> None:
         self.drop()
-        if self._pool is not None:
-            # A walk that was forgotten may be closed in any thread: no thread can wait for itself.
-            is_own = threading.current_thread().name.startswith(_THREADS)
-            self._pool.shutdown(wait=not is_own, cancel_futures=True)
+        if self._threads is not None:
+            # Whoever presses Ctrl-C does not want to wait for an engine that is silent.
+            is_patient = kind is None or issubclass(kind, (Exception, GeneratorExit))
+            self._threads.end(_PATIENCE if is_patient else 0.0)
 
     def take(self, fits: Callable[[Sequence[T]], bool]) -> tuple[_Place, Sequence[T]] | None:
         """
@@ -271,12 +278,13 @@ class _Ahead(Generic[T]):
         self._missed = False
 
     def _submit(self, place: _Place) -> Future[Sequence[T]]:
-        if self._pool is None:
-            from concurrent.futures import ThreadPoolExecutor  # only now: few walks need it
+        if self._threads is None:
+            from camunda_ext._threads import Threads  # only now: few walks need it
 
-            self._pool = ThreadPoolExecutor(self._most, thread_name_prefix=_THREADS)
+            self._threads = Threads(self._most, _NAME)
         # Hooks see the context of whoever iterates, such as a span that is open there.
-        return self._pool.submit(copy_context().run, self._fetch, place.offset, place.size)
+        fetch = partial(copy_context().run, self._fetch, place.offset, place.size)
+        return self._threads.submit(fetch)
 
     def _has_end(self) -> bool:
         """

@@ -39,6 +39,7 @@ ORDER = (
     "_transport",
     "_doubt",
     "_sending",
+    "_threads",
     "_pages",
     "_proof",
     "_progress",
@@ -109,6 +110,7 @@ HOW_IT_TRAVELS = {
     "_oauth2",
     "_session",
     "_transport",
+    "_threads",
     "_pages",
 }
 

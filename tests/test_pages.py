@@ -4,12 +4,12 @@ All results, each once, while they vanish.
 
 from __future__ import annotations
 
-import concurrent.futures
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar
+from time import monotonic
 from typing import Any
 from unittest import mock
 
@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camunda_ext import _pages
+from camunda_ext import _pages, _threads
 
 
 @attrs.frozen
@@ -206,19 +206,20 @@ class AnyMoment:
         self._chance = chance
         self._waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
 
-    def __call__(self, _: int, *, thread_name_prefix: str) -> AnyMoment:
+    def __call__(self, most: int, name: str) -> AnyMoment:
         """
-        Make the pool of a walk.
+        Make the threads of a walk.
         """
-        assert thread_name_prefix
+        assert most
+        assert name
         return self
 
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    def submit(self, call: Callable[[], Any]) -> Future[Any]:
         """
         Take a task.
         """
         future = Awaited(self)
-        self._waiting.append((future, lambda: function(*arguments)))
+        self._waiting.append((future, call))
         return future
 
     def run_some(self) -> None:
@@ -235,12 +236,11 @@ class AnyMoment:
         while not awaited.done():
             self._run(self._chance.randrange(len(self._waiting)))
 
-    def shutdown(self, *, wait: bool, cancel_futures: bool) -> None:
+    def end(self, patience: float) -> None:
         """
         Forget the rest.
         """
-        assert wait
-        assert cancel_futures
+        assert patience
 
     def _run(self, index: int) -> None:
         future, run = self._waiting.pop(index)
@@ -289,7 +289,7 @@ def test_pages_ahead_keep_the_promise(
             table.ids.sort()
         pool.run_some()
 
-    with mock.patch.object(concurrent.futures, "ThreadPoolExecutor", pool):
+    with mock.patch.object(_threads, "Threads", pool):
         given_ids = table.walk(
             size, in_id_order=in_id_order, meanwhile=meanwhile, prefetch=prefetch
         )
@@ -317,7 +317,7 @@ def test_pages_ahead_keep_the_promise_where_ids_cease_to_ascend(
         pool.run_some()
 
     try:
-        with mock.patch.object(concurrent.futures, "ThreadPoolExecutor", pool):
+        with mock.patch.object(_threads, "Threads", pool):
             given_ids = table.walk(size, in_id_order=True, meanwhile=meanwhile, prefetch=4)
     except RuntimeError as refused:
         assert "does not sort ids as Python does" in str(refused)  # noqa: PT017  # either is right
@@ -396,6 +396,54 @@ def test_a_walk_that_is_left_leaves_no_thread() -> None:
         if one.id == "00000100":
             break
     assert own_threads() == []
+
+
+def test_an_engine_that_is_silent_holds_up_nobody_who_leaves() -> None:
+    """
+    After Ctrl-C at once, after a break for a second; the threads end when they can.
+    """
+    silence = threading.Event()
+    table = Table(ids(1000))
+
+    def fetch(offset: int, size: int) -> Sequence[Any]:
+        if offset:
+            silence.wait(60)
+        return table.fetch(offset, size)
+
+    began = monotonic()
+    walk = _pages.walk(fetch, 10, in_id_order=True, prefetch=4)
+    next(walk)
+    with pytest.raises(KeyboardInterrupt):
+        walk.throw(KeyboardInterrupt())  # type: ignore[attr-defined]  # it is a generator
+    other = _pages.walk(fetch, 10, in_id_order=True, prefetch=4)
+    next(other)
+    close(other)
+
+    assert monotonic() - began < 30
+    assert own_threads() != []
+    silence.set()
+    for thread in own_threads():
+        thread.join(30)
+    assert own_threads() == []
+
+
+def test_a_slice_costs_few_requests_though_results_vanish() -> None:
+    """
+    What is left to be given says nothing of how far it is.
+    """
+    table = Table(ids(1000))
+
+    def complete_at_first(one: str) -> None:
+        if one == ids(1000)[0]:
+            del table.ids[:200]
+
+    given_ids = []
+    for result in _pages.walk(table.fetch, 500, in_id_order=True, limit=501):
+        given_ids.append(result.id)
+        complete_at_first(result.id)
+
+    assert given_ids == ids(1000)[:501]
+    assert len(table.asked) < 10
 
 
 def test_an_error_comes_after_the_results_before_it() -> None:
