@@ -277,6 +277,10 @@ class Shown:
     def __repr__(self) -> str:
         return _for_terminal(self, sys.stdout) if _is_typed() else _line_of(self)
 
+    def __str__(self) -> str:
+        # What is printed, or put into a text, is for no terminal that we know.
+        return _line_of(self)
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """
         Give the table to rich.
@@ -285,7 +289,7 @@ class Shown:
 
         try:
             rows, total = _look(self)
-        except CamundaError as error:
+        except _NOT_ASKED as error:
             yield Text(_line_of(self, error))
         else:
             yield table_rich(rows, total, options.max_width, now=_now())
@@ -302,7 +306,7 @@ class Shown:
         """
         try:
             rows, total = _look(self)
-        except CamundaError as error:
+        except _NOT_ASKED as error:
             line = _line_of(self, error)
             return {"text/plain": line, "text/html": f"<code>{_escaped(line)}</code>"}
         now = _now()
@@ -311,6 +315,9 @@ class Shown:
             "text/html": table_html(rows, total, now=now),
         }
 
+
+#: The client is closed, or the engine gave no tasks.
+_NOT_ASKED: Final = (CamundaError, RuntimeError)
 
 #: The file names of what is typed: at the prompts of Python before and since 3.13, of `code`, which
 #: Django's shell uses, and of bpython.
@@ -338,17 +345,20 @@ def _look(selection: Any, first: int = FIRST) -> tuple[list[ExternalTask], int]:
     return rows, len(rows) if len(rows) < first else asked.count()
 
 
-def _line_of(selection: Any, error: CamundaError | None = None) -> str:
+def _line_of(selection: Any, error: Exception | None = None) -> str:
     asked: Selected = selection
     line = visible(asked._line())
     line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
-    return line if error is None else f"{line} (no tasks to show: {type(error).__name__})"
+    if error is None:
+        return line
+    said = error.in_short() if isinstance(error, CamundaError) else str(error)
+    return visible(f"{line} (no tasks to show: {type(error).__name__}: {said})")
 
 
 def _for_terminal(selection: Any, terminal: TextIO) -> str:
     try:
         return _rendered(*_look(selection), terminal, _now())
-    except CamundaError as error:
+    except _NOT_ASKED as error:
         return _line_of(selection, error)
 
 

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import secrets
+import stat
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from importlib import import_module
 from importlib.util import find_spec
@@ -35,8 +37,13 @@ _values: Final[Callable[[ExternalTask], tuple[Any, ...]]] = attrgetter(*NAMES)
 _KINDS: Final = {name: ExternalTask.__annotations__[name].partition(" ")[0] for name in NAMES}
 _DATES: Final = tuple(name for name, kind in _KINDS.items() if kind == "datetime")
 
-#: What spreadsheets begin a formula with, or skip before one; the wide forms count in some places.
-_BEGINS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+#: What spreadsheets begin a formula with; the wide forms count in some places.
+_SIGNS: Final = "=+\\-@＝＋－＠"  # noqa: RUF001
+#: What has no shape of its own; some spreadsheets skip it.
+_BLANKS: Final = r"\s\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+_FORMULA: Final = re.compile(rf"[\t\r\n]|[{_BLANKS}]*[{_SIGNS}]")
+#: Where a semicolon, or a tab, parts the cells, what follows one is a cell; and so is a new line.
+_INNER_FORMULA: Final = re.compile(rf"([;\t\r\n][{_BLANKS}]*)([{_SIGNS}])")
 #: How many rows become a part of a data frame at a time.
 _ROWS: Final = 10_000
 #: What the progress is of.
@@ -71,6 +78,10 @@ def new_file(path: str | Path, *, overwrite: bool) -> Iterator[TextIO]:
     try:
         # What has no form in UTF-8, the half of an emoji, is escaped.
         with partial.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            if target.exists():
+                # What is private stays private. Not all file systems have such rights.
+                with suppress(OSError):
+                    partial.chmod(stat.S_IMODE(target.stat().st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())  # or a crash of the machine could leave the name alone
@@ -116,10 +127,15 @@ def write_csv(tasks: Iterable[ExternalTask], file: TextIO, *, raw: bool) -> int:
 
 def to_cell(value: object, *, raw: bool) -> object:
     if isinstance(value, str):
-        return value if raw or not value.startswith(_BEGINS_FORMULA) else f"'{value}"
+        return value if raw else _guarded(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return to_text(value) if isinstance(value, datetime) else value
+
+
+def _guarded(text: str) -> str:
+    guarded = _INNER_FORMULA.sub(r"\1'\2", text)
+    return f"'{guarded}" if _FORMULA.match(text) else guarded
 
 
 def to_text(moment: datetime | None) -> str | None:

@@ -4,6 +4,7 @@ Lazy results of a query: iterate, look at some, export all.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from itertools import islice
@@ -108,7 +109,8 @@ class Selection(Shown, BulkWrites, Value):
         start = self._start + (0 if index.start is None else _position("start", index.start))
         stop = self._stop
         if index.stop is not None:
-            wanted = self._start + _position("stop", index.stop)
+            # As in Python, there need not be as many.
+            wanted = min(_check.INT32, self._start + _position("stop", index.stop, high=None))
             stop = wanted if stop is None else min(stop, wanted)
         return attrs.evolve(
             self, start=_check.integer("start", start, high=_check.INT32), stop=stop
@@ -319,10 +321,9 @@ class Selection(Shown, BulkWrites, Value):
         return _export.counted(self, progress, self.count, self._page_size)
 
 
-def _position(name: str, value: object) -> int:
-    try:
-        return _check.integer(name, value, low=0, high=_check.INT32)
-    except ValueError:
+def _position(name: str, value: object, *, high: int | None = _check.INT32) -> int:
+    if isinstance(value, int) and value < 0:
         raise ValueError(
             f"{name} must count from the beginning, not {value!r}: for the end, sort the other way"
-        ) from None
+        )
+    return _check.integer(name, value, low=0, high=sys.maxsize if high is None else high)

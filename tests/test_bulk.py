@@ -154,6 +154,75 @@ def test_a_filter_that_the_engine_ignores_is_refused(
         assert state(old) == before
 
 
+def test_a_filter_is_proven_where_there_are_no_tasks_to_tell_by() -> None:
+    """
+    Those that come while the tasks are listed would be touched.
+    """
+    query = ExternalTaskQuery().process_definition_key("p")
+    with (
+        Engine(version="7.14") as old,
+        pytest.raises(ValueError, match="ignores the filter processDefinitionKey"),
+    ):
+        old.client().select(query).unlock()
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_filter_that_leaves_nothing_out_is_refused(everything: bool) -> None:
+    """
+    Though the engine knows its name, and whatever the caller has agreed to.
+    """
+    answers = (
+        json_answer(200, {"count": 3}),  # of what no engine knows
+        json_answer(400, {"type": "InvalidRequestException", "message": "not a list"}),
+        json_answer(200, {"count": 3}),  # of a value that no task has
+        json_answer(200, {"version": "7.99.0"}),
+    )
+    query = ExternalTaskQuery().external_task_id_in("a")
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(ValueError, match=r"this engine, 7\.99\.0, ignores the filter ext"):
+            client.select(query).set_priority(7, everything=everything)
+        assert [seen.method for seen in stub.seen] == ["POST", "POST", "POST", "GET"]
+
+
+def test_tasks_that_come_while_they_are_listed_are_counted(engine: Engine) -> None:
+    """
+    None is touched if there are too many by then.
+    """
+    client = engine.client()
+
+    def one_more(outgoing: Outgoing) -> None:
+        if outgoing.operation == "list":
+            engine.create_task("a")
+
+    with pytest.raises(ValueError, match="at least 6 tasks are to be touched, and at_most=5"):
+        engine.client(hooks=[one_more]).select(_A).set_priority(7, at_most=5)
+
+    assert {task.priority for task in client.list()} == {0}
+
+
+def test_a_run_that_goes_on_keeps_to_the_limit(engine: Engine, tmp_path: Path) -> None:
+    """
+    Its tasks were listed before anybody said it.
+    """
+    selection, journal = engine.client(retry=False).select(_A), tmp_path / "journal"
+    engine.faults.add("refused", operation="set_priority", nth=3)
+    selection.set_priority(7, journal=journal)
+
+    with pytest.raises(ValueError, match="5 tasks are to be touched, and at_most=4 may be"):
+        selection.set_priority(7, journal=journal, at_most=4)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has other rights")
+def test_a_journal_is_private(engine: Engine, tmp_path: Path) -> None:
+    """
+    The query in it may hold the values of variables.
+    """
+    journal = tmp_path / "journal"
+    engine.client().select(_A).unlock(journal=journal)
+
+    assert journal.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_young_filter_works_where_it_is_known(engine: Engine) -> None:
     """
     A condition on variables, which no engine understands in a bulk command of its own, as well.

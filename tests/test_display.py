@@ -21,7 +21,14 @@ import attrs
 import pytest
 from rich.console import Console
 
-from camunda_ext import ExternalTask, ExternalTaskQuery, LockedExternalTask, SortBy, Variables
+from camunda_ext import (
+    ExternalTask,
+    ExternalTaskClient,
+    ExternalTaskQuery,
+    LockedExternalTask,
+    SortBy,
+    Variables,
+)
 from camunda_ext._display import Shown, age, table_html, table_rich, table_text
 from camunda_ext.errors import NotSent
 
@@ -464,7 +471,7 @@ def test_no_answer_is_one_line() -> None:
     """
     To look at something raises nothing.
     """
-    line = f"{LINE} (no tasks to show: NotSent)"
+    line = f"{LINE} (no tasks to show: NotSent: \\x1b[31mno route)"
     some = Unreachable([], 0)
     console = Console(file=StringIO(), width=200, color_system=None)
 
@@ -474,7 +481,7 @@ def test_no_answer_is_one_line() -> None:
         "text/plain": line,
         "text/html": (
             "<code>&lt;Some of ExternalTaskQuery().topic(&#x27;invoice&#x27;)&gt; "
-            "(no tasks to show: NotSent)</code>"
+            "(no tasks to show: NotSent: \\x1b[31mno route)</code>"
         ),
     }
     assert console.file.getvalue() == f"{line}\n"  # type: ignore[attr-defined]  # it is a StringIO
@@ -552,10 +559,10 @@ def test_a_table_is_shown_at_the_prompt(tmp_path: Path) -> None:
     assert done.stdout == (
         f"{LINE}\n"
         "id\n--\n0\n1\n2 tasks\n"
-        "id\n--\n0\n1\n2 tasks\n"
         f"{LINE}\n"
-        f"{LINE} (no tasks to show: NotSent)\n"
-        "['[:10]', '[:10]']\n"
+        f"{LINE}\n"
+        f"{LINE} (no tasks to show: NotSent: \\x1b[31mno route)\n"
+        "['[:10]']\n"
     )
 
 
@@ -738,3 +745,15 @@ def test_the_tab_key_offers_the_criteria_of_sorting() -> None:
         "TASK_PRIORITY",
         "TENANT_ID",
     ]
+
+
+def test_a_client_that_is_closed_shows_no_tasks() -> None:
+    """
+    To look at something raises nothing then, either.
+    """
+    client = ExternalTaskClient("http://127.0.0.1:1/engine-rest")
+    client.close()
+
+    shown = client.select()._repr_mimebundle_()["text/plain"]
+
+    assert shown.startswith("<Selection of ExternalTaskQuery()> (no tasks to show: Closed: ")

@@ -4,6 +4,7 @@ Tasks in files and data frames.
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -158,7 +159,13 @@ def test_csv_is_safe_for_spreadsheets(
     )
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])  # noqa: RUF001
+@pytest.mark.parametrize(
+    "begin",
+    [
+        *("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"),  # noqa: RUF001
+        *(" =", "\xa0=", "\x0b@", "\ufeff=", "\u200b-", " \u202e+"),
+    ],
+)
 def test_every_beginning_of_a_formula_is_guarded(tmp_path: Path, begin: str) -> None:
     """
     In any column of text.
@@ -386,6 +393,37 @@ def test_an_odd_progress_is_refused_at_the_call(five: Selection, progress: Any) 
     """
     with pytest.raises(TypeError, match="progress must be True, False or a function"):
         five.to_dicts(progress=progress)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_no_cell_is_a_formula_however_cells_are_parted(tmp_path: Path, delimiter: str) -> None:
+    """
+    In many countries a spreadsheet takes a semicolon for what parts them.
+    """
+    path = tmp_path / "tasks.csv"
+    texts = ["x;=1+1;y", 'a";=3+3', "x\n=2+2", "x\r\n -2", "x\t@now", "a-b;c=d"]
+    page = json_answer(200, [{"id": str(n), "errorMessage": one} for n, one in enumerate(texts)])
+    with Stub(page) as stub, ExternalTaskClient(stub.url) as client:
+        client.select().to_csv(path)
+
+    with path.open(encoding="utf-8", newline="") as file:
+        cells = [cell for row in csv.reader(file, delimiter=delimiter) for cell in row]
+    assert [cell for cell in cells if cell.strip()[:1] in tuple("=+-@") and cell.strip()] == []
+    assert path.read_text("utf-8").count("a-b;c=d") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has other rights")
+def test_a_private_file_stays_private(five: Selection, tmp_path: Path) -> None:
+    """
+    Tasks hold what is nobody else's business.
+    """
+    path = tmp_path / "tasks.jsonl"
+    path.touch()
+    path.chmod(0o600)
+
+    five.to_jsonl(path, overwrite=True)
+
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 # ------------------------------------------------------------------------------------- data frames

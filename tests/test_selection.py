@@ -4,6 +4,7 @@ Lazy results: what is asked for, when, and what comes.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -257,6 +258,14 @@ def test_an_index_gives_the_task_at_that_position(bench: Bench) -> None:
     )
 
 
+def test_a_slice_may_end_behind_all_tasks(bench: Bench) -> None:
+    """
+    However far, as in Python.
+    """
+    assert list(bench.select()[: sys.maxsize]) == list(bench.select())
+    assert list(bench.select()[1 : 2**31]) == list(bench.select())[1:]
+
+
 @pytest.mark.parametrize(
     ("cut", "error", "message"),
     [
@@ -412,3 +421,35 @@ def test_a_selection_never_changes(bench: Bench) -> None:
     assert selection == bench.select()
     assert selection != selection[1:]
     assert len({selection, bench.select(), selection[1:], bench.select()[1:]}) == 2
+
+
+def test_pages_are_fetched_ahead_if_wished(bench: Bench) -> None:
+    """
+    While the consumer has the first tasks in hand, others are on their way, in threads.
+    """
+    threads = set()
+
+    def note(_: Outgoing) -> None:
+        threads.add(threading.current_thread().name)
+
+    with bench.engine.client(hooks=[note]) as client:
+        assert [one.id for one in client.select(TOPIC_A, page_size=2, prefetch=2)] == bench.ids
+        assert threads == {threading.current_thread().name, "camunda_ext pages"}
+        threads.clear()
+        assert [one.id for one in client.select(TOPIC_A, page_size=2)] == bench.ids
+        assert threads == {threading.current_thread().name}
+
+
+def test_tasks_in_an_order_of_ones_own_come_once_though_some_vanish(bench: Bench) -> None:
+    """
+    Their ids do not ascend, and so all of them are remembered.
+    """
+    by_priority = TOPIC_A.sort_by(SortBy.TASK_PRIORITY, "desc")
+    given = []
+    for task in bench.select(by_priority, page_size=2):
+        given.append(task.priority)
+        if task.priority == 3:
+            bench.client.lock(task.id, "w1", 60_000)
+            bench.client.complete(task.id, "w1")
+
+    assert given == [4, 3, 2, 1, 0]
