@@ -64,6 +64,14 @@ def _age_or_nothing(moment: datetime | None, now: datetime) -> str:
     return "" if moment is None else age(moment, now)
 
 
+def _first_line(text: str | None) -> str | None:
+    """
+    Give what a message begins with; often a stack trace follows.
+    """
+    first, _, rest = (text or "").strip("\r\n").partition("\n")
+    return f"{first.rstrip()} …" if rest else first or None
+
+
 class _Column(NamedTuple):
     title: str
     cell: Callable[[ExternalTask, datetime], object]
@@ -81,7 +89,7 @@ _COLUMNS: Final = (
     _Column("suspended", lambda task, _: "yes" if task.suspended else None),
     _Column("created", lambda task, now: _age_or_nothing(task.create_time, now)),
     _Column("business key", lambda task, _: task.business_key),
-    _Column("error", lambda task, _: task.error_message),
+    _Column("error", lambda task, _: _first_line(task.error_message)),
 )
 
 #: Which columns are narrowed, one after the other, and down to which width. The beginning of an id
