@@ -20,7 +20,7 @@ import attrs
 
 from camunda_ext import _check, _proof, errors
 from camunda_ext._journal import Fate, Journal, Target
-from camunda_ext._progress import to_progress
+from camunda_ext._progress import Progress, check, telling
 from camunda_ext._summary import BulkProblem, BulkSummary
 from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import ExternalTask
@@ -64,7 +64,7 @@ class Caution:
     journal: str | os.PathLike[str] | None = None
 
     #: Whom to tell how far it is.
-    progress: bool | Callable[[int, int], object] = False
+    progress: Progress = False
 
     def __attrs_post_init__(self) -> None:
         _check.flag("everything", self.everything)
@@ -73,7 +73,7 @@ class Caution:
             _check.integer("at_most", self.at_most, low=0)
         if not isinstance(self.journal, (str, os.PathLike, NoneType)):
             raise TypeError(f"journal must be the path of a file, not {self.journal!r:.80}")
-        to_progress(self.progress, "")
+        check(self.progress)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -181,8 +181,11 @@ def run(write: Write, selected: Selected, caution: Caution) -> BulkSummary:
     """
     if caution.dry_run:
         return _dry(write.operation, write.value, selected, caution)
-    with _listed(write.operation, write.value, selected, caution) as journal:
-        return _Run(write, journal, to_progress(caution.progress, str(write))).run()
+    with (
+        _listed(write.operation, write.value, selected, caution) as journal,
+        telling(caution.progress, str(write)) as tell,
+    ):
+        return _Run(write, journal, tell).run()
 
 
 def run_async(retries: int, selected: Selected, caution: Caution) -> BatchRun | BulkSummary:

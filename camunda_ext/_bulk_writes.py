@@ -84,8 +84,8 @@ class BulkWrites:
                 nothing is written.
 
             progress:
-                `True` for lines on standard error, or a function that is called with how many tasks
-                are settled, and how many there are.
+                `True` to show on standard error how far it is, or a function that is called with
+                how many tasks are settled, and how many there are.
 
         Returns:
             What became of the tasks. What failed is in there, and is raised only by its

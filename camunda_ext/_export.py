@@ -18,16 +18,15 @@ from importlib.util import find_spec
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, TextIO, TypeAlias
+from typing import Any, Final, TextIO
 
 import attrs
 
 from camunda_ext._json import dumps
-from camunda_ext._progress import to_progress
+from camunda_ext._progress import Progress, check, telling
 from camunda_ext.dto import ExternalTask
 
 #: `True` to show it, or what is called with the number of tasks so far and with that of all.
-Progress: TypeAlias = "bool | Callable[[int, int], object]"
 
 NAMES: Final = tuple(field.name for field in attrs.fields(ExternalTask))
 
@@ -251,7 +250,7 @@ def counted(
     Args:
         count: Gives the number of all; it is called once, if anybody wants to know.
     """
-    to_progress(progress, _WHAT)  # which refuses what is none
+    check(progress)
     return _counted(tasks, progress, count, every)
 
 
@@ -262,7 +261,7 @@ def _counted(
         yield from tasks
         return
     total, done = count(), 0
-    with _told(progress, total) as tell:
+    with telling(progress, _WHAT) as tell:
         tell(0, total)
         for done, task in enumerate(tasks, 1):
             yield task
@@ -270,24 +269,3 @@ def _counted(
                 tell(done, total)
         if done % every:
             tell(done, total)
-
-
-@contextmanager
-def _told(progress: Progress, total: int) -> Iterator[Callable[[int, int], object]]:
-    """
-    Give what tells how far it is: for `True` a bar, or lines where there is no rich.
-    """
-    if progress is True:
-        try:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bars
-        except ImportError:  # an optional extra
-            pass
-        else:
-            columns = (_WHAT, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            with Bars(*columns, console=Console(stderr=True)) as bars:
-                bar = bars.add_task(_WHAT, total=total)
-                yield lambda done, _: bars.update(bar, completed=done)
-            return
-    yield to_progress(progress, _WHAT)

@@ -5,29 +5,66 @@ How far something is, told while it runs.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+#: What a user gives: `True` to see it, `False` for nothing, or a function of one's own.
+Progress: TypeAlias = "bool | Callable[[int, int], object]"
 
 
-def to_progress(
-    given: bool | Callable[[int, int], object], what: str
-) -> Callable[[int, int], object]:
+def check(given: Any) -> None:
+    """
+    Refuse what nothing could be told.
+
+    Raises:
+        TypeError: It is neither a bool nor a function.
+    """
+    if not isinstance(given, bool) and not callable(given):
+        raise TypeError(f"progress must be True, False or a function, not {given!r:.80}")
+
+
+@contextmanager
+def telling(given: Progress, what: str) -> Iterator[Callable[[int, int], object]]:
     """
     Give the function to call with how many are done, and how many there are.
 
-    Args:
-        given: `True` for lines on standard error, `False` for nothing, or the function itself.
+    For `True`, a terminal has a bar if rich is installed, and all else has lines.
 
-        what: Begins each line.
+    Args:
+        what: Names what is counted.
     """
-    if callable(given):
-        return given
-    if not isinstance(given, bool):
-        raise TypeError(f"progress must be True, False or a function, not {given!r:.80}")
-    return _Lines(what) if given else _tell_nobody
+    if given is not True:
+        yield given or _tell_nobody
+        return
+    bars = _bars()
+    if bars is None:
+        yield _Lines(what)
+        return
+    with bars:
+        # It is markup for rich.
+        bar = bars.add_task(what.replace("[", r"\["), total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
 
 
 def _tell_nobody(done: int, total: int) -> None:
     pass
+
+
+def _bars() -> Any:
+    """
+    Give what draws a bar on standard error; ``None`` where none can be drawn.
+    """
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    except ImportError:  # an optional extra
+        return None
+    console = Console(stderr=True)
+    if not console.is_terminal or console.is_jupyter or console.is_dumb_terminal:
+        return None
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console)
 
 
 class _Lines:
@@ -41,7 +78,7 @@ class _Lines:
 
     def __call__(self, done: int, total: int) -> None:
         tenth = 10 * done // total if total else 10
-        if tenth > self._tenth:
+        if tenth > self._tenth and sys.stderr is not None:
             self._tenth = tenth
             sys.stderr.write(f"{self._what}: {done} of {total}\n")
             sys.stderr.flush()

@@ -83,6 +83,8 @@ class Timeout(Value):
             return given or cls()
         if isinstance(given, bool) or not isinstance(given, (int, float)):
             raise TypeError(f"timeout must be a Timeout, or seconds as a number, not {given!r:.80}")
+        if not 0 < given <= TIMEOUT_MAX:
+            raise ValueError(f"timeout must be a number of seconds to wait, not {given}")
         whole = cls(read=given, total=given)
         return attrs.evolve(whole, connect=min(given, whole.connect or given))
 

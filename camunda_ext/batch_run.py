@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from camunda_ext import _check
-from camunda_ext._progress import to_progress
+from camunda_ext._progress import check, telling
 from camunda_ext._value import Value, visible
 from camunda_ext.dto import Batch, BatchStatistics
 from camunda_ext.errors import NoAnswer, NotSent
@@ -170,14 +170,18 @@ class BatchRun:
             timeout: How long to wait, in seconds, or a `timedelta`; ``None`` for as long as it
                 takes.
 
-            progress: `True` for lines on standard error, or a function that is called with the
-                number of jobs that are done, and of all.
+            progress: `True` to show on standard error how far it is, or a function that is called
+                with the number of jobs that are done, and of all.
 
         Raises:
             TimeoutError: It goes on still, or nobody answers. It can be waited for again.
         """
-        tell = to_progress(progress, repr(self))
+        check(progress)
         seconds = None if timeout is None else _to_seconds(timeout)
+        with telling(progress, repr(self)) as tell:
+            return self._wait(seconds, tell)
+
+    def _wait(self, seconds: float | None, tell: Callable[[int, int], object]) -> BatchResult:
         until = None if seconds is None else self._clock() + seconds
         pause = _FIRST_PAUSE
         result: BatchResult | None = None

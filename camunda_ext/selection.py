@@ -15,7 +15,7 @@ import attrs
 
 from camunda_ext import _check, _pages
 from camunda_ext._bulk_writes import BulkWrites
-from camunda_ext._display import Shown
+from camunda_ext._display import Explanation, Shown
 from camunda_ext._value import Value
 from camunda_ext.dto import ExternalTask, Sorting
 from camunda_ext.query import ExternalTaskQuery, SortBy
@@ -171,6 +171,14 @@ class Selection(Shown, BulkWrites, Value):
                 f"there is more than one task in {self!r}: {found[0].id!r}, {found[1].id!r}"
             )
         return found[0]
+
+    def explain(self) -> Explanation:
+        """
+        Give what asks this engine for the tasks, for a person to read. Nothing is sent.
+
+        It is the query as it is asked: by id, if it has no sorting of its own; a slice is not seen.
+        """
+        return self._ordered()[0].explain(self._client.url)
 
     # ---------------------------------------------------------------------------- to work through
 

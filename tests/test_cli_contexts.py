@@ -349,6 +349,21 @@ def test_a_shell_can_complete_the_commands(shell: str) -> None:
     assert f"_CAMUNDA_EXT_COMPLETE={shell}_complete" in script
 
 
+def test_a_shell_completes_criteria_of_sorting() -> None:
+    """
+    Which are a short list.
+    """
+    completed = run(
+        _CAMUNDA_EXT_COMPLETE="fish_complete",
+        COMP_WORDS="camunda-ext ls --sort-by taskP",
+        COMP_CWORD="taskP",
+    )
+
+    assert "taskPriority" in completed.stdout
+    assert "taskPriority:desc" in completed.stdout
+    assert "createTime" not in completed.stdout
+
+
 def test_a_shell_completes_the_names_of_contexts() -> None:
     """
     Out of the file.

@@ -347,11 +347,13 @@ def test_progress_is_told_page_by_page(
 
 
 def test_progress_is_shown_on_standard_error(
-    five: Selection, capsys: pytest.CaptureFixture[str]
+    five: Selection, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    A bar where there is rich; standard output is for what a script prints itself.
+    A bar on a terminal, where there is rich; standard output is for what a script prints itself.
     """
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     assert len(list(five.to_dicts(progress=True))) == 5
     out, err = capsys.readouterr()
 

@@ -453,3 +453,14 @@ def test_tasks_in_an_order_of_ones_own_come_once_though_some_vanish(bench: Bench
             bench.client.complete(task.id, "w1")
 
     assert given == [4, 3, 2, 1, 0]
+
+
+def test_a_selection_says_how_it_asks(bench: Bench) -> None:
+    """
+    By id, of the client's own engine; nothing is sent.
+    """
+    explained = bench.select().explain()
+
+    assert str(explained).startswith(f"POST {bench.client.url}/external-task\n")
+    assert '"sortBy": "id"' in str(explained)
+    assert bench.sent == []

@@ -1077,7 +1077,7 @@ def test_options_are_looked_at() -> None:
 
     with pytest.raises(TypeError, match="retry must be"):
         client.with_options(retry=wrong)
-    with pytest.raises(ValueError, match="read must be"):
+    with pytest.raises(ValueError, match="timeout must be"):
         client.with_options(timeout=-1)
 
 

@@ -22,7 +22,7 @@ from camunda_ext import (
     Selection,
 )
 from camunda_ext._json import dumps
-from camunda_ext._progress import to_progress
+from camunda_ext._progress import telling
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
 from camunda_ext.cli._output import refused, with_output
@@ -218,16 +218,16 @@ def _written(write: _Write, said: dict[str, Any]) -> BulkSummary | BatchResult:
     """
     Touch the tasks, and tell how far it was if something ends the program.
     """
-    show = to_progress(sys.stderr.isatty(), "done")
     far = (0, 0)
-
-    def tell(done: int, total: int) -> None:
-        nonlocal far
-        far = (done, total)
-        show(done, total)
-
     try:
-        summary = write(progress=tell, **said)
+        with telling(sys.stderr.isatty(), "done") as show:
+
+            def tell(done: int, total: int) -> None:
+                nonlocal far
+                far = (done, total)
+                show(done, total)
+
+            summary = write(progress=tell, **said)
     except (KeyboardInterrupt, SystemExit):
         done, total = far
         told = f"Ended at {done:,} of {total:,}; what was under way may be done all the same."

@@ -142,7 +142,7 @@ def client_of(context: Context) -> ExternalTaskClient:
     """
     check(context)  # before anybody is asked for a password
     user = context.user
-    return _made(context, None if user is None else (user, _password(user, context.url)))
+    return client_with(context, None if user is None else (user, password_of(user, context.url)))
 
 
 def check(context: Context) -> None:
@@ -164,7 +164,13 @@ def check(context: Context) -> None:
             raise click.UsageError(in_options(f"{error}.")) from None
 
 
-def _made(context: Context, auth: tuple[str, str] | None) -> ExternalTaskClient:
+def client_with(context: Context, auth: tuple[str, str] | None) -> ExternalTaskClient:
+    """
+    Make a client with these credentials, and say on standard error what it warns of.
+
+    Raises:
+        UsageError: No client can be made of it.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -176,7 +182,7 @@ def _made(context: Context, auth: tuple[str, str] | None) -> ExternalTaskClient:
     return client
 
 
-def _password(user: str, url: str) -> str:
+def password_of(user: str, url: str) -> str:
     """
     Give the password of the environment, of the keyring, or that a person types; never of a command
     line, which others can read.

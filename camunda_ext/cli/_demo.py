@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import warnings
@@ -13,11 +12,10 @@ from typing import Final, NoReturn
 import click
 from rich.console import Console
 
-from camunda_ext import ExternalTaskClient
+from camunda_ext.cli._connection import PASSWORD_VARIABLE, check, client_with, password_of
+from camunda_ext.cli._contexts import Context
 from camunda_ext.cli._embedded import engine_class
 from camunda_ext.demo import Page, tell
-
-_VARIABLE: Final = "CAMUNDA_EXT_PASSWORD"
 
 _NEXT: Final = (
     ("camunda-ext engine", "an engine to play with, until Ctrl-C"),
@@ -32,7 +30,7 @@ _NEXT: Final = (
 @click.option(
     "--user",
     help=f"Who asks, if the engine wants to know; the password is asked for, or taken from "
-    f"the environment variable {_VARIABLE}.",
+    f"the environment variable {PASSWORD_VARIABLE}.",
 )
 @click.pass_context
 def demo(ctx: click.Context, url: str | None, user: str | None) -> None:
@@ -55,8 +53,9 @@ def demo(ctx: click.Context, url: str | None, user: str | None) -> None:
                     place="an embedded engine that lives as long as the story",
                 )
         else:
-            auth = None if user is None else (user, _password(user))
-            _check(url, auth)
+            check(Context(url=url, user=user))
+            auth = None if user is None else (user, password_of(user, url))
+            client_with(Context(url=url), auth).close()  # which says what it warns of
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # They have been said.
                 is_clean = tell(page, url, auth, place="a real engine")
@@ -66,28 +65,6 @@ def demo(ctx: click.Context, url: str | None, user: str | None) -> None:
     if not is_clean:
         ctx.exit(1)
     page.hints("What to try next", _NEXT)
-
-
-def _check(url: str, auth: tuple[str, str] | None) -> None:
-    """
-    Refuse what no client can be made of, and say what a client warns of.
-    """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            ExternalTaskClient(url, auth=auth).close()
-        except ValueError as error:
-            raise click.UsageError(f"{error}.") from None
-    for warning in caught:
-        click.echo(f"Warning: {warning.message}.", err=True)
-
-
-def _password(user: str) -> str:
-    given = os.environ.get(_VARIABLE)
-    if given is not None:
-        return given
-    asked: str = click.prompt(f"Password of {user}", hide_input=True, err=True)
-    return asked
 
 
 def _end(number: int, _: object) -> NoReturn:

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, get_args
 
 import attrs
 import click
+from click.shell_completion import CompletionItem
 
 from camunda_ext._json import aware_date
 from camunda_ext.cli._sections import FILTERS, SectionOption
@@ -80,7 +81,8 @@ def _options() -> Iterator[tuple[str, dict[str, Any]]]:
     last = []
     for method, field, kind in _fields():
         if method == "sort_by":
-            last.append((method, {"multiple": True, "metavar": "CRITERION[:desc]"}))
+            told = {"metavar": "CRITERION[:desc]", "shell_complete": _complete_criterion}
+            last.append((method, {"multiple": True, **told}))
         elif "parts" in field.metadata:
             parts = field.metadata["parts"]
             metavar = " ".join(part.upper() for part in parts)
@@ -88,6 +90,13 @@ def _options() -> Iterator[tuple[str, dict[str, Any]]]:
         else:
             yield method, _KINDS[kind]
     yield from last
+
+
+def _complete_criterion(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    known = (f"{one.value}{order}" for one in SortBy for order in ("", ":desc"))
+    return [CompletionItem(one) for one in known if one.startswith(incomplete)]
 
 
 #: How an option of each type is made. For click all but flags may be repeated: of two values it

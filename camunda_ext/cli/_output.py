@@ -227,6 +227,7 @@ def in_options(text: str) -> str:
 
 #: Arguments of the library that its errors name, and the options that stand for them.
 _OPTIONS: Final = {
+    "auth=(user, password)": "--user",
     "auth=": "--user",
     "engine=": "--engine",
     "at_most=": "--at-most ",

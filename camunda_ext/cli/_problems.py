@@ -80,6 +80,8 @@ def show(client: ExternalTaskClient, task_id: str, form: str) -> None:
 
     ID is the whole id of the task. With the error of its last failure come the details.
     """
+    if "…" in task_id:
+        raise click.UsageError("This id was cut: -o wide shows it whole.")
     try:
         task = client.get(task_id)
     except ValueError as error:
