@@ -875,9 +875,9 @@ def test_a_filter_that_the_engine_ignores_is_refused(monkeypatch: pytest.MonkeyP
     [
         (["count", "--topic", "a", "--topic", "b"], "--topic: can be given once"),
         (["count", "--process-variable", "n", "eq", ""], "--process-variable: must not be empty"),
-        (["count", "--timeout", "nan"], "is no number of seconds"),
-        (["top", "--interval", "nan"], "is no number of seconds"),
-        (["top", "--interval", "inf"], "is not in the range"),
+        (["count", "--timeout", "nan"], "is not a number of seconds"),
+        (["top", "--interval", "nan"], "is not a number of seconds"),
+        (["top", "--interval", "inf"], "is not a number of seconds"),
         (["priority", "7", "--topc", "a"], "No such option"),
     ],
 )

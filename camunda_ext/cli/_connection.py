@@ -22,7 +22,7 @@ from camunda_ext._display import visible
 from camunda_ext.cli import _contexts
 from camunda_ext.cli._contexts import Context
 from camunda_ext.cli._output import in_options
-from camunda_ext.cli._sections import ENGINE, Seconds, SectionOption
+from camunda_ext.cli._sections import ENGINE, SectionOption, seconds
 
 PASSWORD_VARIABLE: Final = "CAMUNDA_EXT_PASSWORD"  # noqa: S105  # its name, not its value
 
@@ -73,7 +73,7 @@ def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
         "--timeout",
         cls=SectionOption,
         section=ENGINE,
-        type=Seconds(max=threading.TIMEOUT_MAX),
+        type=seconds(threading.TIMEOUT_MAX),
         metavar="SECONDS",
         help="How long one request may take, with all its attempts; 120 by default.",
     )(called)

@@ -118,7 +118,7 @@ def _said(method: str) -> str:
         known = ", ".join(one.value for one in SortBy)
         return f"Sort by this, after what is named before: {known}. May be repeated."
     said = inspect.getdoc(getattr(ExternalTaskQuery, method)) or ""  # nothing under -OO
-    words = [" ".join(said.partition("\n\n")[0].split())]
+    words = [" ".join(said.partition("\n\n")[0].replace(" (an aware datetime)", "").split())]
     field, kind = next((field, kind) for name, field, kind in _fields() if name == method)
     if "parts" in field.metadata:
         words.append(f"Operators are {', '.join(get_args(Operator))}.")

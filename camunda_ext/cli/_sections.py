@@ -4,16 +4,20 @@ Options in the help, in sections: there are many of them; and the types that sev
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import click
 
+from camunda_ext.errors import printable
+
 #: The sections after the command's own options.
 ENGINE: Final = "Engine"
 FILTERS: Final = "Filters"
+
+#: In seconds; an engine that is asked without a pause has no time for anything else.
+_SHORTEST: Final = 0.1
 
 
 class SectionOption(click.Option):
@@ -26,22 +30,22 @@ class SectionOption(click.Option):
         self.section = section
 
 
-class Seconds(click.FloatRange):
+def seconds(longest: float) -> Callable[[str], float]:
     """
-    A number of seconds that can be waited for.
+    Give what reads a number of seconds that can be waited for.
     """
 
-    def __init__(self, *, min: float = 0.1, max: float) -> None:  # noqa: A002  # click's own names
-        super().__init__(min=min, max=max)
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        if not _SHORTEST <= number <= longest:
+            wanted = f"a number of seconds from {_SHORTEST} to {longest:,.0f}"
+            raise click.BadParameter(f"'{printable(str(text))}' is not {wanted}.")
+        return number
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """
-        Read it.
-        """
-        seconds = super().convert(value, param, ctx)
-        if math.isnan(seconds):  # which is in any range
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
-        return seconds
+    return read
 
 
 class SectionedCommand(click.Command):

@@ -28,7 +28,7 @@ from camunda_ext.cli._output import (
     terminal_width,
     with_rows,
 )
-from camunda_ext.cli._sections import Seconds, SectionedCommand
+from camunda_ext.cli._sections import SectionedCommand, seconds
 
 _NAMES: Final = ("topic", "total", "locked", "failed", "oldest")
 #: Whatever a topic is called, the numbers are seen.
@@ -55,7 +55,7 @@ def topics(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> N
 @click.command(cls=SectionedCommand)
 @click.option(
     "--interval",
-    type=Seconds(max=86_400),
+    type=seconds(86_400),
     default=2.0,
     show_default=True,
     metavar="SECONDS",
