@@ -478,6 +478,65 @@ def test_what_all_would_meet_ends_the_run(engine: Engine, tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        ("401 Unauthorized", {"type": "AuthenticationException", "message": "no"}),
+        ("429 Too Many Requests", {"type": "RestException", "message": "slow down"}),
+    ],
+)
+def test_what_is_no_fault_of_a_task_ends_the_run(status: str, body: dict[str, str]) -> None:
+    """
+    All others would meet it, and be counted as failed.
+    """
+    answer = raw_answer(
+        status, "Content-Type: application/json", body=json.dumps(body).encode("ascii")
+    )
+    page = [{"id": "t1"}, {"id": "t2"}, {"id": "t3"}]
+    with Stub(json_answer(200, page), answer) as stub:
+        with ExternalTaskClient(stub.url, retry=False) as client:
+            summary = client.select(_A).set_priority(7)
+        assert len(stub.seen) == 2
+
+    assert (summary.matched, summary.failed, summary.left) == (3, (), 3)
+    assert status[:3] in (summary.stopped or "")
+
+
+def test_a_task_is_gone_only_if_the_engine_names_it() -> None:
+    """
+    The id of one may be in that of another.
+    """
+    gone = {
+        "type": "InvalidRequestException",
+        "message": "Cannot find external task with id 11: externalTask is null",
+        "code": 0,
+    }
+    answers = (
+        json_answer(200, [{"id": "1"}, {"id": "11"}, {"id": "2"}]),
+        json_answer(404, gone),
+        raw_answer("204 No Content"),
+    )
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        summary = client.select(_A).set_retries(7)
+        sent = [json.loads(seen.body)["externalTaskIds"] for seen in stub.seen[1:]]
+
+    assert sent == [["1", "11", "2"], ["1", "2"]]
+    assert (summary.done, summary.gone) == (2, 1)
+
+
+def test_a_run_of_answers_begins_anew_with_each_that_comes() -> None:
+    """
+    Three requests without an answer end a run only in a row.
+    """
+    page = [{"id": f"t{number}"} for number in range(6)]
+    lost, done = html_answer("502 Bad Gateway"), raw_answer("204 No Content")
+    answers = (json_answer(200, page), lost, lost, done, lost, lost, done)
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url, retry=False) as client:
+        summary = client.select(_A).set_priority(7)
+
+    assert (summary.done, len(summary.unknown), summary.left, summary.stopped) == (2, 4, 0, None)
+
+
 def test_what_the_engine_lacks_ends_the_run() -> None:
     """
     All tasks would meet it.
@@ -850,6 +909,9 @@ def test_a_journal_may_end_anywhere(engine: Engine, tmp_path: Path) -> None:
             call="set_priority(7)", matched=5, done=5 - done, repeated=begun - done, skipped=done
         )
         assert {task.priority for task in client.list(_A)} == {7}
+        # What was written to it since can be read, too.
+        again = client.select(_A).set_priority(7, journal=journal)
+        assert (again.done, again.skipped) == (0, 5)
 
 
 def test_two_runs_do_not_share_a_journal(engine: Engine, tmp_path: Path) -> None:
