@@ -26,8 +26,6 @@ from camunda_ext._json import dumps
 from camunda_ext._progress import Progress, check, telling
 from camunda_ext.dto import ExternalTask
 
-#: `True` to show it, or what is called with the number of tasks so far and with that of all.
-
 NAMES: Final = tuple(field.name for field in attrs.fields(ExternalTask))
 
 _values: Final[Callable[[ExternalTask], tuple[Any, ...]]] = attrgetter(*NAMES)
