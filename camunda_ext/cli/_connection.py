@@ -27,16 +27,18 @@ from camunda_ext.cli._sections import ENGINE, SectionOption, seconds
 PASSWORD_VARIABLE: Final = "CAMUNDA_EXT_PASSWORD"  # noqa: S105  # its name, not its value
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_context(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """
+    Give the names of contexts that a shell can complete.
+    """
     try:
         names = sorted(_contexts.read().contexts)
     except click.ClickException:
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
-
-#: The name of a context, that a shell can complete.
-complete_context: Final = _complete
 
 _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("--url", {"help": "The engine's REST API, such as http://localhost:8080/engine-rest."}),
