@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from operator import lt
 from types import TracebackType
@@ -98,7 +98,7 @@ class _Place(NamedTuple):
 
 
 def walk(
-    fetch: Callable[[int, int], Sequence[T]],
+    fetch: Callable[[int, int], Sequence[T] | Callable[[], Sequence[T]]],
     page_size: int,
     *,
     in_id_order: bool,
@@ -109,7 +109,9 @@ def walk(
     Give each result that is there during the whole walk exactly once.
 
     Args:
-        fetch: Gives the results from an offset on, as many as its second argument at most.
+        fetch:
+            Gives the results from an offset on, as many as its second argument at most; or what
+            reads them, which is called when they are needed, and never in a thread.
 
         in_id_order:
             Whether results come in ascending order of their ids, so that the last one tells what
@@ -146,7 +148,7 @@ def walk(
             # While the walk steps back, nothing is new to a page that did not fit.
             taken = ahead.take(fits) if step == first_step else None
             if taken is None:
-                page = fetch(place.offset, place.size)
+                page = _read(fetch(place.offset, place.size))
             else:
                 place, page = taken
             ids = [one.id for one in page]
@@ -194,17 +196,38 @@ def walk(
             place, step = place.next(size, given, loss), first_step
 
 
+class _Asked(Generic[T]):
+    """
+    A page that was asked for.
+    """
+
+    def __init__(
+        self, place: _Place, fetched: Future[Sequence[T] | Callable[[], Sequence[T]]]
+    ) -> None:
+        self.place = place
+        self.fetched = fetched
+
+    @cached_property
+    def page(self) -> Sequence[T]:
+        """
+        Its results, once they are there.
+        """
+        return _read(self.fetched.result())
+
+
 class _Ahead(Generic[T]):
     """
     Pages that were asked for before the walk needs them, in the order of their offsets.
     """
 
-    def __init__(self, fetch: Callable[[int, int], Sequence[T]], most: int) -> None:
+    def __init__(
+        self, fetch: Callable[[int, int], Sequence[T] | Callable[[], Sequence[T]]], most: int
+    ) -> None:
         self._fetch = fetch
         self._most = most
         # Who takes the first page only needs no other, so the number grows with the pages taken.
         self._now = min(1, most)
-        self._queue: deque[tuple[_Place, Future[Sequence[T]]]] = deque()
+        self._queue: deque[_Asked[T]] = deque()
         self._threads: Threads | None = None
         self._process = os.getpid()
         self._missed = False
@@ -237,12 +260,11 @@ class _Ahead(Generic[T]):
             raise RuntimeError(
                 "this iteration began in another process, where its threads are: begin a new one"
             )
-        place, future = self._queue[0]
-        page = future.result()
-        if not place.offset or fits(page):
+        asked = self._queue[0]
+        if not asked.place.offset or fits(asked.page):
             self._queue.popleft()
             self._missed = False
-            return place, page
+            return asked.place, asked.page
         if self._missed:
             self.drop()
         else:
@@ -260,11 +282,11 @@ class _Ahead(Generic[T]):
         """
         Ask for the pages after the one of a *place*, while its *new* results are given.
         """
-        expected = given + new + sum(one.size - 1 for one, _ in self._queue)
-        last = self._queue[-1][0] if self._queue else place
+        expected = given + new + sum(one.place.size - 1 for one in self._queue)
+        last = self._queue[-1].place if self._queue else place
         while len(self._queue) < self._now and to_size(expected) > 1 and not self._has_end():
             last = last.next(to_size(expected), given, loss)
-            self._queue.append((last, self._submit(last)))
+            self._queue.append(_Asked(last, self._submit(last)))
             expected += last.size - 1
         self._now = min(self._most, self._now * 2)
 
@@ -272,12 +294,12 @@ class _Ahead(Generic[T]):
         """
         Forget all pages.
         """
-        for _, future in self._queue:
-            future.cancel()
+        for asked in self._queue:
+            asked.fetched.cancel()
         self._queue.clear()
         self._missed = False
 
-    def _submit(self, place: _Place) -> Future[Sequence[T]]:
+    def _submit(self, place: _Place) -> Future[Sequence[T] | Callable[[], Sequence[T]]]:
         if self._threads is None:
             from camunda_ext._threads import Threads  # only now: few walks need it
 
@@ -290,10 +312,18 @@ class _Ahead(Generic[T]):
         """
         Tell whether the last page is here, and there is nothing behind it.
         """
-        if not self._queue or not self._queue[-1][1].done():
+        if not self._queue or not self._queue[-1].fetched.done():
             return False
-        place, future = self._queue[-1]
-        return future.exception() is not None or len(future.result()) < place.size
+        last = self._queue[-1]
+        if last.fetched.exception() is not None:
+            return True
+        page = last.fetched.result()
+        # One that takes long to read is hardly the last one.
+        return not callable(page) and len(page) < last.place.size
+
+
+def _read(fetched: Sequence[T] | Callable[[], Sequence[T]]) -> Sequence[T]:
+    return fetched() if callable(fetched) else fetched
 
 
 def _known(seen: _Ascending | set[str], ids: Sequence[str]) -> list[bool]:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import partial
 from threading import TIMEOUT_MAX
 from time import monotonic, sleep
 from types import NoneType
@@ -39,6 +40,8 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 #: How long to look, in seconds, where a call has no end of its own.
 _PATIENCE: Final = 30.0
+#: How many bytes of an answer are read in no time, whoever reads them.
+_SHORT: Final = 64 * 1024
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -78,10 +81,23 @@ class Sender:
         """
         Send a request and give what it returns: the one way to the network.
         """
-        total = self.timeout.plus(request.extra_time).total
-        deadline = None if total is None else monotonic() + total
-        answer: T = _Exchange(self, request, deadline).run().answer
+        answer: T = _Exchange(self, request, self._deadline(request)).run().answer
         return answer
+
+    def receive(self, request: Request[T]) -> T | Callable[[], T]:
+        """
+        Send a request and give what it returns; or what reads it, if the answer is a long one.
+
+        Of threads that read only one runs at a time, and gets in the way of whoever is to have it.
+        What reads an odd answer sends again, or raises, as `send()` would.
+        """
+        exchange = _Exchange(self, request, self._deadline(request), reads_later=True)
+        answer: T | Callable[[], T] = exchange.run().answer
+        return answer
+
+    def _deadline(self, request: Request[Any]) -> float | None:
+        total = self.timeout.plus(request.extra_time).total
+        return None if total is None else monotonic() + total
 
 
 @attrs.define(eq=False, repr=False)
@@ -108,10 +124,18 @@ class _Exchange:
     All that is done for one request.
     """
 
-    def __init__(self, sender: Sender, request: Request[Any], deadline: float | None) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        request: Request[Any],
+        deadline: float | None,
+        *,
+        reads_later: bool = False,
+    ) -> None:
         self._sender = sender
         self._request = request
         self._deadline = deadline
+        self._reads_later = reads_later
         self._began = monotonic()
         self._call, self._asked = _to_http(sender, request, deadline)
         self._attempts: list[errors.Attempt] = []
@@ -125,7 +149,9 @@ class _Exchange:
         """
         Send, until it is done or there is an error to raise.
         """
-        result = self._attempt()
+        return self._settle(self._attempt())
+
+    def _settle(self, result: _Result) -> _Result:
         while result.error is not None:
             settled = self._again(result)
             if settled is not None:
@@ -220,20 +246,26 @@ class _Exchange:
             if end is not None:
                 end(_ended(result, seconds))
         if result.error is not None:
-            told = f"{type(result.error).__name__}: {result.error.in_short()}"
-            self._attempts.append(errors.Attempt(error=told, seconds=seconds))
-            if isinstance(result.error, errors.NoAnswer):
-                self._doubt, self._is_lost = result.error, True
-            elif self._call.doubt and came_of(result.error, result.how) is Came.DATABASE:
-                # What failed may have been the answer to the commit: the engine says no more.
-                self._doubt = errors.doubted(result.error, self._call)
+            self._note(result.error, result.how, seconds)
         return result
+
+    def _note(self, error: errors.CamundaError, how: Came | None, seconds: float) -> None:
+        """
+        Remember an attempt that failed.
+        """
+        told = f"{type(error).__name__}: {error.in_short()}"
+        self._attempts.append(errors.Attempt(error=told, seconds=seconds))
+        if isinstance(error, errors.NoAnswer):
+            self._doubt, self._is_lost = error, True
+        elif self._call.doubt and came_of(error, how) is Came.DATABASE:
+            # What failed may have been the answer to the commit: the engine says no more.
+            self._doubt = errors.doubted(error, self._call)
 
     def _sent(self, asked: HttpRequest) -> _Result:
         response = None
         try:
             response = self._sender.transport.send(asked)
-            answer = _read(self._request.returns, response, self._sender.dates)
+            answer = self._answer(response)
         except TransportFailure as failure:
             if failure.sent:
                 error = errors.no_answer(self._call, failure.reason, failure.status)
@@ -246,11 +278,36 @@ class _Exchange:
             return _Result(None, errors.not_sent(self._call, "the client is closed"), None, None)
         except _NotDue as problem:
             assert response is not None  # noqa: S101  # there was one to read
-            told = errors.from_response(
-                self._call, response.status, response.content, reason=str(problem)
-            )
-            return _Result(None, told, response)
+            return _Result(None, self._odd(response, problem), response)
         return _Result(answer, None, response)
+
+    def _answer(self, response: HttpResponse) -> Any:
+        """
+        Give what an answer says, or what will read it.
+        """
+        returns, dates = self._request.returns, self._sender.dates
+        _check(returns, response)
+        if self._reads_later and len(response.content) > _SHORT:
+            return partial(self._read, response)
+        return _read(returns, response, dates)
+
+    def _read(self, response: HttpResponse) -> Any:
+        """
+        Give what a long answer says; where it is odd, go on as if that had been seen at once.
+        """
+        try:
+            return _read(self._request.returns, response, self._sender.dates)
+        except _NotDue as problem:
+            error = self._odd(response, problem)
+        self._reads_later = False
+        result = _Result(None, error, response)
+        self._note(error, result.how, 0.0)
+        return self._settle(result).answer
+
+    def _odd(self, response: HttpResponse, problem: _NotDue) -> errors.CamundaError:
+        return errors.from_response(
+            self._call, response.status, response.content, reason=str(problem)
+        )
 
     def _outgoing(self) -> Outgoing:
         return Outgoing(
@@ -465,15 +522,15 @@ class _NotDue(Exception):
     """
 
 
-def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
+def _check(returns: Any, response: HttpResponse) -> None:
     """
-    Give what an answer says, if it is one that the operation gives: 200 alone proves nothing.
+    Refuse an answer that is not the one that the operation gives: 200 alone proves nothing.
     """
     status, content = response.status, response.content
     if not 200 <= status < 300:
         raise _NotDue
     if status == 204 and not content and returns in (NoneType, str):
-        return None
+        return
     if status != 200 or returns is NoneType:
         raise _NotDue(f"{204 if returns is NoneType else 200} was due")
     kind = response.headers.get("content-type", "")
@@ -482,15 +539,26 @@ def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
     if returns is str:
         if not kind.startswith("text/plain"):
             raise _NotDue(f"text/plain was due, not {kind or 'nothing'}")
-        return content.decode("utf-8", "replace")
-    if returns is bytes:
+    elif returns is bytes:
         if not kind.startswith("application/octet-stream") and (
             "content-disposition" not in response.headers
         ):
             raise _NotDue(f"a file was due, not {kind or 'nothing'}")
-        return content
-    if not content or kind.startswith("text/html"):
+    elif not content or kind.startswith("text/html"):
         raise _NotDue(f"JSON was due, not {'a page' if content else 'nothing'}")
+
+
+def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
+    """
+    Give what an answer says that has passed all checks.
+    """
+    content = response.content
+    if response.status == 204:
+        return None
+    if returns is str:
+        return content.decode("utf-8", "replace")
+    if returns is bytes:
+        return content
     try:
         return _wire.decode(content, returns, dates)
     except ValueError as error:

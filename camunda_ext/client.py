@@ -5,7 +5,7 @@ The client: one short method for each operation, and one way to the network.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta, tzinfo
 from time import monotonic, sleep
 from types import NoneType, TracebackType
@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import attrs
 
-from camunda_ext import _check, _pages, _proof, _wire
+from camunda_ext import _check, _proof, _wire
 from camunda_ext._hooks import Hook, Hooks
 from camunda_ext._json import DateFormat
 from camunda_ext._request import Request, Timeout
@@ -45,7 +45,7 @@ from camunda_ext.dto import (
     Version,
 )
 from camunda_ext.history import HistoricExternalTaskLogQuery
-from camunda_ext.query import OLDEST, ExternalTaskQuery, Query, SortBy
+from camunda_ext.query import OLDEST, ExternalTaskQuery, Query
 from camunda_ext.selection import Selection
 
 T = TypeVar("T")
@@ -225,22 +225,16 @@ class ExternalTaskClient:
 
             via: ``GET`` to send the query in the URL, if it can be said there.
         """
-        return self._query(
-            "list",
-            "/external-task",
-            tuple[ExternalTask, ...],
-            ExternalTaskQuery,
-            query,
-            via,
-            _page(first_result, max_results),
-        )
+        return self._send(self._to_list(query, _window(first_result, max_results), via))
 
     def count(self, query: ExternalTaskQuery | None = None, *, via: Via = "POST") -> int:
         """
         Give the number of external tasks that match.
         """
         path = "/external-task/count"
-        return self._query("count", path, CountResult, ExternalTaskQuery, query, via).count
+        return self._send(
+            self._to_request("count", path, CountResult, ExternalTaskQuery, query, via)
+        ).count
 
     def iterate(
         self, query: ExternalTaskQuery | None = None, *, page_size: int = 500
@@ -259,15 +253,7 @@ class ExternalTaskClient:
             RuntimeError: The database does not sort ids as Python does, and it cannot be told any
                 more what was given: sort by something of your own.
         """
-        _check.integer("page_size", page_size, low=2, high=_check.INT32)
-        asked = _to_query(query, ExternalTaskQuery)
-        by_id = asked.sorting in ((), (Sorting(SortBy.ID.value),))
-        ordered = asked.unsorted().sort_by(SortBy.ID) if by_id else asked
-        return _pages.walk(
-            lambda offset, size: self.list(ordered, first_result=offset, max_results=size),
-            page_size,
-            in_id_order=by_id,
-        )
+        return iter(self.select(query, page_size=page_size))
 
     def select(
         self,
@@ -802,15 +788,17 @@ class ExternalTaskClient:
 
         Arguments have the same meaning as for `list()`.
         """
-        return self._query(
-            "log_list",
-            "/history/external-task-log",
-            tuple[HistoricExternalTaskLog, ...],
-            HistoricExternalTaskLogQuery,
-            query,
-            via,
-            _page(first_result, max_results),
-            since="7.7",
+        return self._send(
+            self._to_request(
+                "log_list",
+                "/history/external-task-log",
+                tuple[HistoricExternalTaskLog, ...],
+                HistoricExternalTaskLogQuery,
+                query,
+                via,
+                _window(first_result, max_results),
+                since="7.7",
+            )
         )
 
     def log_count(
@@ -821,7 +809,9 @@ class ExternalTaskClient:
         """
         path = "/history/external-task-log/count"
         kind = HistoricExternalTaskLogQuery
-        return self._query("log_count", path, CountResult, kind, query, via, since="7.7").count
+        return self._send(
+            self._to_request("log_count", path, CountResult, kind, query, via, since="7.7")
+        ).count
 
     def log_get(self, log_id: str) -> HistoricExternalTaskLog:
         """
@@ -941,7 +931,22 @@ class ExternalTaskClient:
 
     # ------------------------------------------------------------------------------- how it is done
 
-    def _query(
+    def _received(
+        self, query: ExternalTaskQuery, *, first_result: int, max_results: int
+    ) -> tuple[ExternalTask, ...] | Callable[[], tuple[ExternalTask, ...]]:
+        """
+        Give what `list()` gives; or what reads it, if that takes long.
+        """
+        page = _window(first_result, max_results)
+        return self._sender.receive(self._to_list(query, page, "POST"))
+
+    def _to_list(
+        self, query: ExternalTaskQuery | None, page: Mapping[str, str], via: Via
+    ) -> Request[tuple[ExternalTask, ...]]:
+        kind = tuple[ExternalTask, ...]
+        return self._to_request("list", "/external-task", kind, ExternalTaskQuery, query, via, page)
+
+    def _to_request(
         self,
         operation: str,
         path: str,
@@ -951,16 +956,14 @@ class ExternalTaskClient:
         via: Via,
         page: Mapping[str, str] | None = None,
         since: str = OLDEST,
-    ) -> T:
+    ) -> Request[T]:
         _check.literal("via", via, Via)
         asked, params, body = _to_query(query, kind), page or {}, None
         if via == "POST":
             body = asked
         else:
             params = {**_wire.project(_wire.encode(asked, self._sender.dates)), **params}
-        return self._send(
-            Request(operation, f"{via} {path}", returns, params=params, body=body, since=since)
-        )
+        return Request(operation, f"{via} {path}", returns, params=params, body=body, since=since)
 
     def _command(
         self,
@@ -1065,7 +1068,7 @@ def _to_zone(given: tzinfo | str | None) -> tzinfo | None:
         raise ValueError(f"there is no zone of the name {given!r}") from None
 
 
-def _page(first_result: int | None, max_results: int | None) -> dict[str, str]:
+def _window(first_result: int | None, max_results: int | None) -> dict[str, str]:
     if first_result is not None and max_results is None:
         max_results = _check.INT32  # Without it, 7.6 cuts before it sorts.
     given = {"first_result": first_result, "max_results": max_results}

@@ -70,11 +70,9 @@ class Selection(Shown, BulkWrites, Value):
     def __iter__(self) -> Iterator[ExternalTask]:
         asked, by_id = self._ordered()
 
-        def fetch(offset: int, size: int) -> tuple[ExternalTask, ...]:
-            return self._client.list(asked, first_result=self._start + offset, max_results=size)
-
+        fetch = self._client._received if self._prefetch else self._client.list
         return _pages.walk(
-            fetch,
+            lambda offset, size: fetch(asked, first_result=self._start + offset, max_results=size),
             self._page_size,
             in_id_order=by_id,
             limit=self._limit(),

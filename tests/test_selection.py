@@ -7,20 +7,24 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from camunda_ext import (
     ExternalTaskClient,
     ExternalTaskQuery,
+    NoAnswer,
     NotOne,
     Outgoing,
+    Retry,
     Selection,
     SortBy,
     Topic,
+    _wire,
 )
 from camunda_ext.testing import Engine
+from tests.stub import Stub, json_answer
 
 TOPIC_A = ExternalTaskQuery().topic("a")
 PAGE = "/engine-rest/external-task?firstResult={}&maxResults={}"
@@ -438,6 +442,75 @@ def test_pages_are_fetched_ahead_if_wished(bench: Bench) -> None:
         threads.clear()
         assert [one.id for one in client.select(TOPIC_A, page_size=2)] == bench.ids
         assert threads == {threading.current_thread().name}
+
+
+_LONG: Final = "x" * 1000
+
+
+def _page(*numbers: int, **wrong: object) -> bytes:
+    tasks = [{"id": f"{number:03}", "activityId": _LONG} for number in numbers]
+    return json_answer(200, [*tasks[:-1], tasks[-1] | wrong])
+
+
+def test_a_long_page_is_read_by_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Threads that receive others do not hold it up.
+    """
+    readers = []
+
+    def decode(*args: Any) -> Any:
+        readers.append(threading.current_thread())
+        return decode_as_ever(*args)
+
+    decode_as_ever = _wire.decode
+    monkeypatch.setattr(_wire, "decode", decode)
+    with (
+        Stub(_page(*range(100)), _page(*range(99, 199)), _page(198)) as stub,
+        ExternalTaskClient(stub.url) as client,
+    ):
+        assert len(ids_of(client.select(page_size=100, prefetch=1))) == 199
+
+    assert readers[:2] == [threading.current_thread()] * 2
+
+
+@pytest.mark.parametrize("prefetch", [0, 1])
+def test_a_long_page_that_is_odd_is_asked_for_again(prefetch: int) -> None:
+    """
+    As any other answer to a query is, though only the consumer sees it.
+    """
+    odd = _page(*range(99, 199), retries="three")
+    with (
+        Stub(_page(*range(100)), odd, _page(99, 100)) as stub,
+        ExternalTaskClient(stub.url, retry=Retry(first_delay=0)) as client,
+    ):
+        selection = client.select(page_size=100, prefetch=prefetch)
+        assert ids_of(selection) == [f"{number:03}" for number in range(101)]
+
+    assert [seen.target for seen in stub.seen] == [
+        PAGE.format(0, 100),
+        PAGE.format(99, 100),
+        PAGE.format(99, 100),
+    ]
+
+
+@pytest.mark.parametrize("prefetch", [0, 1])
+def test_a_long_page_that_stays_odd_is_told_after_the_tasks_before_it(prefetch: int) -> None:
+    """
+    With each attempt.
+    """
+    odd = _page(*range(99, 199), retries="three")
+    given: list[str] = []
+    with (
+        Stub(_page(*range(100)), odd) as stub,
+        ExternalTaskClient(stub.url, retry=Retry(attempts=2, first_delay=0)) as client,
+        pytest.raises(NoAnswer, match=r"expected int, not str 'three' @ .*retries") as caught,
+    ):
+        given.extend(client.select(page_size=100, prefetch=prefetch).ids())
+
+    assert given == [f"{number:03}" for number in range(100)]
+    assert ["retries" in one.error for one in caught.value.attempts] == [True, True]
+    assert len(stub.seen) == 3
+    assert caught.value.__context__ is None
 
 
 def test_tasks_in_an_order_of_ones_own_come_once_though_some_vanish(bench: Bench) -> None:
