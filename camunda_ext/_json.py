@@ -12,7 +12,7 @@ import math
 import re
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from itertools import accumulate
@@ -115,6 +115,9 @@ _MODERN_DATE: Final = re.compile(
     r"(?:(Z)|([+-])(\d\d):?(\d\d)(?::?(\d\d))?)?",
     re.ASCII,
 )
+#: What nearly all dates look like, any number of them: 2026-11-22T13:14:15.000+0000.
+_USUAL_DATES: Final = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4})*", re.ASCII)
+_LENGTH: Final = 28
 _LAST_MOMENT: Final = datetime.max.replace(tzinfo=timezone.utc)
 
 
@@ -200,15 +203,9 @@ class DateFormat:
         Raises:
             ValueError: It is no date.
         """
-        # Nearly all dates look like 2026-11-22T13:14:15.000+0000.
-        if (
-            len(text) == 28
-            and text[4:20:3] == "--T::."
-            and text[23] in "+-"
-            and text[24:].isdigit()
-        ):
+        if len(text) == _LENGTH and _USUAL_DATES.fullmatch(text):
             try:
-                return _from_28_characters(text)
+                return _from_usual(text)
             except ValueError:
                 pass  # It is no date at all, or a rare one.
         found = _MODERN_DATE.fullmatch(text)
@@ -229,6 +226,17 @@ class DateFormat:
             int((fraction or "0").ljust(6, "0")[:6]),
             tzinfo=zone or self._own_zone(),
         )
+
+    def parse_all(self, texts: Sequence[str]) -> list[datetime]:
+        """
+        Read many dates, as `parse()` reads each.
+        """
+        if set(map(len, texts)) == {_LENGTH} and _USUAL_DATES.fullmatch("".join(texts)):
+            try:
+                return [*map(_from_usual, texts)]
+            except ValueError:
+                pass  # one of them is rare, or none at all
+        return [*map(self.parse, texts)]
 
     def _own_zone(self) -> tzinfo:
         if self.zone is None:
@@ -257,10 +265,10 @@ class DateFormat:
 
 
 if sys.version_info >= (3, 11):
-    _from_28_characters = datetime.fromisoformat
+    _from_usual = datetime.fromisoformat
 else:
 
-    def _from_28_characters(text: str) -> datetime:
+    def _from_usual(text: str) -> datetime:
         return datetime.fromisoformat(f"{text[:26]}:{text[26:]}")
 
 

@@ -15,9 +15,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from operator import itemgetter
-from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, get_args
+from types import GenericAlias, NoneType
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from urllib.parse import quote, quote_plus
 
 import attrs
@@ -91,7 +90,7 @@ def _writer(kind: Any) -> Callable[[Any, DateFormat], Any]:
 
 
 def _attrs_writer(kind: type[Any]) -> Callable[[Any, DateFormat], Any]:
-    names = {field.name: wire_name(field.name) for field in attrs.fields(kind)}
+    names = _wire_names(kind)
     if any(hasattr(kind, name) for name in names):
         return lambda value, dates: {
             wire: item if type(item) in _ALIKE else encode(item, dates)
@@ -157,10 +156,10 @@ def _converter(dates: DateFormat) -> cattrs.Converter:
     )
     converter.register_structure_hook_factory(
         lambda kind: getattr(kind, "__origin__", None) is tuple,
-        lambda kind: _structure_tuple(kind.__args__[0], converter),
+        lambda kind: _structure_tuple(kind.__args__[0], converter, dates),
     )
     converter.register_structure_hook_factory(
-        attrs.has, lambda kind: _structure_attrs(kind, converter, dates)
+        attrs.has, lambda kind: _structure_attrs(kind, converter)
     )
     return converter
 
@@ -171,140 +170,47 @@ def _exactly(value: Any, kind: type) -> Any:
     return value
 
 
-def _structure_tuple(kind: type[Any], converter: cattrs.Converter) -> StructureHook:
-    structure = converter.get_structure_hook(kind)
-    return lambda value, _: tuple([structure(one, kind) for one in _exactly(value, list)])
-
-
-def _structure_attrs(
+def _structure_tuple(
     kind: type[Any], converter: cattrs.Converter, dates: DateFormat
 ) -> StructureHook:
-    """
-    Make what reads an object as *kind*: all fields at once, if they have the types that are due.
+    from camunda_ext import _columns  # with the first answer, as cattrs
 
-    cattrs' own way, field by field, takes three times as long. It is for what is wrong with an
-    object, which it can tell.
-    """
+    kinds: Any = GenericAlias(list, (kind,))
+    one_by_one = converter.get_structure_hook(kinds)
+    at_once = _columns.reader(kind, _wire_names(kind), dates) if attrs.has(kind) else None
+
+    def from_answer(value: Any, _: Any) -> Any:
+        _exactly(value, list)
+        if at_once is not None:
+            try:
+                return at_once(value)
+            except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
+                pass
+        return tuple(one_by_one(value, kinds))
+
+    return from_answer
+
+
+def _structure_attrs(kind: type[Any], converter: cattrs.Converter) -> StructureHook:
     from cattrs.gen import make_dict_structure_fn, override
 
-    names = {field.name: wire_name(field.name) for field in attrs.fields(kind)}
+    names = _wire_names(kind)
+    known = tuple(names.values())
     renamed: Any = {name: override(rename=wire) for name, wire in names.items()}
     field_by_field = make_dict_structure_fn(kind, converter, **renamed)
-    known = tuple(names.values())
-    # With one name alone, `itemgetter` gives no tuple.
-    pick = itemgetter(*known) if len(known) > 1 else lambda value: (value[known[0]],)
-    fields = _fields(kind, dates)
-    # Objects of one page differ in the fields that are null, if in anything: there are few shapes.
-    steps_of: dict[tuple[type, ...], _Steps | None] = {}
-    changeable = _changeable(kind)
 
     def from_answer(value: Any, _: Any) -> Any:
         _exactly(value, dict)
-        try:
-            given = [*pick(value)]
-        except KeyError:
-            given = [*map(value.get, known)]
-            # Any field may be missing; but an object with few of them is an error, or another's.
-            if given[0] is None and 2 * len(value.keys() & known) < len(known):
-                raise ValueError(f"does not look like {kind.__name__}") from None
-        shape = tuple(map(type, given))
-        try:
-            steps = steps_of[shape]
-        except KeyError:
-            steps = _steps(shape, fields)
-            if len(steps_of) < _MOST_SHAPES:
-                steps_of[shape] = steps
-        if steps is not None:
-            try:
-                for index, read in steps:
-                    given[index] = read(given[index])
-                made = changeable(*given)
-            except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
-                pass
-            else:
-                made.__class__ = kind
-                return made
+        # Any field may be missing; but an object with few of them is an error, or another's.
+        if value.get(known[0]) is None and 2 * len(value.keys() & known) < len(known):
+            raise ValueError(f"does not look like {kind.__name__}")
         return field_by_field({name: one for name, one in value.items() if one is not None}, kind)
 
     return from_answer
 
 
-_MOST_SHAPES: Final = 1000
-
-#: Of a field: its default, the type it has in JSON, and what makes its value of that.
-_Field = tuple[Any, type | None, Callable[[Any], Any] | None]
-
-#: What is to be done with fields, by index; most are taken as they came.
-_Steps = tuple[tuple[int, Callable[[Any], Any]], ...]
-
-
-def _fields(kind: type[Any], dates: DateFormat) -> list[_Field]:
-    known: Mapping[Any, tuple[type, Callable[[Any], Any] | None]] = {
-        **{exact: (exact, None) for exact in (bool, int, float, str)},
-        datetime: (str, dates.parse),
-        Variables: (dict, lambda came: Variables.from_json(came, dates)),
-        Mapping: (dict, None),
-    }
-    return [
-        (field.default, *known.get(_without_none(field.type), (None, None)))
-        for field in attrs.fields(attrs.resolve_types(kind))
-    ]
-
-
-def _steps(shape: tuple[type, ...], fields: list[_Field]) -> _Steps | None:
-    """
-    Give the steps for values of the types in *shape*; ``None`` if one is not of the type due.
-    """
-    steps = []
-    for index, (came, (default, due, read)) in enumerate(zip(shape, fields, strict=True)):
-        if came is NoneType:
-            if default is attrs.NOTHING:
-                return None
-            if default is not None:
-                steps.append((index, _giving(default)))
-        elif came is not due:
-            return None
-        elif read is not None:
-            steps.append((index, read))
-    return tuple(steps)
-
-
-def _without_none(annotated: Any) -> Any:
-    kinds = [one for one in get_args(annotated) if one is not NoneType]
-    if NoneType in get_args(annotated) and len(kinds) == 1:
-        return _without_none(kinds[0])
-    return getattr(annotated, "__origin__", annotated)
-
-
-def _giving(default: Any) -> Callable[[Any], Any]:
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class, at run time
-        return lambda _: default.factory()
-    return lambda _: default
-
-
-def _changeable(kind: type[Any]) -> type[Any]:
-    """
-    Give a class that has *kind* for its base, takes all fields by position, and is not frozen.
-
-    To set a field of a frozen instance takes many times as long. So instances are made of this
-    class, and get their own then.
-    """
-    made: type[Any] = attrs.define(
-        type(kind.__name__, (kind,), {"__slots__": (), **_AS_OF_OBJECT}),
-        slots=True,
-        weakref_slot=False,
-        eq=False,
-        repr=False,
-        on_setattr=attrs.setters.NO_OP,
-        field_transformer=lambda _, fields: [
-            field.evolve(kw_only=False, default=attrs.NOTHING) for field in fields
-        ],
-    )
-    return made
-
-
-#: Both: Python takes the short way only if neither is a function in Python.
-_AS_OF_OBJECT: Final = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+def _wire_names(kind: type[Any]) -> dict[str, str]:
+    return {field.name: wire_name(field.name) for field in attrs.fields(kind)}
 
 
 def _explain(error: BaseException, _: type | None) -> str:

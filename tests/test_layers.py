@@ -23,6 +23,7 @@ ORDER = (
     "errors",
     "_check",
     "variables",
+    "_columns",
     "_wire",
     "dto",
     "_table",
@@ -100,7 +101,17 @@ TESTING = (
     "_engine",
     "__init__",
 )
-WHAT_IS_SAID = {"_check", "variables", "_wire", "dto", "_table", "_display", "query", "history"}
+WHAT_IS_SAID = {
+    "_check",
+    "variables",
+    "_columns",
+    "_wire",
+    "dto",
+    "_table",
+    "_display",
+    "query",
+    "history",
+}
 HOW_IT_TRAVELS = {
     "_hooks",
     "_retry",

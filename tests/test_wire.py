@@ -4,7 +4,9 @@ Answers read at once and field by field, fields of requests, and URLs.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
+from types import GenericAlias
 from typing import Any
 
 import attrs
@@ -50,9 +52,24 @@ ID = "id"
             ExternalTask,
             "expected str, not int 5 @ answer.id; expected int, not str '1' @ answer.priority",
         ),
-        (b"[[]]", tuple[ExternalTask, ...], "expected dict, not list [] @ answer"),
+        (b"[[]]", tuple[ExternalTask, ...], "expected dict, not list [] @ answer[0]"),
         (b"{}", tuple[ExternalTask, ...], "expected list, not dict {} @ answer"),
-        (b'["a", 1]', tuple[str, ...], "expected str, not int 1 @ answer"),
+        (b'["a", 1]', tuple[str, ...], "expected str, not int 1 @ answer[1]"),
+        (
+            b'[{"id": "a"}, {"id": "b", "retries": "3"}]',
+            tuple[ExternalTask, ...],
+            "expected int, not str '3' @ answer[1].retries",
+        ),
+        (
+            b'[{"id": "a"}, {"id": "b", "createTime": "2026-11-31T13:14:15.250+0000"}]',
+            tuple[ExternalTask, ...],
+            "day is out of range for month @ answer[1].create_time",
+        ),
+        (
+            b'[{"id": "a"}, {"error": "no"}]',
+            tuple[ExternalTask, ...],
+            "does not look like ExternalTask @ answer[1]",
+        ),
     ],
 )
 def test_what_is_wrong_with_an_answer_is_named(content: bytes, kind: type[Any], told: str) -> None:
@@ -136,24 +153,73 @@ class Checked:
         self.seen.append(self.id)
 
 
+@attrs.frozen
+class Plain:
+    """
+    A class that is read by columns, and checks its field.
+    """
+
+    id: str = attrs.field(validator=attrs.validators.max_len(3))
+
+
 def test_any_attrs_class_is_read() -> None:
     """
-    Validators run, and what has fields of other kinds is read as well.
+    Validators run, and what has fields of other kinds is read as well, alone and in a page.
     """
     made = Checked("abc", CountResult(count=3))
 
     assert _wire.decode(b'{"id": "abc", "part": {"count": 3}}', Checked) == made
+    assert _wire.decode(b'[{"id": "abc", "part": {"count": 3}}]', tuple[Checked, ...]) == (made,)
     with pytest.raises(ValueError, match="JSON of the wrong shape"):
         _wire.decode(b'{"id": "abcd", "part": {"count": 3}}', Checked)
 
 
-def test_what_a_validator_refuses_is_told() -> None:
+@pytest.mark.parametrize("kind", [Plain, Short, Checked])
+def test_what_a_validator_refuses_is_told(kind: type[Any]) -> None:
     """
     What a class does not take is an answer of the wrong shape; a field that it makes is ignored.
     """
-    assert _wire.decode(b'{"id": "abc", "length": 3}', Short) == Short("abc")
+    page: Any = GenericAlias(tuple, (kind, ...))
+
+    assert _wire.decode(b'{"id": "abc", "length": 3}', kind) == kind("abc")
+    assert _wire.decode(b'[{"id": "abc", "length": 3}]', page) == (kind("abc"),)
     with pytest.raises(ValueError, match="Length of 'id' must be <= 3"):
-        _wire.decode(b'{"id": "abcd", "length": null}', Short)
+        _wire.decode(b'{"id": "abcd", "length": null}', kind)
+    with pytest.raises(ValueError, match=r"Length of 'id' must be <= 3.* @ answer\[1\]"):
+        _wire.decode(b'[{"id": "abc"}, {"id": "abcd"}]', page)
+
+
+@pytest.mark.parametrize(
+    "unlike",
+    [
+        {"priority": None},
+        {"createTime": "2026-11-22T13:14:15+01:00"},
+        {"createTime": "33715-01-01T00:00:00.000+0000"},
+        {"retries": 3, "suspended": None},
+        {"tenantId": "t", "later": "of a younger engine"},
+        {"workerId": "w", "lockExpirationTime": "2026-11-22T13:14:15.250-0530"},
+    ],
+)
+def test_a_page_is_read_as_its_objects_are(unlike: dict[str, Any]) -> None:
+    """
+    Wherever the one that differs is, in however large a page.
+    """
+    alike = {
+        "id": "t",
+        "priority": 5,
+        "createTime": "2026-11-22T13:14:15.250+0000",
+        "suspended": True,
+    }
+    page = [alike] * 600
+    page[123] = page[555] = alike | unlike
+    task, other = (
+        _wire.decode(json.dumps(one).encode(), ExternalTask) for one in (alike, alike | unlike)
+    )
+    expected = [task] * 600
+    expected[123] = expected[555] = other
+
+    assert task != other
+    assert _wire.decode(json.dumps(page).encode(), tuple[ExternalTask, ...]) == tuple(expected)
 
 
 def test_values_print_as_they_are_made() -> None:
