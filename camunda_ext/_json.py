@@ -30,16 +30,23 @@ _ALL_BUT_STRUCTURE: Final = bytes(set(range(256)) - set(b'"[]{}'))
 _LEVELS: Final[Mapping[int, int]] = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
-def loads(content: bytes) -> Any:
+def loads(content: bytes, *, has_long_numbers: bool = True) -> Any:
     """
     Read one JSON document.
+
+    Args:
+        has_long_numbers:
+            Whether there may be integers beyond 64 bits. To look for them takes a while; they may
+            become floats otherwise.
 
     Raises:
         ValueError: It is not JSON in UTF-8: a bare ``NaN`` and a number beyond the floats are not
             JSON either, nor is nesting of more than 1,024 levels, or than Python can follow.
     """
     reads_fast = fast_reader()
-    if reads_fast is not None and _LONG_NUMBER not in content.translate(_ALL_DIGITS_ALIKE):
+    if reads_fast is not None and not (
+        has_long_numbers and _LONG_NUMBER in content.translate(_ALL_DIGITS_ALIKE)
+    ):
         try:
             return reads_fast(content)
         except ValueError:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from types import GenericAlias, NoneType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, get_args
 from urllib.parse import quote, quote_plus
 
 import attrs
@@ -128,7 +128,8 @@ def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
     Raises:
         ValueError: It is not JSON, or not of that shape.
     """
-    body = _json.loads(content)
+    due: Any = kind
+    body = _json.loads(content, has_long_numbers=_is_open(due))
     import cattrs
 
     try:
@@ -136,6 +137,20 @@ def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
     except (cattrs.BaseValidationError, TypeError, ValueError) as error:
         told = "; ".join(cattrs.transform_error(error, "answer", _explain)[:3])
         raise ValueError(f"JSON of the wrong shape: {told}") from None
+
+
+@lru_cache(maxsize=256)
+def _is_open(kind: Any) -> bool:
+    """
+    Tell whether there is room for values of any type, as in variables; the engine has no integer
+    beyond 64 bits of its own.
+    """
+    of = get_args(kind)[0] if get_args(kind) else kind
+    fields = attrs.fields(attrs.resolve_types(of)) if attrs.has(of) else ()
+    return not all({*(get_args(field.type) or (field.type,))} <= _CLOSED for field in fields)
+
+
+_CLOSED: Final = frozenset({bool, int, str, datetime, NoneType})
 
 
 @lru_cache(maxsize=16)

@@ -103,6 +103,22 @@ def test_objects_of_one_page_may_differ_in_their_fields() -> None:
     )
 
 
+def test_long_numbers_stay_exact_where_users_put_them() -> None:
+    """
+    Elsewhere the engine has none, and what a younger one may add is not looked at.
+    """
+    long = str(2**64 + 1).encode()
+    (locked,) = _wire.decode(
+        b'[{"id": "a", "variables": {"n": {"value": %b}}}]' % long, tuple[LockedExternalTask, ...]
+    )
+    (task,) = _wire.decode(b'[{"id": "a", "later": %b}]' % long, tuple[ExternalTask, ...])
+
+    assert locked.variables["n"] == 2**64 + 1
+    assert task == ExternalTask(id="a")
+    with pytest.raises(ValueError, match=r"expected int, not .* @ answer\[0\].priority"):
+        _wire.decode(b'[{"id": "a", "priority": %b.0}]' % long, tuple[ExternalTask, ...])
+
+
 def test_what_is_read_is_of_its_class_and_frozen() -> None:
     """
     However an instance was made, it is as if made by its class.
