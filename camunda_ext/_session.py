@@ -226,6 +226,10 @@ class _LeanAdapter(HTTPAdapter):
         return response
 
 
+#: Servers send a long answer in chunks of a few KiB, several of which come at a time.
+_BUFFER: Final = 64 * 1024
+
+
 class _Timed:
     """
     A socket whose every piece, of the head of an answer too, has to come before the deadline.
@@ -239,7 +243,7 @@ class _Timed:
         """
         Give the file that an answer is read from.
         """
-        return io.BufferedReader(_Pieces(self._sock, self._under_way))
+        return io.BufferedReader(_Pieces(self._sock, self._under_way), _BUFFER)
 
 
 class _Pieces(io.RawIOBase):

@@ -221,7 +221,9 @@ class RequestsTransport:
         # What the user's own session has asked for besides, urllib3 undoes; but of gzip it takes
         # half a stream for a whole one.
         decode = self._injected is not None and encoding not in ("identity", "gzip")
-        content = b"".join(_pieces(response.raw, deadline, self._max_answer, decode=decode))
+        at_once = self._injected is None
+        pieces = _pieces(response.raw, deadline, self._max_answer, decode=decode, at_once=at_once)
+        content = b"".join(pieces)
         if decode or encoding == "identity":
             return content
         if encoding != "gzip":
@@ -400,12 +402,21 @@ class _TooLarge(requests.RequestException):
         super().__init__(f"the answer has more than {most} bytes: see max_answer=")
 
 
-def _pieces(raw: Any, deadline: float | None, most: int, *, decode: bool) -> Iterator[bytes]:
+def _pieces(
+    raw: Any, deadline: float | None, most: int, *, decode: bool, at_once: bool
+) -> Iterator[bytes]:
     """
     Read the body in what comes at a time: the read time-out alone does not end a drip.
+
+    Args:
+        at_once: Whether it is read as a whole, from a connection that keeps to the deadline itself.
     """
     got = 0
-    while piece := raw.read1(_PIECE, decode_content=decode):
+    while piece := (
+        raw.read(most + 1 - got, decode_content=False)
+        if at_once
+        else raw.read1(_PIECE, decode_content=decode)
+    ):
         got += len(piece)
         if got > most:
             raise _TooLarge(most)
