@@ -143,17 +143,34 @@ class UnderWay:
 
 def _watched(kind: Any, under_way: UnderWay) -> Any:
     """
-    Give connections of a *kind* that keep to the deadline, and tell when a request leaves.
+    Give connections of a *kind* that keep to the deadline, tell when a request leaves, and send it
+    as a whole.
     """
 
     class Watched(kind):  # type: ignore[misc]  # plain ones and those with TLS alike
+        # The parts of a request that is being put together.
+        _parts: list[bytes] | None = None
+
         def request(self, *args: Any, **told: Any) -> None:
             if self.sock is None:
                 self.connect()  # to a proxy, and through it, as well
             under_way.is_sent = True
             # urllib3 would send a large body under the time-out for the connection.
             self.timeout = under_way.read
-            super().request(*args, **told)
+            # Head and body would go in two packets, and wake the server twice.
+            self._parts = []
+            try:
+                super().request(*args, **told)
+                whole = b"".join(self._parts)
+            finally:
+                self._parts = None
+            self.send(whole)
+
+        def send(self, part: bytes) -> None:
+            if self._parts is None:
+                super().send(part)
+            else:
+                self._parts.append(part)
 
         def response_class(self, sock: socket.socket, *args: Any, **told: Any) -> HTTPResponse:
             timed: Any = _Timed(sock, under_way)

@@ -354,6 +354,27 @@ def test_an_answer_of_two_lengths_was_an_answer(name: str, lengths: str) -> None
     )
 
 
+def test_a_request_leaves_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Head and body in two packets would wake the server twice.
+    """
+    sent = []
+
+    def sendall(raw: socket.socket, content: bytes) -> None:
+        if threading.current_thread() is threading.main_thread():
+            sent.append(bytes(content))
+        send_as_ever(raw, content)
+
+    send_as_ever = socket.socket.sendall
+    monkeypatch.setattr(socket.socket, "sendall", sendall)
+    with Stub() as stub, once(stub.url) as client:
+        client.complete("t1", "w1")
+
+    (whole,) = sent
+    assert whole.startswith(b"POST /engine-rest/external-task/t1/complete HTTP/1.1\r\n")
+    assert whole.endswith(b'\r\n\r\n{"workerId":"w1"}')
+
+
 def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used() -> None:
     """
     Servers close connections without a word, and the next request takes a new one.
