@@ -19,7 +19,7 @@ from camunda_ext._json import DateFormat
 from camunda_ext.variables import Variables
 
 #: So many objects at a time are in the processor's cache still when their next field is read.
-_AT_A_TIME: Final = 250
+_AT_A_TIME: Final = 100
 
 
 class Odd(Exception):
