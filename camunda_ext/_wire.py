@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import cattrs
     from cattrs.dispatch import StructureHook
 
+    from camunda_ext._objects import Reader
+
 T = TypeVar("T")
 
 #: Longest query string that Tomcat takes; with the rest of the head it has 8192 bytes.
@@ -174,7 +176,7 @@ def _converter(dates: DateFormat) -> cattrs.Converter:
         lambda kind: _structure_tuple(kind.__args__[0], converter, dates),
     )
     converter.register_structure_hook_factory(
-        attrs.has, lambda kind: _structure_attrs(kind, converter)
+        attrs.has, lambda kind: _structure_attrs(kind, converter, dates)
     )
     return converter
 
@@ -188,17 +190,15 @@ def _exactly(value: Any, kind: type) -> Any:
 def _structure_tuple(
     kind: type[Any], converter: cattrs.Converter, dates: DateFormat
 ) -> StructureHook:
-    from camunda_ext import _columns  # with the first answer, as cattrs
-
     kinds: Any = GenericAlias(list, (kind,))
     one_by_one = converter.get_structure_hook(kinds)
-    at_once = _columns.reader(kind, _wire_names(kind), dates) if attrs.has(kind) else None
+    reader = _reader(kind, dates) if attrs.has(kind) else None
 
     def from_answer(value: Any, _: Any) -> Any:
         _exactly(value, list)
-        if at_once is not None:
+        if reader is not None:
             try:
-                return at_once(value)
+                return reader.all(value)
             except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
                 pass
         return tuple(one_by_one(value, kinds))
@@ -206,22 +206,35 @@ def _structure_tuple(
     return from_answer
 
 
-def _structure_attrs(kind: type[Any], converter: cattrs.Converter) -> StructureHook:
+def _structure_attrs(
+    kind: type[Any], converter: cattrs.Converter, dates: DateFormat
+) -> StructureHook:
     from cattrs.gen import make_dict_structure_fn, override
 
     names = _wire_names(kind)
     known = tuple(names.values())
     renamed: Any = {name: override(rename=wire) for name, wire in names.items()}
     field_by_field = make_dict_structure_fn(kind, converter, **renamed)
+    read = _reader(kind, dates).one
 
     def from_answer(value: Any, _: Any) -> Any:
         _exactly(value, dict)
+        try:
+            return read(value)
+        except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
+            pass
         # Any field may be missing; but an object with few of them is an error, or another's.
         if value.get(known[0]) is None and 2 * len(value.keys() & known) < len(known):
             raise ValueError(f"does not look like {kind.__name__}")
         return field_by_field({name: one for name, one in value.items() if one is not None}, kind)
 
     return from_answer
+
+
+def _reader(kind: type[T], dates: DateFormat) -> Reader[T]:
+    from camunda_ext._objects import Reader  # with the first answer, as cattrs
+
+    return Reader(kind, _wire_names(kind), dates)
 
 
 def _wire_names(kind: type[Any]) -> dict[str, str]:

@@ -23,7 +23,7 @@ ORDER = (
     "errors",
     "_check",
     "variables",
-    "_columns",
+    "_objects",
     "_wire",
     "dto",
     "_table",
@@ -104,7 +104,7 @@ TESTING = (
 WHAT_IS_SAID = {
     "_check",
     "variables",
-    "_columns",
+    "_objects",
     "_wire",
     "dto",
     "_table",
