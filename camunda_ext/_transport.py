@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 import threading
 import weakref
 import zlib
@@ -30,6 +31,9 @@ from camunda_ext._version import __version__
 from camunda_ext.auth import AuthFailed
 
 _PIECE: Final = 64 * 1024
+#: How many bytes are read as a whole; where an answer does not state its length, or a wrong one,
+#: there has to be room for as many.
+_AT_ONCE: Final = 1024 * 1024
 #: How many bytes an answer may have, unless a client says otherwise.
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 #: What is left to wait, in seconds, when nothing is; none at all would mean not to wait in sockets.
@@ -413,7 +417,7 @@ def _pieces(
     """
     got = 0
     while piece := (
-        raw.read(most + 1 - got, decode_content=False)
+        raw.read(min(most + 1 - got, _AT_ONCE), decode_content=False)
         if at_once
         else raw.read1(_PIECE, decode_content=decode)
     ):
@@ -435,7 +439,8 @@ def _gunzip(content: bytes, most: int) -> bytes:
     for _ in range(_MOST_MEMBERS):
         unpacker = zlib.decompressobj(wbits=_GZIP)
         try:
-            unpacked += unpacker.decompress(content, most + 1 - len(unpacked))
+            left = min(most + 1 - len(unpacked), sys.maxsize)
+            unpacked += unpacker.decompress(content, left)
         except zlib.error:
             break
         if len(unpacked) > most:

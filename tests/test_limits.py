@@ -134,6 +134,15 @@ def test_an_answer_may_have_so_many_bytes_and_no_more(
         assert _came(client) == came
 
 
+@pytest.mark.parametrize("way", _SIZED)
+def test_any_limit_may_be_set(way: str) -> None:
+    """
+    No room is made for as much, where an answer does not say how long it is.
+    """
+    with Stub(_SIZED[way](_body_of(20))) as stub, _client(stub.url, max_answer=2**63 - 1) as client:
+        assert _came(client) == 1
+
+
 def test_what_is_too_large_says_what_to_do() -> None:
     """
     The limit can be another one.
