@@ -2,7 +2,8 @@
 Bytes to Python and back, strictly; dates in the server's own format.
 
 This is the one module that knows whether :pypi:`orjson` is there. What it reads is always what the
-standard library would have read: where the two differ, the standard library decides.
+standard library would have read: where the two differ, the standard library decides. Only integers
+beyond 64 bits are floats, with both, where the caller says that they do not matter.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def loads(content: bytes, *, has_long_numbers: bool = True) -> Any:
 
     Args:
         has_long_numbers:
-            Whether there may be integers beyond 64 bits. To look for them takes a while; they may
+            Whether there may be integers beyond 64 bits. To look for them takes a while; they
             become floats otherwise.
 
     Raises:
@@ -55,7 +56,10 @@ def loads(content: bytes, *, has_long_numbers: bool = True) -> Any:
         raise ValueError("JSON nested too deeply")
     try:
         return json.loads(
-            content.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
+            content.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=int if has_long_numbers else _in_64_bits,
         )
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
@@ -115,6 +119,11 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise ValueError(f"the number {text[:40]} is beyond the floats")
     return number
+
+
+def _in_64_bits(text: str) -> int | float:
+    number = int(text)
+    return number if -(2**63) <= number < 2**64 else _finite(text)
 
 
 _MODERN_DATE: Final = re.compile(
