@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
-from functools import cached_property, partial
+from functools import partial
 from itertools import islice
 from operator import lt
 from types import TracebackType
@@ -206,13 +206,17 @@ class _Asked(Generic[T]):
     ) -> None:
         self.place = place
         self.fetched = fetched
+        self._page: Sequence[T] | None = None
 
-    @cached_property
+    @property
     def page(self) -> Sequence[T]:
         """
         Its results, once they are there.
         """
-        return _read(self.fetched.result())
+        # A `cached_property` of Python 3.10 would hold a lock of all walks while it waits.
+        if self._page is None:
+            self._page = _read(self.fetched.result())
+        return self._page
 
 
 class _Ahead(Generic[T]):
@@ -318,7 +322,7 @@ class _Ahead(Generic[T]):
         if last.fetched.exception() is not None:
             return True
         page = last.fetched.result()
-        # One that takes long to read is hardly the last one.
+        # A long one is not read yet: if it is the last, pages behind it are asked for in vain.
         return not callable(page) and len(page) < last.place.size
 
 

@@ -136,6 +136,8 @@ class _Exchange:
         self._request = request
         self._deadline = deadline
         self._reads_later = reads_later
+        #: When the answer came that is to be read later.
+        self._unread_since: float | None = None
         self._began = monotonic()
         self._call, self._asked = _to_http(sender, request, deadline)
         self._attempts: list[errors.Attempt] = []
@@ -160,7 +162,8 @@ class _Exchange:
             result = self._attempt()
         self._log_call(result)
         if result.error is None:
-            self._sender.quota.give(self._sent_times(result) - 1)
+            if self._unread_since is None:
+                self._sender.quota.give(self._sent_times(result) - 1)
             return result
         # Raised out here, so that it has no context: one would hold the request and its secrets.
         raise result.error
@@ -288,6 +291,7 @@ class _Exchange:
         returns, dates = self._request.returns, self._sender.dates
         _check(returns, response)
         if self._reads_later and len(response.content) > _SHORT:
+            self._unread_since = monotonic()
             return partial(self._read, response)
         return _read(returns, response, dates)
 
@@ -296,13 +300,29 @@ class _Exchange:
         Give what a long answer says; where it is odd, go on as if that had been seen at once.
         """
         try:
-            return _read(self._request.returns, response, self._sender.dates)
+            answer = _read(self._request.returns, response, self._sender.dates)
         except _NotDue as problem:
             error = self._odd(response, problem)
+        else:
+            self._sender.quota.give(len(self._attempts))
+            return answer
         self._reads_later = False
+        self._forget_rest()
         result = _Result(None, error, response)
         self._note(error, result.how, 0.0)
         return self._settle(result).answer
+
+    def _forget_rest(self) -> None:
+        """
+        Count the time that an answer lay unread for nothing.
+        """
+        assert self._unread_since is not None  # noqa: S101  # it is what was read
+        rested = monotonic() - self._unread_since
+        self._unread_since = None
+        self._began += rested
+        if self._deadline is not None:
+            self._deadline += rested
+            self._asked = attrs.evolve(self._asked, deadline=self._deadline)
 
     def _odd(self, response: HttpResponse, problem: _NotDue) -> errors.CamundaError:
         return errors.from_response(

@@ -164,7 +164,8 @@ def _watched(kind: Any, under_way: UnderWay) -> Any:
                 whole = b"".join(self._parts)
             finally:
                 self._parts = None
-            self.send(whole)
+            if whole:
+                self.send(whole)
 
         def send(self, part: bytes) -> None:
             if self._parts is None:

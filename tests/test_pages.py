@@ -455,6 +455,28 @@ def test_an_engine_that_is_silent_holds_up_nobody_who_leaves() -> None:
     assert own_threads() == []
 
 
+def test_one_walk_may_be_within_the_other() -> None:
+    """
+    A thread that asks for a page may walk, too, such as in a hook.
+    """
+
+    def fetch(offset: int, size: int) -> list[Result]:
+        table = Table(ids(100))
+        inner = _pages.walk(table.fetch, 10, in_id_order=True, prefetch=2)
+        assert [one.id for one in inner] == ids(100)
+        return table.fetch(offset, size)
+
+    walked: Future[list[str]] = Future()
+
+    def walk() -> None:
+        outer = _pages.walk(fetch, 10, in_id_order=True, prefetch=2)
+        walked.set_result([one.id for one in outer])
+
+    threading.Thread(target=walk, daemon=True).start()
+
+    assert walked.result(30) == ids(100)
+
+
 def test_a_slice_costs_few_requests_though_results_vanish() -> None:
     """
     What is left to be given says nothing of how far it is.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -511,6 +512,44 @@ def test_a_long_page_that_stays_odd_is_told_after_the_tasks_before_it(prefetch: 
     assert ["retries" in one.error for one in caught.value.attempts] == [True, True]
     assert len(stub.seen) == 3
     assert caught.value.__context__ is None
+
+
+def test_a_long_page_that_lay_unread_is_asked_for_again_all_the_same() -> None:
+    """
+    What the consumer takes for the tasks before it is not the call's time.
+    """
+    odd = _page(*range(99, 199), retries="three")
+    retry = Retry(first_delay=0)
+    given: list[str] = []
+    with (
+        Stub(_page(*range(100)), odd, _page(99, 100)) as stub,
+        ExternalTaskClient(stub.url, retry=retry, timeout=1.0) as client,
+    ):
+        for task in client.select(page_size=100, prefetch=1):
+            if not given:
+                time.sleep(1.2)
+            given.append(task.id)
+
+    assert len(given) == 101
+    assert len(stub.seen) == 3
+
+
+def test_a_long_page_that_is_odd_gives_no_resend_back() -> None:
+    """
+    Only what succeeded in the end does.
+    """
+    busy = json_answer(503, {})
+    odd = _page(*range(100), retries="three")
+    with (
+        Stub(busy, odd, busy, odd) as stub,
+        ExternalTaskClient(stub.url, retry=Retry(attempts=4, first_delay=0)) as client,
+    ):
+        before = client._sender.quota.left
+        with pytest.raises(NoAnswer):
+            list(client.select(page_size=100, prefetch=1))
+        left = client._sender.quota.left
+
+    assert before - left == 3 * 5
 
 
 def test_tasks_in_an_order_of_ones_own_come_once_though_some_vanish(bench: Bench) -> None:
