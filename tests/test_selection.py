@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any, Final
 
 import pytest
@@ -22,6 +22,9 @@ from camunda_ext import (
     Selection,
     SortBy,
     Topic,
+    _sending,
+    _session,
+    _transport,
     _wire,
 )
 from camunda_ext.testing import Engine
@@ -514,23 +517,34 @@ def test_a_long_page_that_stays_odd_is_told_after_the_tasks_before_it(prefetch: 
     assert caught.value.__context__ is None
 
 
-def test_a_long_page_that_lay_unread_is_asked_for_again_all_the_same() -> None:
+def test_a_long_page_that_lay_unread_is_asked_for_again_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """
     What the consumer takes for the tasks before it is not the call's time.
     """
+    taken = 0.0
+    for module in (_sending, _transport, _session):
+        monkeypatch.setattr(module, "monotonic", lambda: monotonic() + taken)
     odd = _page(*range(99, 199), retries="three")
-    retry = Retry(first_delay=0)
-    given: list[str] = []
+    received = threading.Semaphore(0)
+    given = []
     with (
         Stub(_page(*range(100)), odd, _page(99, 100)) as stub,
-        ExternalTaskClient(stub.url, retry=retry, timeout=1.0) as client,
+        ExternalTaskClient(
+            stub.url,
+            retry=Retry(first_delay=0),
+            timeout=60.0,
+            hooks=[lambda _: lambda _: received.release()],
+        ) as client,
     ):
         for task in client.select(page_size=100, prefetch=1):
-            if not given:
-                time.sleep(1.2)
             given.append(task.id)
+            if len(given) == 100:
+                assert all(received.acquire(timeout=30) for _ in range(2))
+                taken = 600.0
 
-    assert len(given) == 101
+    assert given == [f"{number:03}" for number in range(101)]
     assert len(stub.seen) == 3
 
 
