@@ -20,8 +20,6 @@ from camunda_ext.variables import Variables
 
 T = TypeVar("T")
 
-#: So many at a time are in the processor's cache still when their next field is read.
-_AT_A_TIME: Final = 100
 #: Fewer are read one by one.
 _MANY: Final = 8
 
@@ -72,7 +70,7 @@ class Reader(Generic[T]):
         made.__class__ = self._kind
         return made
 
-    def all(self, values: Sequence[Any]) -> tuple[T, ...]:
+    def all(self, values: Sequence[Any]) -> list[T]:
         """
         Read some objects.
 
@@ -80,13 +78,7 @@ class Reader(Generic[T]):
             Exception: One is not of the types due, such as `Odd`.
         """
         if len(values) < _MANY:
-            return tuple(map(self.one, values))
-        made: list[T] = []
-        for start in range(0, len(values), _AT_A_TIME):
-            made += self._by_columns(values[start : start + _AT_A_TIME])
-        return tuple(made)
-
-    def _by_columns(self, values: Sequence[Any]) -> list[T]:
+            return [*map(self.one, values)]
         try:
             rows = [*map(self._pick, values)]
         except KeyError:

@@ -131,14 +131,30 @@ def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
         ValueError: It is not JSON, or not of that shape.
     """
     due: Any = kind
-    body = _json.loads(content, has_long_numbers=_is_open(due))
-    import cattrs
+    has_long_numbers = _is_open(due)
+    if getattr(due, "__origin__", None) is tuple and attrs.has(due.__args__[0]):
+        try:
+            made: T = _decode_all(content, due, dates, has_long_numbers=has_long_numbers)
+            return made
+        except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
+            pass
+    body = _json.loads(content, has_long_numbers=has_long_numbers)
+    import cattrs  # with the first answer: to load it takes longer than all of this package
 
     try:
         return _converter(dates).structure(body, kind)
     except (cattrs.BaseValidationError, TypeError, ValueError) as error:
         told = "; ".join(cattrs.transform_error(error, "answer", _explain)[:3])
         raise ValueError(f"JSON of the wrong shape: {told}") from None
+
+
+def _decode_all(content: bytes, kind: Any, dates: DateFormat, *, has_long_numbers: bool) -> Any:
+    reader = _reader(kind.__args__[0], dates)
+    made: list[Any] = []
+    for piece in _json.pieces(content):
+        body = _exactly(_json.loads(piece, has_long_numbers=has_long_numbers), list)
+        made += reader.all(body)
+    return tuple(made)
 
 
 @lru_cache(maxsize=256)
@@ -157,7 +173,7 @@ _CLOSED: Final = frozenset({bool, int, str, datetime, NoneType})
 
 @lru_cache(maxsize=16)
 def _converter(dates: DateFormat) -> cattrs.Converter:
-    import cattrs  # with the first answer: to load it takes longer than all of this package
+    import cattrs
 
     converter = cattrs.Converter()
     for exact in (bool, int, float, str):
@@ -173,7 +189,7 @@ def _converter(dates: DateFormat) -> cattrs.Converter:
     )
     converter.register_structure_hook_factory(
         lambda kind: getattr(kind, "__origin__", None) is tuple,
-        lambda kind: _structure_tuple(kind.__args__[0], converter, dates),
+        lambda kind: _structure_tuple(kind.__args__[0], converter),
     )
     converter.register_structure_hook_factory(
         attrs.has, lambda kind: _structure_attrs(kind, converter, dates)
@@ -187,23 +203,10 @@ def _exactly(value: Any, kind: type) -> Any:
     return value
 
 
-def _structure_tuple(
-    kind: type[Any], converter: cattrs.Converter, dates: DateFormat
-) -> StructureHook:
+def _structure_tuple(kind: type[Any], converter: cattrs.Converter) -> StructureHook:
     kinds: Any = GenericAlias(list, (kind,))
     one_by_one = converter.get_structure_hook(kinds)
-    reader = _reader(kind, dates) if attrs.has(kind) else None
-
-    def from_answer(value: Any, _: Any) -> Any:
-        _exactly(value, list)
-        if reader is not None:
-            try:
-                return reader.all(value)
-            except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
-                pass
-        return tuple(one_by_one(value, kinds))
-
-    return from_answer
+    return lambda value, _: tuple(one_by_one(_exactly(value, list), kinds))
 
 
 def _structure_attrs(
@@ -211,11 +214,12 @@ def _structure_attrs(
 ) -> StructureHook:
     from cattrs.gen import make_dict_structure_fn, override
 
+    due: Any = kind
     names = _wire_names(kind)
     known = tuple(names.values())
     renamed: Any = {name: override(rename=wire) for name, wire in names.items()}
     field_by_field = make_dict_structure_fn(kind, converter, **renamed)
-    read = _reader(kind, dates).one
+    read = _reader(due, dates).one
 
     def from_answer(value: Any, _: Any) -> Any:
         _exactly(value, dict)
@@ -231,7 +235,8 @@ def _structure_attrs(
     return from_answer
 
 
-def _reader(kind: type[T], dates: DateFormat) -> Reader[T]:
+@lru_cache(maxsize=256)
+def _reader(kind: Any, dates: DateFormat) -> Reader[Any]:
     from camunda_ext._objects import Reader  # with the first answer, as cattrs
 
     return Reader(kind, _wire_names(kind), dates)

@@ -48,6 +48,68 @@ def test_both_readers_read_the_same(content: bytes, value: object) -> None:
     assert _json.loads(content) == value
 
 
+_ONE = b'{"id":"a","text":"%b"}' % (b"-" * 1_000)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"null",
+        b'{"id":"},{"}',
+        b'{"id":"\\"},{\\"id\\":"}',
+        b'{"id":"a","more":[{"id":"b"},{"id":"c"}]}',
+        b'{"id":"a","more":{"id":{"id":"b"}},"last":[[{"id":"c"}]]}',
+        b'{"id":["' + b"-" * 50_000 + b'"]}',
+        b'{"ID":"of another name"}',
+        b'{"id":"a"},\n {"id":"b"}, {"id":"c"}',
+        b"[]",
+        b'{"id":"a\\ud83d"}',
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 31, 32, 33, 99, 100])
+def test_pieces_of_an_array_hold_what_the_whole_does(odd: bytes, place: int) -> None:
+    """
+    Wherever it is parted: either a piece is no JSON, or all of them are what there is.
+    """
+    parts = [_ONE] * 100
+    parts.insert(place, odd)
+    content = b"[" + b",".join(parts) + b"]"
+
+    try:
+        pieces = [json.loads(one) for one in _json.pieces(content)]
+    except ValueError:
+        assert odd.count(b'{"id"') > 1
+        return
+
+    assert all(pieces)
+    assert [one for piece in pieces for one in piece] == json.loads(content)
+
+
+def test_a_long_array_is_parted() -> None:
+    """
+    Into pieces of more than 32 KiB; a short one stays whole, and so does what is none.
+    """
+    alike = b",".join([_ONE] * 100)
+
+    pieces = [*_json.pieces(b"[%b]" % alike)]
+
+    # 32 objects of 1,020 bytes, with their commas, have 96 bytes less than 32 KiB.
+    assert [len(json.loads(one)) for one in pieces] == [33, 33, 33, 1]
+    for whole in (b"[]", b"[%b]" % _ONE, b'{"a":[%b]}' % alike, b"[1,%b]" % alike, b"", b"[{}"):
+        assert [*_json.pieces(whole)] == [whole]
+
+
+@pytest.mark.parametrize("end", [b"", b"]]", b",]", b'],{"id":"b"}]', b"},]"])
+def test_pieces_do_not_heal_what_is_no_json(end: bytes) -> None:
+    """
+    What is wrong with the whole is wrong with one of its pieces.
+    """
+    content = b"[" + b",".join([_ONE] * 100) + end
+
+    with pytest.raises(ValueError):  # noqa: PT011  # the text is the reader's own
+        [_json.loads(one) for one in _json.pieces(content)]
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -235,7 +235,24 @@ def test_a_page_is_read_as_its_objects_are(unlike: dict[str, Any]) -> None:
     expected[123] = expected[555] = other
 
     assert task != other
-    assert _wire.decode(json.dumps(page).encode(), tuple[ExternalTask, ...]) == tuple(expected)
+    for separators in ((",", ":"), (", ", ": ")):
+        content = json.dumps(page, separators=separators).encode()
+        assert _wire.decode(content, tuple[ExternalTask, ...]) == tuple(expected)
+
+
+@pytest.mark.parametrize("place", [0, 300, 599])
+def test_an_odd_task_of_a_long_page_is_named(place: int) -> None:
+    """
+    By its place in the whole, though pages are read in pieces.
+    """
+    page: list[object] = [{"id": "t", "errorMessage": "-" * 100}] * 600
+    page[place] = {"id": "t", "errorMessage": 5}
+    content = json.dumps(page, separators=(",", ":")).encode()
+
+    with pytest.raises(
+        ValueError, match=rf"expected str, not int 5 @ answer\[{place}\].error_message"
+    ):
+        _wire.decode(content, tuple[ExternalTask, ...])
 
 
 def test_values_print_as_they_are_made() -> None:
