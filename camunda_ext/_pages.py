@@ -229,7 +229,7 @@ class _Ahead(Generic[T]):
     ) -> None:
         self._fetch = fetch
         self._most = most
-        # Who takes the first page only needs no other, so the number grows with the pages taken.
+        # Who takes the first page only needs no other, and the second is often the last.
         self._now = min(1, most)
         self._queue: deque[_Asked[T]] = deque()
         self._threads: Threads | None = None
@@ -292,7 +292,7 @@ class _Ahead(Generic[T]):
             last = last.next(to_size(expected), given, loss)
             self._queue.append(_Asked(last, self._submit(last)))
             expected += last.size - 1
-        self._now = min(self._most, self._now * 2)
+        self._now = self._most
 
     def drop(self) -> None:
         """
