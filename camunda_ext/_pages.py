@@ -229,8 +229,6 @@ class _Ahead(Generic[T]):
     ) -> None:
         self._fetch = fetch
         self._most = most
-        # Who takes the first page only needs no other, and the second is often the last.
-        self._now = min(1, most)
         self._queue: deque[_Asked[T]] = deque()
         self._threads: Threads | None = None
         self._process = os.getpid()
@@ -288,11 +286,10 @@ class _Ahead(Generic[T]):
         """
         expected = given + new + sum(one.place.size - 1 for one in self._queue)
         last = self._queue[-1].place if self._queue else place
-        while len(self._queue) < self._now and to_size(expected) > 1 and not self._has_end():
+        while len(self._queue) < self._most and to_size(expected) > 1 and not self._has_end():
             last = last.next(to_size(expected), given, loss)
             self._queue.append(_Asked(last, self._submit(last)))
             expected += last.size - 1
-        self._now = self._most
 
     def drop(self) -> None:
         """
