@@ -223,9 +223,12 @@ def test_dates_are_read_in_every_form(text: str, moment: datetime) -> None:
     """
     With or without milliseconds, colon and ``Z``; a year beyond Python's is the last moment.
     """
+    usual = "2026-11-22T13:14:15.016+0000"
     read = MODERN.parse(text)
 
     assert (read, read.utcoffset()) == (moment, moment.utcoffset())
+    assert MODERN.parse_all([text]) == [moment]
+    assert MODERN.parse_all([usual, text, text]) == [MODERN.parse(usual), moment, moment]
 
 
 @pytest.mark.parametrize(
@@ -256,6 +259,21 @@ def test_what_is_no_date_is_refused(text: str) -> None:
     """
     with pytest.raises(ValueError):  # noqa: PT011  # the text is partly Python's own
         MODERN.parse(text)
+    with pytest.raises(ValueError):  # noqa: PT011
+        MODERN.parse_all([text])
+
+
+@pytest.mark.filterwarnings("ignore:the server sends dates without a zone")
+def test_dates_are_not_mended_by_their_neighbours() -> None:
+    """
+    One that is cut off is none, though the next one has what it lacks.
+    """
+    usual = "2026-11-22T13:14:15.016+0000"
+
+    for cut in range(1, len(usual)):
+        for comma in ("", ","):
+            with pytest.raises(ValueError):  # noqa: PT011
+                MODERN.parse_all([usual[:cut], usual[cut:] + comma + usual])
 
 
 def test_a_date_without_a_zone_is_read_with_a_warning() -> None:
