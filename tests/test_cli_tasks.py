@@ -623,6 +623,10 @@ def test_a_dry_run_changes_nothing(engine: Engine) -> None:
     assert said("retries", "3", "--topic", "a", "--dry-run") == (
         f"dry run of set_retries(3): would touch 1 task\n  {task_id} a\n"
     )
+    looked = json.loads(said("retries", "3", "--topic", "a", "--dry-run", "-o", "json"))
+    assert (looked["dry_run"], looked["matched"], len(looked["first"])) == (True, 1, 1)
+    assert looked["first"] == json.loads(said("ls", "--topic", "a", "-o", "json"))
+    assert [one["id"] for one in looked["first"]] == [task_id]
     assert [one.retries for one in tasks_of(engine, "a")] == [None]
 
 

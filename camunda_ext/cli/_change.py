@@ -20,12 +20,13 @@ from camunda_ext import (
     ExternalTaskClient,
     ExternalTaskQuery,
     Selection,
+    _export,
 )
 from camunda_ext._json import dumps
 from camunda_ext._progress import telling
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
-from camunda_ext.cli._output import refused, with_output
+from camunda_ext.cli._output import in_json, refused, with_output
 from camunda_ext.cli._sections import SectionedCommand
 from camunda_ext.errors import printable
 
@@ -241,6 +242,8 @@ def _written(write: _Write, said: dict[str, Any]) -> BulkSummary | BatchResult:
 def _print(summary: BulkSummary | BatchResult, form: str) -> None:
     if form == "json":
         values = attrs.asdict(summary, filter=lambda field, _: field.name != "first")
+        if isinstance(summary, BulkSummary):
+            values["first"] = [in_json(_export.to_dict(task)) for task in summary.first]
         click.echo(dumps(values))
         return
     click.echo(str(summary))

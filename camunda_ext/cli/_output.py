@@ -91,12 +91,17 @@ def json_of(row: Row) -> str:
     """
     Give a row as JSON in ASCII, dates in ISO 8601 with their zone.
     """
-    return dumps(
-        {
-            name: _export.to_text(value) if isinstance(value, datetime) else value
-            for name, value in row.items()
-        }
-    )
+    return dumps(in_json(row))
+
+
+def in_json(row: Row) -> dict[str, object]:
+    """
+    Give what JSON has for a row.
+    """
+    return {
+        name: _export.to_text(value) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
 
 
 def _print_array(rows: Iterable[Row]) -> None:
