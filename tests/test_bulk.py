@@ -31,7 +31,7 @@ from camunda_ext import (
     Topic,
 )
 from camunda_ext.testing import Engine
-from tests.stub import Stub, html_answer, json_answer, raw_answer
+from tests.stub import BROKEN, Stub, html_answer, json_answer, raw_answer
 from tests.test_proof import YOUNG
 
 _A: Final = ExternalTaskQuery().topic("a")
@@ -394,6 +394,25 @@ def test_the_lock_of_another_is_left_alone(engine: Engine) -> None:
     assert summary == BulkSummary(call="unlock()", matched=5, done=2, changed=3)
     assert [worker for _, _, _, worker in state(engine)] == ["w2", "w1", "w1", None, None, None]
     assert str(summary) == ("unlock(): 2 of 5 tasks done\n  3 locked anew meanwhile, left alone")
+
+
+def test_a_lock_that_came_after_an_unlock_without_an_answer_stays() -> None:
+    """
+    That another worker has the task shows that the lock was taken away.
+    """
+    task, anew = ({"id": "t1", "topicName": "a", "workerId": worker} for worker in ("w1", "w2"))
+    answers = (
+        json_answer(200, [task]),
+        json_answer(200, task),
+        BROKEN["closed without a word"],
+        json_answer(200, anew),
+    )
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        summary = client.select(_A).unlock()
+        asked = [seen.target for seen in stub.seen]
+
+    assert summary == BulkSummary(call="unlock()", matched=1, done=1)
+    assert [one.rpartition("/")[2] for one in asked[1:]] == ["t1", "unlock", "t1"]
 
 
 @pytest.mark.parametrize("name", ["set_retries", "set_priority", "unlock"])

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -279,6 +280,56 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path, prefetch: int) -> None:
 
     assert os.listdir(tmp_path) == ["tasks"]
     assert (tmp_path / "tasks").read_text() == "kept"
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_tasks_are_written_as_they_come(tmp_path: Path, kind: str) -> None:
+    """
+    So that not all of them are in memory: what was told to be done is in the file.
+    """
+    one, two, three = ({"id": f"{number}", "errorMessage": "-" * 100_000} for number in range(3))
+    pages = [json_answer(200, page) for page in ({"count": 3}, [one, two], [two, three], [three])]
+    sizes = []
+
+    def look(done: int, _: int) -> None:
+        sizes.append((done, sum(one.stat().st_size for one in tmp_path.iterdir()) // 100_000))
+
+    with Stub(*pages) as stub, ExternalTaskClient(stub.url) as client:
+        getattr(client.select(page_size=2), f"to_{kind}")(tmp_path / "tasks", progress=look)
+
+    assert sizes == [(0, 0), (2, 2), (3, 3)]
+
+
+@pytest.mark.parametrize(
+    "export",
+    [
+        lambda selection, path: selection.to_jsonl(path),
+        lambda selection, path: selection.to_csv(path),
+        lambda selection, _: selection.to_dataframe("pandas"),
+    ],
+    ids=["jsonl", "csv", "frame"],
+)
+def test_an_export_that_fails_leaves_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: Callable[..., object]
+) -> None:
+    """
+    Whoever keeps the error keeps no pages that are on their way.
+    """
+
+    def fail(task: ExternalTask) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for name in ("to_dict", "_values"):
+        monkeypatch.setattr(_export, name, fail)
+    with Engine() as engine, engine.client() as client:
+        for _ in range(10):
+            engine.create_task("a")
+        with pytest.raises(OSError, match="No space left") as caught:
+            export(client.select(page_size=2, prefetch=2), tmp_path / "tasks")
+        names = [thread.name for thread in threading.enumerate()]
+
+    assert caught.value.errno == errno.ENOSPC
+    assert not [name for name in names if name.startswith("camunda_ext pages")]
 
 
 def test_a_full_disk_leaves_nothing_behind(
