@@ -82,10 +82,25 @@ def new_file(path: str | Path, *, overwrite: bool) -> Iterator[TextIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())  # or a crash of the machine could leave the name alone
-        _refuse_existing(target, overwrite=overwrite)
-        partial.replace(target)
+        if overwrite or not _linked(partial, target):
+            _refuse_existing(target, overwrite=overwrite)
+            partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _linked(partial: Path, target: Path) -> bool:
+    """
+    Give a file another name, unless this is one already; tell whether the file system can do that.
+    """
+    try:
+        os.link(partial, target)
+    except FileExistsError:
+        _refuse_existing(target, overwrite=False)
+        raise
+    except OSError:
+        return False
+    return True
 
 
 def _refuse_existing(target: Path, *, overwrite: bool) -> None:

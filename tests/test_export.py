@@ -264,6 +264,48 @@ def test_a_file_that_came_meanwhile_is_kept(five: Selection, tmp_path: Path) -> 
     assert os.listdir(tmp_path) == ["tasks"]
 
 
+def test_of_two_scripts_that_end_together_one_is_refused(
+    five: Selection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Even if the other one's file comes in the last moment.
+    """
+    path, link = tmp_path / "tasks", os.link
+
+    def after_another(source: Path, target: Path) -> None:
+        path.write_text("another")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", after_another)
+    with pytest.raises(FileExistsError, match="tasks' is there: pass overwrite=True"):
+        five.to_jsonl(path)
+
+    assert path.read_text() == "another"
+    assert os.listdir(tmp_path) == ["tasks"]
+
+
+def test_a_file_system_may_have_no_links(
+    five: Selection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The file gets its name in another way, and one that is there is kept all the same.
+    """
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "tasks"
+    assert five.to_jsonl(path) == 5
+    assert len(path.read_text().splitlines()) == 5
+    path.unlink()
+    with pytest.raises(FileExistsError):
+        five.to_jsonl(path, progress=lambda _, __: path.write_text("another"))
+
+    assert path.read_text() == "another"
+    assert os.listdir(tmp_path) == ["tasks"]
+
+
 @pytest.mark.parametrize("prefetch", [0, 4])
 def test_an_error_leaves_nothing_behind(tmp_path: Path, prefetch: int) -> None:
     """
