@@ -139,7 +139,7 @@ def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
         except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
             pass
     body = _json.loads(content, has_long_numbers=has_long_numbers)
-    import cattrs  # with the first answer: to load it takes longer than all of this package
+    import cattrs  # only now: to load it takes longer than all of this package
 
     try:
         return _converter(dates).structure(body, kind)
@@ -237,7 +237,7 @@ def _structure_attrs(
 
 @lru_cache(maxsize=256)
 def _reader(kind: Any, dates: DateFormat) -> Reader[Any]:
-    from camunda_ext._objects import Reader  # with the first answer, as cattrs
+    from camunda_ext._objects import Reader  # with the first answer
 
     return Reader(kind, _wire_names(kind), dates)
 
