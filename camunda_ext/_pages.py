@@ -38,6 +38,8 @@ T = TypeVar("T", bound=_HasId)
 _NAME: Final = "camunda_ext pages"
 #: How long requests that are under way are waited for when a walk is left, in seconds.
 _PATIENCE: Final = 1.0
+#: How many pages are asked for ahead at first: who leaves soon needs none of them.
+_FIRST_AHEAD: Final = 4
 
 
 class _Ascending:
@@ -229,6 +231,7 @@ class _Ahead(Generic[T]):
     ) -> None:
         self._fetch = fetch
         self._most = most
+        self._now = min(_FIRST_AHEAD, most)
         self._queue: deque[_Asked[T]] = deque()
         self._threads: Threads | None = None
         self._process = os.getpid()
@@ -286,10 +289,11 @@ class _Ahead(Generic[T]):
         """
         expected = given + new + sum(one.place.size - 1 for one in self._queue)
         last = self._queue[-1].place if self._queue else place
-        while len(self._queue) < self._most and to_size(expected) > 1 and not self._has_end():
+        while len(self._queue) < self._now and to_size(expected) > 1 and not self._has_end():
             last = last.next(to_size(expected), given, loss)
             self._queue.append(_Asked(last, self._submit(last)))
             expected += last.size - 1
+        self._now = min(self._most, self._now * 2)
 
     def drop(self) -> None:
         """

@@ -351,21 +351,54 @@ def test_pages_ahead_cost_few_requests() -> None:
     assert sorted(table.asked)[:21] == [(49 * page, 50) for page in range(21)]
 
 
-def test_pages_ahead_are_on_their_way_together() -> None:
+@pytest.mark.parametrize(("prefetch", "first"), [(4, 1), (8, 5)])
+def test_pages_ahead_are_on_their_way_together(prefetch: int, first: int) -> None:
     """
     While the consumer has a page, as many of the next ones as it wished are asked for at a time.
+
+    The first is asked for alone, and no more than four behind it.
     """
     table = Table(ids(1000))
-    together = threading.Barrier(4)
+    together = threading.Barrier(prefetch)
 
     def fetch(offset: int, size: int) -> list[Result]:
-        if offset:  # who takes the first page only needs no other
+        if offset >= 9 * first:
             together.wait(30)
         return table.fetch(offset, size)
 
-    walk = _pages.walk(fetch, 10, in_id_order=True, prefetch=4, limit=10 + 9 * 4)
+    count = 10 + 9 * (first + prefetch - 1)
+    walk = _pages.walk(fetch, 10, in_id_order=True, prefetch=prefetch, limit=count)
 
-    assert [one.id for one in walk] == ids(10 + 9 * 4)
+    assert [one.id for one in walk] == ids(count)
+
+
+def test_who_leaves_soon_has_asked_for_few() -> None:
+    """
+    However many pages ahead are wished.
+    """
+    table = Table(ids(1000))
+    walk = _pages.walk(table.fetch, 10, in_id_order=True, prefetch=32)
+    next(walk)
+    close(walk)
+
+    assert len(table.asked) <= 1 + 4
+
+
+def test_nothing_is_asked_for_behind_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Once the last page is there.
+    """
+
+    def at_once(ahead: Any, place: Any) -> Future[Sequence[Result]]:
+        fetched: Future[Sequence[Result]] = Future()
+        fetched.set_result(ahead._fetch(place.offset, place.size))
+        return fetched
+
+    monkeypatch.setattr(_pages._Ahead, "_submit", at_once)
+    table = Table(ids(28))
+
+    assert table.walk(10, in_id_order=True, meanwhile=lambda _: None, prefetch=4) == ids(28)
+    assert table.asked == [(9 * page, 10) for page in range(4)]
 
 
 @pytest.mark.parametrize("prefetch", [0, 4])

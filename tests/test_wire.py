@@ -5,6 +5,8 @@ Answers read at once and field by field, fields of requests, and URLs.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timezone
 from types import GenericAlias
 from typing import Any
@@ -238,6 +240,25 @@ def test_a_page_is_read_as_its_objects_are(unlike: dict[str, Any]) -> None:
     for separators in ((",", ":"), (", ", ": ")):
         content = json.dumps(page, separators=separators).encode()
         assert _wire.decode(content, tuple[ExternalTask, ...]) == tuple(expected)
+
+
+def test_pages_are_not_read_by_cattrs() -> None:
+    """
+    Which takes three times as long, and is loaded for what is odd.
+    """
+    code = (
+        "import sys\n"
+        "from camunda_ext import ExternalTask, _wire\n"
+        "for content in (b'[]', b'[{\"id\":\"a\"}]', b'[' + b'{\"id\":\"a\"},' * 9999 + b'{}]'):\n"
+        "    try:\n"
+        "        _wire.decode(content, tuple[ExternalTask, ...])\n"
+        "    except ValueError:\n"
+        "        print('odd')\n"
+        "    print('cattrs' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert done.stdout.split() == ["False", "False", "odd", "True"]
 
 
 @pytest.mark.parametrize("place", [0, 300, 599])
