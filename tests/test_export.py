@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,6 +28,7 @@ from camunda_ext import (
 )
 from camunda_ext.testing import Engine
 from tests.stub import Stub, json_answer, raw_answer
+from tests.test_pages import own_threads
 
 HEADER = (
     b'"id","topic_name","worker_id","lock_expiration_time","create_time","retries",'
@@ -368,10 +368,10 @@ def test_an_export_that_fails_leaves_no_thread(
             engine.create_task("a")
         with pytest.raises(OSError, match="No space left") as caught:
             export(client.select(page_size=2, prefetch=2), tmp_path / "tasks")
-        names = [thread.name for thread in threading.enumerate()]
+        left = own_threads()
 
     assert caught.value.errno == errno.ENOSPC
-    assert not [name for name in names if name.startswith("camunda_ext pages")]
+    assert left == []
 
 
 def test_a_full_disk_leaves_nothing_behind(
