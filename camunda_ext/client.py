@@ -219,9 +219,13 @@ class ExternalTaskClient:
         `ExternalTaskQuery`, is ignored.
 
         Args:
-            first_result: How many of the results to leave out at the start.
+            first_result:
+                How many of the results to leave out at the start. The engine orders tasks that are
+                equal by all criteria of a sorting anew for each request, so that pages cut by hand
+                lack some of them and repeat others, unless ``id`` is the last criterion; and where
+                tasks vanish between two requests, the others move up. `iterate()` sees to both.
 
-            max_results: How many to give at most; ``None`` for all. See also `iterate()`.
+            max_results: How many to give at most; ``None`` for all.
 
             via: ``GET`` to send the query in the URL, if it can be said there.
         """
@@ -244,7 +248,8 @@ class ExternalTaskClient:
 
         Tasks may be completed meanwhile, by the consumer or by others: each one that matches during
         the whole run comes exactly once. Only a page is kept in memory. For a query with a sorting
-        of its own all ids are; and where what it sorts by changes meanwhile, tasks can be missed.
+        of its own, to which ``id`` is added as the last criterion, all ids are; and where what it
+        sorts by changes meanwhile, tasks can be missed.
 
         Args:
             page_size: How many tasks to ask for at a time, at least 2.
@@ -786,7 +791,8 @@ class ExternalTaskClient:
         """
         Give entries of the historic external task log. Since 7.7, at history level full.
 
-        Arguments have the same meaning as for `list()`.
+        Arguments have the same meaning as for `list()`. The log cannot be sorted by ``id``, which
+        is the order without a sorting: take that one to cut pages by hand.
         """
         return self._send(
             self._to_request(

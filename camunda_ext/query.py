@@ -99,7 +99,9 @@ class Query:
         """
         Sort by a *criterion*, after those of earlier calls, ``asc`` or ``desc``.
 
-        Without any, the engine sorts by id. It breaks no ties: add ``id`` last where order matters.
+        Without any, the engine sorts by id. What is equal by all criteria it orders anew for each
+        request: add ``id`` last where that matters. `ExternalTaskClient.iterate()` and
+        `ExternalTaskClient.select()` add it themselves.
         """
         known = _check.choice("criterion", criterion, self._criteria)
         return self._with("_sorting", (*self.sorting, Sorting(known.value, order)))

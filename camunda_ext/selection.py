@@ -44,7 +44,8 @@ class Selection(Shown, BulkWrites, Value):
     Iterating gives all tasks that match, page by page, each once. Tasks may be completed meanwhile,
     by the consumer or by others: each one that matches during the whole run comes exactly once.
     Only a page is kept in memory, and those that are fetched ahead. For a query with a sorting of
-    its own all ids are; and where what it sorts by changes meanwhile, tasks can be missed.
+    its own, to which ``id`` is added as the last criterion, all ids are; and where what it sorts by
+    changes meanwhile, tasks can be missed.
     """
 
     _client: ExternalTaskClient
@@ -174,7 +175,8 @@ class Selection(Shown, BulkWrites, Value):
         """
         Give what asks this engine for the tasks, for a person to read. Nothing is sent.
 
-        It is the query as it is asked: by id, if it has no sorting of its own; a slice is not seen.
+        It is the query as it is asked, with ``id`` as the last criterion of its sorting; a slice is
+        not seen.
         """
         return self._ordered()[0].explain(self._client.url)
 
@@ -304,8 +306,12 @@ class Selection(Shown, BulkWrites, Value):
         """
         Give the query as it is asked, and whether its results are in ascending order of ids.
         """
-        by_id = self.query.sorting in ((), (Sorting(SortBy.ID.value),))
-        return (self.query.unsorted().sort_by(SortBy.ID) if by_id else self.query), by_id
+        sorting = self.query.sorting
+        # The engine orders what is equal by all criteria anew for each page: without the id, which
+        # is never equal, tasks would come twice, and others not at all.
+        has_id = any(one.sort_by == SortBy.ID for one in sorting)
+        query = self.query if has_id else self.query.sort_by(SortBy.ID)
+        return query, query.sorting[0] == Sorting(SortBy.ID.value)
 
     def _limit(self) -> int | None:
         return None if self._stop is None else max(0, self._stop - self._start)

@@ -4,6 +4,7 @@ Lazy results: what is asked for, when, and what comes.
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -175,6 +176,30 @@ def test_threads_end_with_the_iteration(bench: Bench) -> None:
     assert [
         one.name for one in threading.enumerate() if one.name.startswith("camunda_ext pages")
     ] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "sorting"),
+    [
+        (TOPIC_A, [("id", "asc")]),
+        (TOPIC_A.sort_by("taskPriority", "desc"), [("taskPriority", "desc"), ("id", "asc")]),
+        (TOPIC_A.sort_by("id", "desc"), [("id", "desc")]),
+        (TOPIC_A.sort_by("id").sort_by("tenantId"), [("id", "asc"), ("tenantId", "asc")]),
+        (
+            TOPIC_A.sort_by("tenantId").sort_by("createTime", "desc"),
+            [("tenantId", "asc"), ("createTime", "desc"), ("id", "asc")],
+        ),
+    ],
+)
+def test_the_id_decides_where_nothing_else_does(
+    bench: Bench, query: ExternalTaskQuery, sorting: list[tuple[str, str]]
+) -> None:
+    """
+    It is added as the last criterion, unless it is one already.
+    """
+    body = json.loads(bench.select(query).explain().body)
+
+    assert [(one["sortBy"], one["sortOrder"]) for one in body["sorting"]] == sorting
 
 
 def test_the_query_says_the_order(bench: Bench) -> None:

@@ -4,19 +4,31 @@ Selections on each engine, the real ones too, while workers are at the same task
 
 from __future__ import annotations
 
+import csv
 import random
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
 
 import pytest
 
+from camunda_ext import SortBy
 from tests.conformance.live import AnyEngine, Live, live_on
+from tests.conformance.processes import FAN
 
 _TASKS = 120
 _WORKERS = ("w1", "w2", "w3", "w4")
 #: How each script goes through the tasks: its pages, and those that it asks for ahead.
 _SCRIPTS = ((10, 0), (7, 1), (10, 4))
+
+#: So many tasks that are equal by all but their ids, and how scripts go through them.
+_EQUALS = 1200
+_EQUAL_WALKS = tuple(product((100, 500), (0, 4)))
+#: How many of them are completed during each walk.
+_VANISHING = 10
 
 
 @pytest.fixture
@@ -60,3 +72,44 @@ def test_tasks_that_stay_come_once_while_others_are_completed(live: Live) -> Non
     for ids in given:
         assert max(Counter(ids).values()) == 1
         assert stayed <= set(ids) <= at_first
+
+
+def test_tasks_that_are_equal_by_what_they_are_sorted_by_come_once(
+    live: Live, tmp_path: Path
+) -> None:
+    """
+    An engine orders equals anew for each page; a walk, an export and a bulk write miss none of
+    them, while others are completed.
+    """
+    for _ in range(_EQUALS // FAN):
+        live.start("F")
+    criteria = [one for one in SortBy if live.dialect.create_time or one is not SortBy.CREATE_TIME]
+    walks = [*product(criteria, ("asc", "desc"), _EQUAL_WALKS)]
+    vanishing = [task.id for task in live.fetch(max_tasks=len(walks) * _VANISHING)]
+    staying = set(live.client.select(live.own).ids()) - set(vanishing)
+
+    def complete() -> None:
+        for _ in range(_VANISHING):
+            live.client.complete(vanishing.pop(), "w1")
+
+    wrong = {}
+    for criterion, order, (page_size, prefetch) in walks:
+        query = live.own.sort_by(criterion, order)  # type: ignore[arg-type]  # one of the two
+        completing = threading.Thread(target=complete)
+        completing.start()
+        given = Counter(live.client.select(query, page_size=page_size, prefetch=prefetch).ids())
+        completing.join()
+        twice, missed = {one for one in given if given[one] > 1}, staying - set(given)
+        if twice or missed:
+            wrong[criterion.value, order, page_size, prefetch] = (len(twice), len(missed))
+    by_priority = live.client.select(live.own.sort_by(SortBy.TASK_PRIORITY), page_size=100)
+    by_priority.to_csv(tmp_path / "tasks.csv")
+    with (tmp_path / "tasks.csv").open(encoding="utf-8", newline="") as file:
+        exported = [row["id"] for row in csv.DictReader(file)]
+    summary = by_priority.set_priority(7)
+
+    assert (len(staying), vanishing) == (_EQUALS - len(walks) * _VANISHING, [])
+    assert wrong == {}
+    assert (len(exported), set(exported)) == (len(staying), staying)
+    assert (summary.matched, summary.done) == (len(staying), len(staying))
+    assert {task.priority for task in live.client.list(live.own)} == {7}

@@ -274,7 +274,10 @@ class QueryType:
         once: dict[str, str] = {}
         for column, direction in criteria:
             once.setdefault(column, direction)
-        return ", ".join(f"{column} {direction}" for column, direction in once.items()) or "id"
+        if not once:
+            return "id"
+        # Among equals the real engine gives another order each time, as its database likes.
+        return ", ".join([*(f"{each} {direction}" for each, direction in once.items()), "dice(id)"])
 
 
 def _set_direction(criteria: list[list[str]], direction: str) -> None:

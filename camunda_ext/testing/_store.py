@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 from camunda_ext.testing._versions import Version
 
@@ -225,6 +226,9 @@ class Store:
         middle, clock_sequence = numbers.getrandbits(16), 0x8000 | numbers.getrandbits(14)
         node = numbers.getrandbits(47) | 1 << 40
         self._id_tail = f"-{middle:04x}-11f1-{clock_sequence:04x}-{node:012x}"
+        self._numbers = numbers
+        #: What the order of equals is drawn from; another one for each transaction.
+        self._salt = 0
         self._ids: Iterator[int] = iter(())
         self._ids_are_fresh = False
         self._is_closed = False
@@ -256,6 +260,7 @@ class Store:
         connection.execute("PRAGMA case_sensitive_like = ON")
         # SQLite's own knows ASCII alone.
         connection.create_function("upper", 1, _upper, deterministic=True)
+        connection.create_function("dice", 1, lambda text: crc32(text.encode(), self._salt))
         return connection
 
     def _lay_out(self, connection: sqlite3.Connection) -> None:
@@ -294,6 +299,7 @@ class Store:
                 if self._path is not None:
                     self._look_at_the_clock(connection)
                 tx = Transaction(self, connection, self.now())
+                self._salt = self._numbers.getrandbits(32)
                 yield tx
                 connection.execute("COMMIT")
             except BaseException:

@@ -64,6 +64,21 @@ _SEQUENCE: Final = """
     <sequenceFlow id="last" sourceRef="again" targetRef="end"/>
 """
 
+#: How many equal external tasks process F has at the same time.
+FAN: Final = 100
+
+_FAN: Final = (
+    '<parallelGateway id="fork"/><parallelGateway id="join"/>'
+    + "".join(
+        f"""
+    <sequenceFlow id="to_{number}" sourceRef="fork" targetRef="work_{number}"/>
+    <serviceTask id="work_{number}" camunda:type="external" camunda:topic="{{topic_a}}"/>
+    <sequenceFlow id="from_{number}" sourceRef="work_{number}" targetRef="join"/>"""
+        for number in range(FAN)
+    )
+    + '<sequenceFlow id="last" sourceRef="join" targetRef="end"/>'
+)
+
 #: By the name that the contract has for it: the first element, and all between start and end.
 _PROCESSES: Final[Mapping[str, tuple[str, str]]] = {
     # One external task, and a user task after it.
@@ -72,6 +87,8 @@ _PROCESSES: Final[Mapping[str, tuple[str, str]]] = {
     "P_with_input": ("work", _TASK.replace("{inputs}", _INPUT)),
     # Two external tasks at the same time.
     "Q": ("fork", _PARALLEL),
+    # Many external tasks of one topic at the same time.
+    "F": ("fork", _FAN),
     # Two external tasks of one topic, one after the other.
     "S": ("work", _SEQUENCE),
     # As P, and a boundary event that catches the error E1.

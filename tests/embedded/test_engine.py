@@ -17,7 +17,13 @@ from typing import Any, Final
 import pytest
 import requests
 
-from camunda_ext import ExternalTaskClient, NotSent, Topic
+from camunda_ext import (
+    ExternalTaskClient,
+    ExternalTaskQuery,
+    HistoricExternalTaskLogQuery,
+    NotSent,
+    Topic,
+)
 from camunda_ext.testing import Engine, EngineError
 
 _TOPICS: Final = [Topic("a", lock_duration=60_000)]
@@ -173,6 +179,30 @@ def test_same_seed_gives_same_ids() -> None:
     assert made[0] == made[1]
     assert len({tuple(each) for each in made}) == 4
     assert not {*made[0]} & {*made[2]}
+
+
+def test_equals_come_in_another_order_each_time() -> None:
+    """
+    Of tasks and of the log, by the seed; what is sorted by id, or not at all, has one order.
+    """
+    asked = []
+    for seed in (1, 1, 2):
+        with Engine(seed=seed, clock=lambda: 0) as engine:
+            ids = [engine.create_task("a") for _ in range(9)]
+            client = engine.client()
+            by_priority = ExternalTaskQuery().sort_by("taskPriority")
+            by_time = HistoricExternalTaskLogQuery().sort_by("timestamp")
+            asked.append(
+                [[ids.index(task.id) for task in client.list(by_priority)] for _ in range(5)]
+                + [[ids.index(one.external_task_id) for one in client.log_list(by_time)]]
+            )
+            assert [task.id for task in client.list(by_priority.sort_by("id"))] == ids
+            assert [task.id for task in client.list()] == ids
+
+    first, again, other = asked
+    assert first == again != other
+    assert all(sorted(order) == list(range(9)) for order in first)
+    assert len({tuple(order) for order in first}) == len(first)
 
 
 def test_ids_look_like_ids() -> None:
