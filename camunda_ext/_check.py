@@ -8,10 +8,14 @@ raises `TypeError` or `ValueError` with a sentence that names it and says what t
 from __future__ import annotations
 
 import enum
+import json
 import math
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Final, TypeVar, get_args
+from operator import index
+from typing import Any, Final, TypeVar, get_args
 
 from camunda_ext._json import MODERN, in_whole_minutes
 
@@ -34,6 +38,76 @@ def text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {_said(value)}")
     return str.__str__(value)  # plain, of an enum's member too
+
+
+def filled(name: str, value: object) -> str:
+    """
+    Give back *value* if it is a string with something in it, be it blank.
+    """
+    if type(value) is str and value:
+        return value
+    checked = text(name, value)
+    if not checked:
+        raise ValueError(f"{name} must not be empty: does it come of a variable that is not set?")
+    return checked
+
+
+def comparable(name: str, value: object) -> str:
+    """
+    Give back *value* if it is a string that the engine compares variables with as it is.
+
+    It puts quotes around the text and reads that as a date in JSON; if it can, it compares with
+    what it has read (VariableQueryParameterDto.java). So escapes count, all behind a quote in the
+    text is ignored, and what is left may be blank, or the word ``null``, or begin with a date.
+    """
+    checked = text(name, value)
+    try:
+        read, _ = _JSON.raw_decode(f'"{checked}"')
+    except ValueError:
+        return checked
+    read = read.strip(BLANKS)
+    if read in ("", "null"):
+        raise ValueError(
+            f"{name} {checked!r:.80} is null to the engine: pass None if that is meant. A String "
+            "of this text cannot be asked for"
+        )
+    if re.match(_LIKE_A_DATE, read):
+        raise ValueError(
+            f"{name} {checked!r:.80} is a date to the engine: pass an aware datetime if that is "
+            "meant. A String of this text cannot be asked for"
+        )
+    return checked
+
+
+_JSON: Final = json.JSONDecoder()
+#: What Java's ``trim()`` takes off.
+BLANKS: Final = "".join(map(chr, range(0x21)))
+#: A number as java.text.DecimalFormat reads one.
+_NUMBER: Final = r"[ \t]*-?(?:\d+(?:E-?\d+)?|NaN|\u221e)"
+#: What SimpleDateFormat takes for a date, and little else: which names of zones it knows depends on
+#: the server's language.
+_LIKE_A_DATE: Final = (
+    "-".join([_NUMBER] * 3)
+    + "T"
+    + ":".join([_NUMBER] * 3)
+    + rf"\.{_NUMBER}[ \t]*(?:[+-](?:[01][0-9]|2[0-3])[0-5][0-9]|[^\W\d_]{{2}})"
+)
+
+
+def pattern(name: str, value: object) -> str:
+    """
+    Give back *value* if it is a pattern of ``like`` that means the same to all databases.
+    """
+    checked = text(name, value)
+    if re.search(_ODD_ESCAPE, checked):
+        raise ValueError(
+            rf"{name} {checked!r:.80}: in a pattern a backslash stands before %, _ or another "
+            "backslash, which then mean themselves"
+        )
+    return checked
+
+
+_ODD_ESCAPE: Final = r"(?<!\\)(?:\\\\)*\\(?![%_\\])"
 
 
 def worker_id(name: str, value: object) -> str:
@@ -84,6 +158,13 @@ def ids(name: str, values: object) -> tuple[str, ...]:
     return tuple(not_blank(f"each of {name}", value) for value in some_texts(name, values))
 
 
+def filters(name: str, values: object) -> tuple[str, ...]:
+    """
+    Give back *values* like `some_texts`, but refuse an empty one among them.
+    """
+    return tuple(filled(f"each of {name}", value) for value in some_texts(name, values))
+
+
 def some_texts(name: str, values: object) -> tuple[str, ...]:
     """
     Give back *values* like `texts`, but refuse none at all.
@@ -119,11 +200,15 @@ def integer(name: str, value: object, *, low: int = -INT64 - 1, high: int = INT6
     """
     if type(value) is int and low <= value <= high:
         return value
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {_said(value)}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, not {value}")
-    return int(value)  # plain, of an enum's member too
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = index(value)  # type: ignore[arg-type]  # plain, of an enum's member or NumPy's
+    except TypeError:
+        raise TypeError(f"{name} must be an int, not {_said(value)}") from None
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, not {number}")
+    return number
 
 
 def milliseconds(name: str, value: object, *, low: int = 1, high: int = _LONGEST) -> int:
@@ -150,6 +235,8 @@ def aware(name: str, value: object) -> datetime:
     """
     if not isinstance(value, datetime):
         raise TypeError(f"{name} must be an aware datetime, not {_said(value)}")
+    if value != value:  # pandas' NaT is one
+        raise ValueError(f"{name} is NaT, which is no moment: pass None for null")
     offset = value.utcoffset()
     if offset is None:
         raise ValueError(
@@ -157,11 +244,36 @@ def aware(name: str, value: object) -> datetime:
             f"of {value!r} the engine would have to guess the zone"
         )
     value, offset = in_whole_minutes(value, offset)
-    kept = value.replace(
-        microsecond=value.microsecond // 1000 * 1000, tzinfo=timezone(offset), fold=0
+    # A datetime of Python's own, of pandas' Timestamp too.
+    kept = datetime(
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond // 1000 * 1000,
+        timezone(offset),
     )
     MODERN.format(kept)  # which refuses days that the engine's calendar lacks
     return kept
+
+
+def native(name: str, value: Any) -> Any:
+    """
+    Give back a scalar of NumPy as Python's own, and anything else as it is.
+
+    If one was given, its library is loaded; otherwise it need not be there.
+    """
+    numpy: Any = sys.modules.get("numpy")
+    if isinstance(value, getattr(numpy, "datetime64", ())):
+        raise ValueError(
+            f"{name} is NaT, which is no moment: pass None for null"
+            if numpy.isnat(value)
+            else f"{name} is a datetime64, which names no zone: pass an aware datetime"
+        )
+    is_scalar = isinstance(value, getattr(numpy, "generic", ()))
+    return value.item() if is_scalar else value
 
 
 def choice(name: str, value: object, kind: type[E]) -> E:

@@ -158,7 +158,13 @@ _MODERN_DATE: Final = re.compile(
 )
 #: What nearly all dates look like: 2026-11-22T13:14:15.000+0000.
 _USUAL_DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}", re.ASCII)
-#: The same with one digit and one sign for all, for to compare many is quicker than to match them.
+#: The same, with any year; seldom needed, and compiled then.
+_EXACT_DATE: Final = (
+    r"([0-9]{4,6})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})\.[0-9]{3}"
+    r"[+-]([0-9]{2})([0-9]{2})"
+)
+#: The usual date with one digit and one sign for all, for to compare many is quicker than to match
+#: them.
 _USUAL_FORM: Final = "0000-00-00T00:00:00.000-0000"
 _TO_FORM: Final = str.maketrans("123456789+", "000000000-")
 _LAST_MOMENT: Final = datetime.max.replace(tzinfo=timezone.utc)
@@ -270,6 +276,25 @@ class DateFormat:
             int((fraction or "0").ljust(6, "0")[:6]),
             tzinfo=zone or self._own_zone(),
         )
+
+    def is_exact(self, text: str) -> bool:
+        """
+        Tell whether the server reads *text* as the moment that it names.
+
+        It takes a month 13 for January, and six digits behind the second for that many thousands.
+        """
+        try:
+            if self.pattern is not None:
+                return self.format(self.parse(text)) == text
+            found = re.fullmatch(_EXACT_DATE, text)
+            if found is None:
+                return False
+            year, *fields, offset_hours, offset_minutes = map(int, found.groups())
+            # Years repeat after 400 of them, and Python has none beyond 9999.
+            _refuse_missing_day(datetime(year if year < 10_000 else 2000 + year % 400, *fields))  # type: ignore[arg-type]  # five numbers, and no zone
+        except ValueError:
+            return False
+        return offset_hours < 24 and offset_minutes < 60
 
     def parse_all(self, texts: Sequence[str]) -> list[datetime]:
         """

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import index
 from types import GenericAlias, NoneType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, get_args
 from urllib.parse import quote, quote_plus
@@ -73,11 +74,11 @@ def _writer(kind: Any) -> Callable[[Any, DateFormat], Any]:
         return lambda value, _: value
     if issubclass(kind, datetime):
         return lambda value, dates: dates.format(value)
-    if issubclass(kind, VariableValue):
-        return _encode_variable
+    if hasattr(kind, "__index__"):  # as NumPy's integers have
+        return lambda value, _: index(value)
     if issubclass(kind, Variables):
         return lambda value, dates: {
-            name: _encode_variable(value.typed(name), dates) for name in value
+            name: _encode_variable(name, value.typed(name), dates) for name in value
         }
     if issubclass(kind, Mapping):
         return lambda value, dates: {
@@ -107,8 +108,14 @@ def _attrs_writer(kind: type[Any]) -> Callable[[Any, DateFormat], Any]:
     }
 
 
-def _encode_variable(variable: VariableValue, dates: DateFormat) -> dict[str, Any]:
-    body = {"value": encode(variable.value, dates)}  # null is a value, unlike elsewhere
+def _encode_variable(name: str, variable: VariableValue, dates: DateFormat) -> dict[str, Any]:
+    value = encode(variable.value, dates)
+    if variable.type in ("Date", "date") and value is not None and not dates.is_exact(value):
+        raise ValueError(
+            f"variable {name!r}: {value!r:.60} is no Date that the engine would read as it is: "
+            "pass an aware datetime"
+        )
+    body = {"value": value}  # null is a value, unlike elsewhere
     if variable.type is not None:
         body["type"] = variable.type
     if variable.value_info:
@@ -264,7 +271,7 @@ def project(body: Mapping[str, Any]) -> dict[str, str]:
     for name, value in body.items():
         if value is True:
             params[name] = "true"  # BooleanConverter takes no True
-        elif type(value) is str and value:
+        elif type(value) is str:
             params[name] = value
         elif name == "sorting":
             params |= _project_sorting(value)
@@ -275,7 +282,7 @@ def project(body: Mapping[str, Any]) -> dict[str, str]:
         elif isinstance(value, list):
             params[name] = _comma_list(name, value)
         else:
-            params[name] = _parameter(name, str(value))
+            params[name] = str(value)
     text = "".join([*params, *params.values()])
     if text.isascii() and 3 * len(text) + 2 * len(params) <= _LONGEST_QUERY:
         return params  # short, even if each of its characters had to be escaped
@@ -291,18 +298,15 @@ def project(body: Mapping[str, Any]) -> dict[str, str]:
 _POST: Final = "send it with POST"
 
 
-def _parameter(name: str, value: str) -> str:
-    if not value:
-        raise ValueError(f"{name} is empty, which GET takes for not given: {_POST}")
-    return value
-
-
 def _comma_list(name: str, values: Sequence[str]) -> str:
     # The engine decodes first and splits then: there is no way to escape a comma.
     for value in values:
-        if "," in value or not value:
+        if "," in value:
             raise ValueError(f"{name} on GET cannot hold {value!r}, values part at commas: {_POST}")
-    return ",".join(values)
+    joined = ",".join(values)
+    if not joined.strip(_check.BLANKS):
+        raise ValueError(f"{name} on GET cannot be blank, which the engine ignores: {_POST}")
+    return joined
 
 
 def _project_sorting(sorting: Sequence[Mapping[str, Any]]) -> dict[str, str]:

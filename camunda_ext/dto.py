@@ -60,6 +60,14 @@ def _to_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
 
 
+def _to_plain_values(
+    value: Mapping[str, str | float | bool | None] | None,
+) -> Mapping[str, str | float | bool | None] | None:
+    if not isinstance(value, Mapping):
+        return value
+    return {name: _check.native(f"the value of {name!r}", one) for name, one in value.items()}
+
+
 def _to_variables(value: VariablesLike | None) -> Variables | None:
     return None if value is None else Variables.of("variables", value)
 
@@ -222,7 +230,7 @@ class VariableQueryParameter(Value):
     #: How to compare.
     operator: Operator = attrs.field()
 
-    #: What to compare with; a datetime is compared with Date variables.
+    #: What to compare with, see `ExternalTaskQuery.process_variable()`.
     value: str | float | bool | datetime | None = attrs.field(
         eq=lambda value: (type(value), value),
     )
@@ -234,8 +242,12 @@ class VariableQueryParameter(Value):
     @value.validator
     def _comparable(self, _: attrs.Attribute[Any], value: object) -> None:
         _scalar("value", value)
-        if self.operator in ("like", "notLike") and not isinstance(value, str):
-            raise TypeError(f"value of {self.operator!r} must be a str, not {value!r:.80}")
+        if self.operator in ("like", "notLike"):
+            if not isinstance(value, str):
+                raise TypeError(f"value of {self.operator!r} must be a str, not {value!r:.80}")
+            _check.pattern("value", value)
+        if isinstance(value, str):
+            _check.comparable("value", value)
         if self.operator not in ("eq", "neq") and (value is None or isinstance(value, bool)):
             raise TypeError(f"value {value!r} can be compared by 'eq' and 'neq' only")
 
@@ -276,27 +288,27 @@ class Topic(Value):
 
     #: Only tasks of this process definition. Since 7.12.
     process_definition_id: str | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.text)
+        kw_only=True, default=None, validator=_valid(_check.filled)
     )
 
     #: Only tasks of one of these process definitions. Since 7.12.
     process_definition_id_in: tuple[str, ...] | None = attrs.field(
-        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.some_texts)
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.filters)
     )
 
     #: Only tasks of the process with this key. Since 7.12.
     process_definition_key: str | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.text)
+        kw_only=True, default=None, validator=_valid(_check.filled)
     )
 
     #: Only tasks of the processes with one of these keys. Since 7.12.
     process_definition_key_in: tuple[str, ...] | None = attrs.field(
-        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.some_texts)
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.filters)
     )
 
     #: Only tasks whose process has this version tag; ``%`` and ``_`` are wildcards. Since 7.12.
     process_definition_version_tag: str | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.text)
+        kw_only=True, default=None, validator=_valid(_check.filled)
     )
 
     #: Only tasks without a tenant; not together with `tenant_id_in`, which would win. Since 7.12.
@@ -306,13 +318,16 @@ class Topic(Value):
 
     #: Only tasks of one of these tenants. Since 7.12.
     tenant_id_in: tuple[str, ...] | None = attrs.field(
-        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.some_texts)
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.filters)
     )
 
     #: Plain values by name: tasks whose process instance has *any one* of them are fetched, for the
-    #: engine joins them by or. Since 7.9.
+    #: engine joins them by or. Unlike a query, a fetch looks at the type, too: an `int` of 32 bits
+    #: finds Integers only, a larger one Longs only, a `float` Doubles only; so 7 never finds a Long
+    #: 7, a Short 7 or a Double 7. ``None`` finds null of any type. Variables of the task's own
+    #: scope are not looked at. Since 7.9.
     process_variables: Mapping[str, str | float | bool | None] | None = attrs.field(
-        kw_only=True, default=None, hash=False
+        kw_only=True, default=None, hash=False, converter=_to_plain_values
     )
 
     #: Whether the engine builds the Java objects of Object variables; one class that it lacks

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, EnumMeta
-from typing import Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import attrs
 
@@ -63,9 +63,9 @@ def filter_field(*, since: str = OLDEST, **told: Any) -> Any:
 
         parts: Of a filter that several calls make up: the attributes that are one call's arguments.
 
-        read: Gives the value of one that is text in a body.
+        read: Gives the arguments of one call for those in a body, where a date is text.
     """
-    return attrs.field(init=False, default=None, metadata={"since": since, **told})
+    return attrs.field(default=None, metadata={"since": since, **told})
 
 
 _new: Final = object.__new__  # a query of six filters needs it seven times
@@ -82,10 +82,24 @@ class Query:
     _criteria: ClassVar[type[Enum]]
 
     _sorting: tuple[Sorting, ...] | None = attrs.field(
-        init=False,
         default=None,
         metadata={"method": "sort_by", "parts": ("sort_by", "sort_order")},
     )
+
+    if not TYPE_CHECKING:
+        # For `attrs.evolve()`, which makes a query of all fields of another.
+        def __init__(self, **given: Any) -> None:
+            if given:
+                self.__dict__.update(_of_fields(type(self), given).__dict__)
+
+        # For what looks at all fields, as attrs, rich and IPython do: many are not set.
+        def __getattr__(self, name: str) -> None:
+            if name not in attrs.fields_dict(type(self)):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        for field, value in self._set_fields():
+            yield _method(field), value
 
     @property
     def sorting(self) -> tuple[Sorting, ...]:
@@ -209,10 +223,27 @@ class Query:
         Give a query with *values* added to those of a list filter.
         """
         added: tuple[object, ...] = values
-        if not values or not {str}.issuperset(map(type, values)):
-            added = _check.some_texts(f"{name[1:]}()", values)
+        if not all(values) or not values or not {str}.issuperset(map(type, values)):
+            added = _check.filters(f"{name[1:]}()", values)
         earlier = self.__dict__.get(name)
         return self._with(name, (*earlier, *added) if earlier else added)
+
+
+def _of_fields(kind: type[Q], given: Mapping[str, Any]) -> Q:
+    """
+    Give a query whose fields have the values that are *given*, all of them.
+    """
+    fields = {field.alias: field for field in attrs.fields(kind)}
+    query = kind()
+    if given.keys() != fields.keys():
+        raise TypeError(
+            f"{kind.__name__}() takes no arguments: call its methods, one after the other"
+        )
+    for alias, field in fields.items():
+        value = given[alias]
+        for arguments in _calls(field, value) if value is not None else ():
+            query = getattr(query, _method(field))(*arguments)
+    return query
 
 
 def _method(field: attrs.Attribute[Any]) -> str:
@@ -244,9 +275,10 @@ def _arguments_of(name: str, field: attrs.Attribute[Any], value: Any) -> Iterato
         if not isinstance(value, (list, tuple)) or not value:
             raise ValueError(f"{name} must be a list with something in it, not {value!r:.80}")
         for one in value:
-            if not isinstance(one, Mapping) or set(one) != set(parts):
+            if not isinstance(one, Mapping) or not {*one} <= {*parts}:
                 raise ValueError(f"each of {name} must have {parts}, not {one!r:.80}")
-            yield tuple(one[part] for part in parts)
+            # A body leaves out what is None.
+            yield _read(field, *map(one.get, parts))
     elif isinstance(value, (list, tuple)) is not field.name.endswith("_in"):
         raise ValueError(f"{name} cannot be {value!r:.80}")
     elif _is_flag(field):
@@ -256,7 +288,13 @@ def _arguments_of(name: str, field: attrs.Attribute[Any], value: Any) -> Iterato
     elif isinstance(value, (list, tuple)):
         yield tuple(value)
     else:
-        yield (field.metadata["read"](value) if "read" in field.metadata else value,)
+        yield _read(field, value)
+
+
+def _read(field: attrs.Attribute[Any], *arguments: Any) -> tuple[Any, ...]:
+    read = field.metadata.get("read")
+    read_arguments: tuple[Any, ...] = arguments if read is None else read(*arguments)
+    return read_arguments
 
 
 @attrs.frozen(slots=False, init=False, eq=False, repr=False)
@@ -278,8 +316,8 @@ class ExternalTaskQuery(Query):
     _not_locked: bool | None = filter_field()
     _with_retries_left: bool | None = filter_field()
     _no_retries_left: bool | None = filter_field()
-    _lock_expiration_after: datetime | None = filter_field(read=aware_date)
-    _lock_expiration_before: datetime | None = filter_field(read=aware_date)
+    _lock_expiration_after: datetime | None = filter_field(read=lambda text: (aware_date(text),))
+    _lock_expiration_before: datetime | None = filter_field(read=lambda text: (aware_date(text),))
     _activity_id: str | None = filter_field()
     _activity_id_in: tuple[str, ...] | None = filter_field()
     _execution_id: str | None = filter_field()
@@ -298,14 +336,17 @@ class ExternalTaskQuery(Query):
     _variable_names_ignore_case: bool | None = filter_field(since="7.24", narrows=False)
     _variable_values_ignore_case: bool | None = filter_field(since="7.24", narrows=False)
     _process_variables: tuple[VariableQueryParameter, ...] | None = filter_field(
-        since="7.24", method="process_variable", parts=("name", "operator", "value")
+        since="7.24",
+        method="process_variable",
+        parts=("name", "operator", "value"),
+        read=lambda name, operator, value: (name, operator, date_or_same(value)),
     )
 
     def external_task_id(self, external_task_id: str) -> ExternalTaskQuery:
         """
         Only the task of this id.
         """
-        return self._with("_external_task_id", _check.text("external_task_id", external_task_id))
+        return self._with("_external_task_id", _check.filled("external_task_id", external_task_id))
 
     def external_task_id_in(self, *external_task_ids: str) -> ExternalTaskQuery:
         """
@@ -317,13 +358,13 @@ class ExternalTaskQuery(Query):
         """
         Only tasks of this topic.
         """
-        return self._with("_topic_name", _check.text("topic_name", topic_name))
+        return self._with("_topic_name", _check.filled("topic_name", topic_name))
 
     def worker_id(self, worker_id: str) -> ExternalTaskQuery:
         """
         Only tasks that this worker has locked last, though the lock may have expired.
         """
-        return self._with("_worker_id", _check.text("worker_id", worker_id))
+        return self._with("_worker_id", _check.filled("worker_id", worker_id))
 
     def locked(self) -> ExternalTaskQuery:
         """
@@ -365,7 +406,7 @@ class ExternalTaskQuery(Query):
         """
         Only tasks of the service task with this id in the model.
         """
-        return self._with("_activity_id", _check.text("activity_id", activity_id))
+        return self._with("_activity_id", _check.filled("activity_id", activity_id))
 
     def activity_id_in(self, *activity_ids: str) -> ExternalTaskQuery:
         """
@@ -377,13 +418,13 @@ class ExternalTaskQuery(Query):
         """
         Only the task that this execution waits for.
         """
-        return self._with("_execution_id", _check.text("execution_id", execution_id))
+        return self._with("_execution_id", _check.filled("execution_id", execution_id))
 
     def process_instance_id(self, process_instance_id: str) -> ExternalTaskQuery:
         """
         Only tasks of this process instance.
         """
-        checked = _check.text("process_instance_id", process_instance_id)
+        checked = _check.filled("process_instance_id", process_instance_id)
         return self._with("_process_instance_id", checked)
 
     def process_instance_id_in(self, *process_instance_ids: str) -> ExternalTaskQuery:
@@ -397,14 +438,14 @@ class ExternalTaskQuery(Query):
         """
         Only tasks of this deployed version of a process.
         """
-        checked = _check.text("process_definition_id", process_definition_id)
+        checked = _check.filled("process_definition_id", process_definition_id)
         return self._with("_process_definition_id", checked)
 
     def process_definition_key(self, process_definition_key: str) -> ExternalTaskQuery:
         """
         Only tasks of this process, whatever its version. Since 7.24; older engines ignore it.
         """
-        checked = _check.text("process_definition_key", process_definition_key)
+        checked = _check.filled("process_definition_key", process_definition_key)
         return self._with("_process_definition_key", checked)
 
     def process_definition_key_in(self, *process_definition_keys: str) -> ExternalTaskQuery:
@@ -418,7 +459,7 @@ class ExternalTaskQuery(Query):
         """
         Only tasks of processes with this name. Since 7.24; older engines ignore it.
         """
-        checked = _check.text("process_definition_name", process_definition_name)
+        checked = _check.filled("process_definition_name", process_definition_name)
         return self._with("_process_definition_name", checked)
 
     def process_definition_name_like(self, pattern: str) -> ExternalTaskQuery:
@@ -426,7 +467,8 @@ class ExternalTaskQuery(Query):
         Only tasks of processes with a name like this: ``%`` stands for any text, ``_`` for one
         character. Since 7.24; older engines ignore it.
         """
-        return self._with("_process_definition_name_like", _check.text("pattern", pattern))
+        checked = _check.pattern("pattern", _check.filled("pattern", pattern))
+        return self._with("_process_definition_name_like", checked)
 
     def tenant_id_in(self, *tenant_ids: str) -> ExternalTaskQuery:
         """
@@ -477,19 +519,32 @@ class ExternalTaskQuery(Query):
         """
         Only tasks whose process instance has a variable like this, besides the earlier ones.
 
-        A task without the variable does not match, whatever the operator. Since 7.24; older engines
-        ignore it.
+        A task without the variable does not match, whatever the operator; but with ``neq`` and
+        ``notLike`` one whose variable is of another type does. Since 7.24; older engines ignore it.
 
         Args:
             operator:
                 ``eq``, ``neq``, ``gt``, ``gteq``, ``lt``, ``lteq``, ``like`` or ``notLike``; the
-                last two for text, where ``%`` stands for any text and ``_`` for one character.
+                last two for text, where ``%`` stands for any text and ``_`` for one character (an
+                emoji counts as two for some databases), and a backslash before one of these for
+                itself.
 
             value:
-                A number is compared with numbers of any type. `None` and `bool` can be ``eq`` or
-                ``neq`` only. Text that the engine reads as a date is one, here too.
+                `None` finds null of any type, a `datetime` Dates, and a `str` Strings.
+
+                A number is compared with all Doubles, and with those of the whole numbers whose
+                type it fits: 0.5 with no other, 5 and 5.0 with Longs, Integers and Shorts as well,
+                40,000 with Longs and Integers, and 2**40 with Longs. So ``gt 0.5`` does not find an
+                Integer 7, and ``lt 2**40`` neither. Doubles are compared with the nearest float;
+                NaN is greater than any number.
+
+                `None` and `bool` can be ``eq`` or ``neq`` only.
+
+        Raises:
+            ValueError: A text is something else to the engine: null, such as ``""`` and ``"null"``,
+                or a date; or it is a pattern with a backslash before another character.
         """
-        condition = VariableQueryParameter(name, operator, _date_or_same(operator, value))
+        condition = VariableQueryParameter(name, operator, _plain(value))
         return self._with(
             "_process_variables", (*self.__dict__.get("_process_variables", ()), condition)
         )
@@ -505,16 +560,17 @@ class ExternalTaskQuery(Query):
         return explanation_of(self, base_url, "/external-task", young=young)
 
 
-def _date_or_same(operator: str, value: Any) -> Any:
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, datetime):
-        return _check.aware("value", value)
-    if isinstance(value, str) and operator not in ("like", "notLike"):
-        # VariableQueryParameterDto.java turns text that parses as a date into one.
-        try:
-            date = aware_date(value)
-        except ValueError:
-            return value
-        return _check.aware("value", date) if MODERN.format(date) == value else value
-    return value
+def _plain(value: Any) -> Any:
+    plain = _check.native("value", value.value if isinstance(value, Enum) else value)
+    return _check.aware("value", plain) if isinstance(plain, datetime) else plain
+
+
+def date_or_same(value: Any) -> Any:
+    """
+    Give a text as the date that it is, if the engine writes a date just so.
+    """
+    try:
+        date = aware_date(value)
+        return date if MODERN.format(date) == value else value
+    except (TypeError, ValueError):
+        return value

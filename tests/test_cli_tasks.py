@@ -240,6 +240,18 @@ def test_each_method_of_the_builder_is_an_option() -> None:
             },
         ),
         (
+            ["--process-variable", "due", "lt", "2026-01-31T12:00:00.000+0100"],
+            {
+                "processVariables": [
+                    {"name": "due", "operator": "lt", "value": "2026-01-31T12:00:00.000+0100"}
+                ]
+            },
+        ),
+        (
+            ["--process-variable", "status", "eq", "null"],
+            {"processVariables": [{"name": "status", "operator": "eq"}]},
+        ),
+        (
             ["--sort-by", "taskPriority:desc", "--sort-by", "id"],
             {
                 "sorting": [
@@ -264,6 +276,9 @@ def test_options_compile_to_what_the_builder_makes(arguments: list[str], body: o
         (["--sort-by", "age"], "--sort-by: "),
         (["--sort-by", "id:down"], "--sort-by: "),
         (["--process-variable", "n", "is", "1"], "--process-variable: "),
+        (["--process-variable", "n", "eq", '"null"'], "value 'null' is null to the engine"),
+        (["--process-variable", "n", "like", "null"], "value 'null' is null to the engine"),
+        (["--process-variable", "n", "eq", '" 2026-1-1T0:0:0.0GMT"'], "is a date to the engine"),
         (["--priority-lower-than-or-equals", "1.5"], "'--priority-lower-than-or-equals'"),
         (["--lock-expiration-after", "2026-01-31"], "is no date with a zone, such as 2026-01-31T"),
         (["--lock-expiration-after", "soon\x1b[1m"], "'soon\\x1b[1m' is no date"),

@@ -20,7 +20,7 @@ from camunda_ext._json import aware_date
 from camunda_ext.cli._sections import FILTERS, SectionOption
 from camunda_ext.dto import Operator
 from camunda_ext.errors import printable
-from camunda_ext.query import ExternalTaskQuery, SortBy
+from camunda_ext.query import ExternalTaskQuery, SortBy, date_or_same
 
 #: Begins the names of what these options give, which are no names of a command's own.
 _PREFIX: Final = "filter_"
@@ -192,12 +192,13 @@ def _calls(
 
 def _json_or_text(text: str) -> Any:
     """
-    Read a number, true, false, null or a text in quotes; anything else is a text as it is.
+    Read a number, true, false, null or a text in quotes, or a date as the engine writes it;
+    anything else is a text as it is.
     """
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        return text
+        return date_or_same(text)
     return text if isinstance(value, (list, dict)) else value
 
 

@@ -13,6 +13,7 @@ import attrs
 
 from camunda_ext.testing import _dates
 from camunda_ext.testing import _reading as reading
+from camunda_ext.testing._conversions import BLANKS
 from camunda_ext.testing._errors import (
     TOO_LONG,
     EngineError,
@@ -316,7 +317,7 @@ def _from_text(name: str, kind: Kind, text: str, version: Version) -> Any:
     if kind is Kind.TEXT:
         return text
     if kind in (Kind.LIST, Kind.ARRAY):
-        return _split(text, ",") if text.strip() or kind is Kind.ARRAY else []
+        return _split(text, ",") if text.strip(BLANKS) or kind is Kind.ARRAY else []
     if kind is Kind.CONDITIONS:
         return [_condition(name, text, each) for each in _split(text, ",")]
     if kind is Kind.DATE:
@@ -341,7 +342,7 @@ def _date_from_text(name: str, text: str, version: Version) -> int | None:
             why = f": Cannot convert value {text} to java type java.util.Date because of "
             raise _cannot_set(name, text, why + "double quotes")
         text = text.strip('"')
-    if text.strip() in ("", "null"):
+    if text.strip(BLANKS) in ("", "null"):
         return None
     try:
         return _dates.parse(text)
@@ -412,6 +413,20 @@ def persistence_error(version: Version, code: int) -> EngineError:
         "detailed message and the entire exception stack trace.",
         code=code,
     )
+
+
+def as_bytes(expression: str) -> str:
+    """
+    A text as functions of ours take it: as a text, SQLite gives them none with half an emoji.
+    """
+    return f"CAST({expression} AS BLOB)"
+
+
+def like(column: str) -> str:
+    """
+    The condition that a column is like a pattern.
+    """
+    return f"is_like({as_bytes(column)}, {as_bytes('?')})"
 
 
 def joined(operator: str, parts: Sequence[str]) -> str:

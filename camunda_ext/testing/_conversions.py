@@ -33,7 +33,8 @@ _LONGEST_NUMBER: Final = 1000
 _PLAIN: Final = re.compile(r'[^\x00-\x1f"\\]*')
 _STRICT: Final = json.JSONDecoder(strict=True)
 _LENIENT: Final = json.JSONDecoder(strict=False)
-_BLANKS: Final = "".join(map(chr, range(0x21)))
+#: What Java's ``trim()`` takes off.
+BLANKS: Final = "".join(map(chr, range(0x21)))
 _BLANK: Final = re.compile(r"[\x00- ]+")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _LENIENT_ALPHABET: Final = re.compile(rb"[^A-Za-z0-9+/]")
@@ -181,7 +182,7 @@ def _string(text: str, decoder: json.JSONDecoder) -> str:
 
 
 def _word(text: str) -> str | None:
-    word = unquoted(text).strip(_BLANKS)
+    word = unquoted(text).strip(BLANKS)
     return None if word in ("", "null") else word
 
 

@@ -98,6 +98,24 @@ def format(millis: int) -> str:  # noqa: A001 - the module is always named in ca
     return f"{_second(seconds)}.{fraction:03}+0000"
 
 
+def in_words(millis: int) -> str:
+    """
+    What Java's ``Date.toString()`` makes of the moment *millis*, in UTC.
+    """
+    year, month, day = _date(millis // _DAY)
+    second = millis // 1000 % 86_400
+    # The epoch was a Thursday.
+    weekday = _WEEKDAYS[(millis // _DAY + 3) % 7]
+    time = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+    return f"{weekday} {_MONTHS[month - 1]} {day:02} {time} UTC {year}"
+
+
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
+)  # fmt: skip
+
+
 @lru_cache(maxsize=4096)
 def _second(seconds: int) -> str:
     millis = seconds * 1000

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from camunda_ext.testing import _dates
 from camunda_ext.testing._bpmn import parse
-from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType, ensure_narrow
+from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType, ensure_narrow, like
 from camunda_ext.testing._errors import EngineError, failure, invalid_request, rest_error
 from camunda_ext.testing._store import Row, Transaction
 
@@ -126,7 +126,7 @@ _QUERY: Final = QueryType(
     filters={
         "id": Filter(Kind.TEXT, "id = ?"),
         "name": Filter(Kind.TEXT, "name = ?"),
-        "nameLike": Filter(Kind.TEXT, "name LIKE ? ESCAPE '\\'"),
+        "nameLike": Filter(Kind.TEXT, like("name")),
         "source": Filter(Kind.TEXT, "source = ?"),
         "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),
         "withoutTenantId": Filter(Kind.FLAG, "tenant_id IS NULL"),

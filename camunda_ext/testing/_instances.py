@@ -10,14 +10,14 @@ from typing import Any, Final
 import attrs
 
 from camunda_ext.testing import _dates, _flow, _scopes
-from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType
+from camunda_ext.testing._conditions import Filter, Kind, Page, QueryType, like
 from camunda_ext.testing._errors import TOO_LONG, EngineError, failure, invalid_request, null_value
 from camunda_ext.testing._store import Row, Transaction
 from camunda_ext.testing._values import Value
 from camunda_ext.testing._versions import Version
 
 _BUSINESS_KEY: Final = Filter(Kind.TEXT, "business_key = ?")
-_BUSINESS_KEY_LIKE: Final = Filter(Kind.TEXT, "business_key LIKE ? ESCAPE '\\'")
+_BUSINESS_KEY_LIKE: Final = Filter(Kind.TEXT, like("business_key"))
 
 QUERY: Final = QueryType(
     table="(SELECT instance.*, definition.key AS definition_key FROM instance "

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import sqlite3
 import threading
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
@@ -199,8 +202,44 @@ def _without_surrogates(sql: str, values: Sequence[Any]) -> tuple[str, list[Any]
     return rewritten, bound
 
 
-def _upper(text: str | None) -> str | None:
-    return None if text is None else text.upper()
+# Functions for SQL take texts as bytes, since they may have half an emoji in them.
+
+
+def _utf16(text: bytes) -> bytes:
+    """
+    What sorts as texts do in Java, by UTF-16 units.
+    """
+    return text.decode("utf-8", "surrogatepass").encode("utf-16-be", "surrogatepass")
+
+
+def _upper(text: bytes) -> bytes:
+    return text.decode("utf-8", "surrogatepass").upper().encode("utf-8", "surrogatepass")
+
+
+def _is_like(text: bytes | None, pattern: bytes) -> bool:
+    """
+    Whether a text is like a pattern with the wildcards of SQL, one of which is one UTF-16 unit.
+    """
+    return text is not None and _compiled(pattern).fullmatch(_units(text)) is not None
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: bytes) -> re.Pattern[str]:
+    # What ends with a backslash, which stands before nothing, nothing is like.
+    wildcards = {"%": ".*", "_": ".", "\\": "(?!)"}
+    parts = re.findall(r"\\(.)|(.)", _units(pattern), re.DOTALL)
+    return re.compile(
+        "".join(re.escape(literal) or wildcards.get(one, re.escape(one)) for literal, one in parts),
+        re.DOTALL,
+    )
+
+
+def _units(text: bytes) -> str:
+    """
+    Give a text with each UTF-16 unit as a character of its own.
+    """
+    units = text.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass")
+    return "".join(map(chr, array("H", units[2:])))
 
 
 class Store:
@@ -257,9 +296,9 @@ class Store:
             raise
         connection.row_factory = sqlite3.Row
         connection.text_factory = lambda content: str(content, "utf-8", "surrogatepass")
-        connection.execute("PRAGMA case_sensitive_like = ON")
-        # SQLite's own knows ASCII alone.
-        connection.create_function("upper", 1, _upper, deterministic=True)
+        for name, count, function in (("upper", 1, _upper), ("utf16", 1, _utf16)):
+            connection.create_function(name, count, function, deterministic=True)
+        connection.create_function("is_like", 2, _is_like, deterministic=True)
         connection.create_function("dice", 1, lambda text: crc32(text.encode(), self._salt))
         return connection
 

@@ -10,7 +10,14 @@ from typing import Any, Final
 
 from camunda_ext.testing import _batches, _instances, _tasks
 from camunda_ext.testing import _reading as reading
-from camunda_ext.testing._conditions import SORTING, Given, NoDirection, Page, persistence_error
+from camunda_ext.testing._conditions import (
+    SORTING,
+    Given,
+    NoDirection,
+    Page,
+    like,
+    persistence_error,
+)
 from camunda_ext.testing._errors import invalid_request, null_pointer
 from camunda_ext.testing._operations import Answer, Call, PlainText, Routes
 from camunda_ext.testing._store import Transaction
@@ -330,8 +337,7 @@ def _topic_conditions(topic: Mapping[str, Any]) -> list[tuple[str, Sequence[Any]
     if topic["withoutTenantId"] and topic["tenantIdIn"] is None:
         where.append(("tenant_id IS NULL", ()))
     if topic["processDefinitionVersionTag"] is not None:
-        like = "version_tag LIKE ? ESCAPE '\\'"
-        where.append((like, [topic["processDefinitionVersionTag"]]))
+        where.append((like("version_tag"), [topic["processDefinitionVersionTag"]]))
     return where
 
 

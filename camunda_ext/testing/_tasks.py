@@ -21,6 +21,7 @@ from camunda_ext.testing._conditions import (
     QueryType,
     ensure_narrow,
     joined,
+    like,
 )
 from camunda_ext.testing._errors import (
     TOO_LONG,
@@ -37,8 +38,7 @@ from camunda_ext.testing._versions import Version
 _LONGEST_MESSAGE: Final = 666
 
 _DEFINITION_NAME: Final = (
-    "EXISTS (SELECT 1 FROM definition WHERE definition.id = task.definition_id "
-    "AND definition.name {})"
+    "EXISTS (SELECT 1 FROM definition WHERE definition.id = task.definition_id AND {})"
 )
 
 #: The filters are in the order in which the engine looks at them.
@@ -63,9 +63,11 @@ QUERY: Final = QueryType(
         "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
         "processDefinitionKey": Filter(Kind.TEXT, "definition_key = ?", young=True),
         "processDefinitionKeyIn": Filter(Kind.ARRAY, "definition_key", young=True),
-        "processDefinitionName": Filter(Kind.TEXT, _DEFINITION_NAME.format("= ?"), young=True),
+        "processDefinitionName": Filter(
+            Kind.TEXT, _DEFINITION_NAME.format("definition.name = ?"), young=True
+        ),
         "processDefinitionNameLike": Filter(
-            Kind.TEXT, _DEFINITION_NAME.format("LIKE ? ESCAPE '\\'"), young=True
+            Kind.TEXT, _DEFINITION_NAME.format(like("definition.name")), young=True
         ),
         "active": Filter(Kind.FLAG, "NOT suspended"),
         "suspended": Filter(Kind.FLAG, "suspended"),

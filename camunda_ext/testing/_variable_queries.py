@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from camunda_ext.testing import _dates, _values
 from camunda_ext.testing import _reading as reading
-from camunda_ext.testing._conditions import Where, joined
+from camunda_ext.testing._conditions import Where, as_bytes, joined
 from camunda_ext.testing._errors import failure, invalid_request, null_pointer, null_value
 from camunda_ext.testing._values import Value
 
@@ -65,7 +65,9 @@ def all_of(
             raise null_pointer()
         name, operator = condition.get("name"), condition.get("operator")
         where, needed = _condition(operator, condition.get("value"), name, values_ignore_case)
-        named = "upper(name) = upper(?)" if names_ignore_case else "name = ?"
+        named = "name = ?"
+        if names_ignore_case:
+            named = f"upper({as_bytes('name')}) = upper({as_bytes('?')})"
         parts.append(
             "EXISTS (SELECT 1 FROM variable WHERE variable.instance_id = task.instance_id "
             f"AND {named} AND {where})"
@@ -81,15 +83,13 @@ def _condition(operator: str | None, value: Any, name: str | None, ignore_case: 
         raise invalid_request(f"Invalid process variable comparator specified: {operator}")
     if name is None:
         raise null_value("name is null")
-    if operator in ("like", "notLike"):
-        alternatives = [Value(type="String", text=_as_text(value))]
-    else:
-        if operator in _IN_WORDS and (value is None or isinstance(value, bool)):
-            raise failure(
-                "ProcessEngineException",
-                f"Booleans and null cannot be used in '{_IN_WORDS[operator]}' condition",
-            )
-        alternatives = _alternatives(value)
+    is_pattern = operator in ("like", "notLike")
+    alternatives = [_pattern(value)] if is_pattern else _alternatives(value)
+    if operator in _IN_WORDS and alternatives[0].type in ("Null", "Boolean"):
+        raise failure(
+            "ProcessEngineException",
+            f"Booleans and null cannot be used in '{_IN_WORDS[operator]}' condition",
+        )
     parts: list[str] = []
     values: list[Any] = []
     for each in alternatives:
@@ -100,29 +100,31 @@ def _condition(operator: str | None, value: Any, name: str | None, ignore_case: 
     return (f"NOT {where}" if operator in ("neq", "notLike") else where), values
 
 
-def _as_text(value: Any) -> str:
-    if value is None:
-        return "null"
+def _pattern(value: Any) -> Value:
+    """
+    What a pattern is taken for, which may be no text.
+    """
+    read = _values.queried(value)
+    if read.type == "Null":
+        return Value(type="String", text="null")
+    if read.type == "Date" and read.long is not None:
+        return Value(type="String", text=_dates.in_words(read.long))
     if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)
+        return Value(type="String", text=str(value).lower())
+    return Value(type="String", text=str(value))
 
 
 def _alternatives(value: Any) -> list[Value]:
-    if isinstance(value, str):
-        try:
-            # A text that looks like a date is one, and then matches nothing else.
-            return [Value(type="Date", long=_dates.parse(value))] if value else []
-        except ValueError:
-            return [Value(type="String", text=value)]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        whole = [
-            Value(type=name, long=int(value))
-            for name, (lowest, highest) in _WHOLE_NUMBERS.items()
-            if lowest <= value <= highest and int(value) == value
-        ]
-        return [*whole, Value(type="Double", double=float(value))]
-    return [_queryable(_values.plain(value))]
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return [_queryable(_values.queried(value))]
+    # As a long of Java, 2.0**63 is the largest one.
+    number = min(int(value), reading.INT64[1]) if isinstance(value, float) else value
+    whole = [
+        Value(type=name, long=number)
+        for name, (lowest, highest) in _WHOLE_NUMBERS.items()
+        if lowest <= number <= highest and float(number) == float(value)
+    ]
+    return [*whole, Value(type="Double", double=float(value))]
 
 
 def _queryable(value: Value) -> Value:
@@ -133,17 +135,21 @@ def _queryable(value: Value) -> Value:
 
 def _compare(operator: str, value: Value, *, ignore_case: bool = False) -> Where:
     if value.text is not None:
+        column, place = as_bytes("text"), as_bytes("?")
         if ignore_case:
-            column, place = "upper(text)", "upper(?)"
+            column, place = f"upper({column})", f"upper({place})"
+        if operator == "LIKE":
+            comparison = f"is_like({column}, {place})"
         else:
-            column, place = "text", "?"
-        escape = " ESCAPE '\\'" if operator == "LIKE" else ""
-        known = f"type = ? AND text IS NOT NULL AND {column} {operator} {place}{escape}"
-        return known, [value.type, value.text]
-    for column, number in (("long", value.long), ("double", value.double)):
-        if number is not None:
-            known = f"type = ? AND {column} IS NOT NULL AND {column} {operator} ?"
-            return known, [value.type, number]
+            comparison = f"utf16({column}) {operator} utf16({place})"
+        return f"type = ? AND text IS NOT NULL AND {comparison}", [value.type, value.text]
+    if value.long is not None:
+        return f"type = ? AND long IS NOT NULL AND long {operator} ?", [value.type, value.long]
+    if value.double is not None:
+        known = f"double IS NOT NULL AND double {operator} ?"
+        if operator.startswith(">"):
+            known = f"({known} OR text = 'NaN')"  # For databases it is more than any number.
+        return f"type = ? AND {known}", [value.type, value.double]
     if value.type == "Null":
         return _NOTHING_STORED, []
     return f"type = ? AND {_NOTHING_STORED}", [value.type]
