@@ -61,7 +61,7 @@ from camunda_ext.errors import (
 from camunda_ext.history import HistoricExternalTaskLogQuery, LogSortBy
 from camunda_ext.query import ExternalTaskQuery, SortBy
 from camunda_ext.selection import NotOne, Selection
-from camunda_ext.variables import File, Variables, VariableValue, typed
+from camunda_ext.variables import File, JavaObject, Variables, VariableValue, typed
 
 __all__ = [
     "Attempt",
@@ -97,6 +97,7 @@ __all__ = [
     "HistoricExternalTaskLog",
     "HistoricExternalTaskLogQuery",
     "Hook",
+    "JavaObject",
     "LockExternalTask",
     "LockLost",
     "LockedExternalTask",

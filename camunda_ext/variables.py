@@ -8,13 +8,16 @@ gets. What no Python value stands for is made by the functions of `typed`.
 from __future__ import annotations
 
 import base64
+import binascii
 import enum
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, Union, get_args, get_origin
 
 import attrs
 
@@ -70,6 +73,21 @@ class File(Value):
     encoding: str | None = None
 
 
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class JavaObject(Value):
+    """
+    A variable that Java has serialized, which is for Java alone.
+
+    Engines refuse to be sent one. Left out of the variables of a command, it stays as it is.
+    """
+
+    #: The Java class, such as ``java.util.ArrayList``; ``None`` if the engine does not say it.
+    type_name: str | None = None
+
+    #: What Java has serialized.
+    content: bytes
+
+
 class typed:  # noqa: N801  # a namespace that reads like a function: typed.file(...)
     """
     Values of the types that no Python value stands for.
@@ -85,13 +103,24 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
     ) -> VariableValue:
         """
         Make a File of *content*; an empty one is a file as well.
+
+        Args:
+            filename: Its name.
+
+            mime_type: What is in it, such as ``application/pdf``.
+
+            encoding: Its character encoding, such as ``UTF-8``.
+
+        Raises:
+            ValueError: The type or the encoding is of no form that the engine could give back: the
+                file would be stored, and nobody could read it.
         """
         if not isinstance(content, (bytes, bytearray, memoryview)):
             raise TypeError(f"content must be bytes, not {type(content).__name__}")
         info: dict[str, object] = {"filename": _check.not_blank("filename", filename)}
         # FileValueTypeImpl.java fails on a null, so what is not known is left out.
-        info |= {"mimeType": _check.text("mime_type", mime_type)} if mime_type is not None else {}
-        info |= {"encoding": _check.text("encoding", encoding)} if encoding is not None else {}
+        info |= {"mimeType": _mime_type("mime_type", mime_type)} if mime_type is not None else {}
+        info |= {"encoding": _encoding("encoding", encoding)} if encoding is not None else {}
         return VariableValue(value=_base64(content), type="File", value_info=info)
 
     @staticmethod
@@ -166,12 +195,13 @@ def to_typed(name: str, value: Any) -> VariableValue:
         ValueError: It does not fit its type.
     """
     what = f"variable {name!r}"
-    if isinstance(value, File) or (
-        isinstance(value, VariableValue) and value.type == "File" and value.value is None
-    ):
-        raise ValueError(f"{what} is a file without its contents: pass typed.file(...)")
     if isinstance(value, VariableValue):
         return _checked(what, value)
+    if isinstance(value, File):
+        raise ValueError(_without_contents(what))
+    if isinstance(value, JavaObject):
+        raise ValueError(_for_java_alone(what))
+    value = _check.native(what, value)
     if isinstance(value, enum.Enum):
         return to_typed(name, value.value)
     for kind, make in _WRITERS:
@@ -187,18 +217,208 @@ def to_typed(name: str, value: Any) -> VariableValue:
     )
 
 
+def _without_contents(what: str) -> str:
+    return (
+        f"{what} is a file without its contents: leave it out, and it stays as it is; or pass "
+        "typed.file(...)"
+    )
+
+
+def _for_java_alone(what: str) -> str:
+    return f"{what} is an object that Java has serialized: leave it out, and it stays as it is"
+
+
+# ------------------------------------------------------------ what is sent with a type of its own
+
+
 def _checked(what: str, given: VariableValue) -> VariableValue:
     """
     Give back a variable that the engine would not take for something else.
+
+    It makes the value of its type out of any text: quotes are put around it, and what is between
+    them read as JSON (PrimitiveTypeValueSerializer.java). So what a text means is not what it says,
+    unless it is of the one form that the engine writes itself.
     """
-    if given.type is None and not isinstance(given.value, (str, bool, int, float, NoneType)):
-        # ... which it stores as a Java object that nobody can send back.
-        raise ValueError(f"{what} needs a type: pass a dict or list itself, for Json")
-    if given.type is None and isinstance(given.value, int):
-        _check.integer(what, given.value)
-    if given.type == "Json" and isinstance(given.value, str):
-        _refuse_broken_json(what, given.value)  # The engine stores any text, and fails later.
-    return given
+    if not isinstance(given.value_info.get("transient", False), bool):
+        raise ValueError(f"{what}: transient must be True or False")
+    value = _check.native(what, given.value)
+    if given.type is None:
+        if not isinstance(value, (str, bool, int, float, NoneType)):
+            # ... which it stores as a Java object that nobody can send back.
+            raise ValueError(f"{what} needs a type: pass a dict or list itself, for Json")
+        if isinstance(value, int):
+            _check.integer(what, value)
+    elif not given.type:
+        raise ValueError(f"{what} has an empty type")
+    else:
+        # The engine looks at the first letter so. What it does not know itself may be a type that
+        # its server has besides.
+        check = _CHECKS.get(given.type[0].upper() + given.type[1:])
+        if check is not None:
+            value = check(f"{what} of type {given.type}", value, given.value_info)
+    return given if value is given.value else attrs.evolve(given, value=value)
+
+
+def _optional(check: Callable[[str, Any], Any]) -> _TypeCheck:
+    return lambda what, value, _: None if value is None else check(what, value)
+
+
+def _checked_boolean(what: str, value: Any) -> Any:
+    if isinstance(value, bool) or value in ("true", "false"):
+        return value
+    raise ValueError(f"{what} must be True or False, not {value!r:.60}")
+
+
+def _checked_whole(bits: int) -> Callable[[str, Any], Any]:
+    bound = 1 << (bits - 1)
+
+    def check(what: str, value: Any) -> Any:
+        number = value
+        if isinstance(value, str) and re.fullmatch(r"0|-?[1-9][0-9]{0,18}", value):
+            number = int(value)
+        if isinstance(number, int) and not isinstance(number, bool) and -bound <= number < bound:
+            return value
+        raise ValueError(f"{what} must be an int from {-bound} to {bound - 1}, not {value!r:.60}")
+
+    return check
+
+
+def _checked_double(what: str, value: Any) -> Any:
+    if isinstance(value, float):
+        return _double(what, value).value
+    if isinstance(value, str) and re.fullmatch(_DECIMAL, value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            exact = float(value) == value
+        except OverflowError:
+            exact = False
+        if exact:
+            return value
+    raise ValueError(f"{what} must be a float, not {value!r:.60}")
+
+
+# Compiled when they are needed, and kept by `re`: an import compiles none.
+_DECIMAL: Final = r"-?(0|[1-9][0-9]{0,300})(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?|NaN|-?Infinity"
+
+
+def _checked_text(what: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError(f"{what} must be a str, not {type(value).__name__} {value!r:.60}")
+    return _string(what, value).value
+
+
+def _checked_date(what: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _check.aware(what, value)
+    if isinstance(value, str):
+        return value  # the client knows how its engine writes dates, and looks at it then
+    raise ValueError(f"{what} must be an aware datetime, not {value!r:.60}")
+
+
+def _checked_bytes(what: str, value: Any) -> Any:
+    try:
+        base64.b64decode(value.encode("ascii"), validate=True)
+    except (AttributeError, ValueError, binascii.Error):
+        raise ValueError(
+            f"{what} must be text in base64, not {value!r:.60}; or pass bytes themselves"
+        ) from None
+    return value
+
+
+def _checked_file(what: str, value: Any, info: Mapping[str, Any]) -> Any:
+    if value is None:
+        raise ValueError(_without_contents(what))
+    _check.not_blank(f"the filename of {what}", info.get("filename"))
+    if "mimeType" in info:
+        _mime_type(f"the mimeType of {what}", info["mimeType"])
+    if "encoding" in info:
+        _encoding(f"the encoding of {what}", info["encoding"])
+    return _checked_bytes(what, value)
+
+
+def _checked_json(what: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError(f"{what} must be JSON as text; or pass a dict or list itself")
+    _refuse_broken_json(what, value)  # The engine stores any text, and fails later.
+    return value
+
+
+def _checked_xml(what: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError(f"{what} must be XML as text, not {type(value).__name__}")
+    return value
+
+
+def _checked_object(what: str, value: Any, info: Mapping[str, Any]) -> Any:
+    if info.get("serializationDataFormat") == _JAVA:
+        raise ValueError(_for_java_alone(what))
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{what} must be serialized as text; or pass a dict or list, for Json")
+    for name in ("objectTypeName", "serializationDataFormat"):
+        if value is not None and not info.get(name):
+            raise ValueError(f"{what} has no {name}: pass typed.object(...)")
+    return value
+
+
+def _checked_null(what: str, value: Any, _: Mapping[str, Any]) -> Any:
+    if value is not None:
+        raise ValueError(f"{what} must be None, not {value!r:.60}")
+
+
+def _refuse_number(what: str, value: Any, _: Mapping[str, Any]) -> NoReturn:
+    raise ValueError(f"{what}: the engine stores Integer, Long, Short and Double, no Number")
+
+
+_TypeCheck = Callable[[str, Any, Mapping[str, Any]], Any]
+
+#: What gives back the value of each type that the engine would take for that value.
+_CHECKS: Final[Mapping[str, _TypeCheck]] = {
+    "Boolean": _optional(_checked_boolean),
+    "Bytes": _optional(_checked_bytes),
+    "Date": _optional(_checked_date),
+    "Double": _optional(_checked_double),
+    "File": _checked_file,
+    "Integer": _optional(_checked_whole(32)),
+    "Json": _optional(_checked_json),
+    "Long": _optional(_checked_whole(64)),
+    "Null": _checked_null,
+    "Number": _refuse_number,
+    "Object": _checked_object,
+    "Short": _optional(_checked_whole(16)),
+    "String": _optional(_checked_text),
+    "Xml": _optional(_checked_xml),
+}
+
+
+def _mime_type(name: str, value: object) -> str:
+    """
+    Give back a MIME type that the engine can give back.
+
+    It keeps type and encoding in one column, parted by ``#``.
+    """
+    checked = _check.text(name, value)
+    if not re.fullmatch(_MIME_TYPE, checked):
+        raise ValueError(
+            f"{name} must be of the form type/subtype, such as 'application/pdf', "
+            f"not {checked!r:.60}: the engine could not give such a file back"
+        )
+    return checked
+
+
+def _encoding(name: str, value: object) -> str:
+    checked = _check.text(name, value)
+    if not re.fullmatch(_WORD, checked):
+        raise ValueError(f"{name} must be the name of one, such as 'UTF-8', not {checked!r:.60}")
+    return checked
+
+
+_WORD: Final = r"[!$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED: Final = r'"[ !$-\[\]-~]*"'
+_MIME_TYPE: Final = rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|{_QUOTED}))*"
+
+
+# -------------------------------------------------------------------- what is sent without, as well
 
 
 def _parse(text: str) -> Any:
@@ -253,6 +473,7 @@ def _plain(what: str, value: Any) -> Any:
     """
     Give *value* with what JSON has no form for as text, and nothing renamed.
     """
+    value = _check.native(f"a value in {what}", value)
     if isinstance(value, enum.Enum):
         return _plain(what, value.value)
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -350,7 +571,8 @@ def _read_object(variable: VariableValue, dates: DateFormat) -> Any:
         return variable.value  # deserialized by the engine, as asked for
     format_ = variable.value_info.get("serializationDataFormat")
     if format_ == _JAVA:
-        return base64.b64decode(variable.value, validate=True)
+        content = base64.b64decode(variable.value, validate=True)
+        return JavaObject(type_name=variable.value_info.get("objectTypeName"), content=content)
     if format_ == "application/json":
         return _read_json(variable, dates)
     return variable.value
@@ -434,6 +656,34 @@ class Variables(Mapping[str, Any]):
             held = self._held[name] = _from_json(held)
         return held
 
+    def __or__(self, other: object) -> Variables:
+        """
+        Give these variables, and those of a mapping or an attrs instance in their place.
+
+        What does not change keeps its type: a Long 7 does not become an Integer, an Xml no String.
+        Values of *other* get the types that a command would give them.
+
+        What cannot be sent is left out, and so stays as it is: objects that Java has serialized,
+        files, whose contents are not here, and what the engine has deserialized.
+        """
+        changed = _typed_of(other)
+        if changed is None:
+            return NotImplemented
+        return Variables({**self._sendable(), **changed}, self._dates)
+
+    def __ror__(self, other: object) -> Variables:
+        changed = _typed_of(other)
+        if changed is None:
+            return NotImplemented
+        return Variables({**changed, **self._sendable()}, self._dates)
+
+    def _sendable(self) -> dict[str, VariableValue]:
+        kept = {}
+        for name, variable in self._all_typed().items():
+            with suppress(ValueError):
+                kept[name] = to_typed(name, variable)
+        return kept
+
     def _all_typed(self) -> dict[str, VariableValue]:
         return {name: self.typed(name) for name in self._held}
 
@@ -492,6 +742,14 @@ class Variables(Mapping[str, Any]):
             for name, variable in self._all_typed().items()
         )
         return f"<Variables {{{shown}}}>"
+
+
+def _typed_of(given: object) -> dict[str, VariableValue] | None:
+    if isinstance(given, Variables):
+        return given._sendable()
+    if isinstance(given, Mapping) or (attrs.has(type(given)) and not isinstance(given, type)):
+        return Variables.of("variables", given)._all_typed()
+    return None
 
 
 def _from_json(came: Any) -> VariableValue:
@@ -602,6 +860,7 @@ _EXACT: Final[Mapping[type, tuple[type, ...]]] = {
     str: (str,),
     bytes: (bytes,),
     File: (File,),
+    JavaObject: (JavaObject,),
 }
 
 

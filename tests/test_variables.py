@@ -17,16 +17,30 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+import numpy
+import pandas  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camunda_ext import File, LockedExternalTask, Variables, VariableValue, _wire, typed
+from camunda_ext import (
+    ExternalTaskQuery,
+    File,
+    JavaObject,
+    LockedExternalTask,
+    Priority,
+    Topic,
+    Variables,
+    VariableValue,
+    _wire,
+    typed,
+)
 from camunda_ext._json import MODERN
 from camunda_ext.variables import from_typed
 
 SAMPLES = Path(__file__).parent / "samples"
 UTC = timezone.utc
+JAVA = "application/x-java-serialized-object"
 
 
 class Colour(enum.Enum):
@@ -185,6 +199,254 @@ def test_what_has_no_type_is_refused(value: object, error: type[Exception]) -> N
         sent(value)
 
 
+ENGINES_OWN = {"objectTypeName": "java.util.ArrayList", "serializationDataFormat": JAVA}
+FILE = {"filename": "a.txt", "mimeType": "text/plain; charset=utf-8", "encoding": "UTF-8"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "info"),
+    [
+        ("Boolean", "true", {}),
+        ("boolean", False, {}),
+        ("Short", -(2**15), {}),
+        ("Integer", "-5", {}),
+        ("Long", "9223372036854775807", {}),
+        ("Long", 7, {}),
+        ("Double", "NaN", {}),
+        ("Double", "-Infinity", {}),
+        ("Double", 2**53, {}),
+        ("Double", "1.5e-7", {}),
+        ("Date", "2026-01-02T03:04:05.678+0130", {}),
+        ("Date", "12026-02-28T03:04:05.678+0000", {}),
+        ("Bytes", "", {}),
+        ("File", "YQ==", FILE),
+        ("Object", None, {}),
+        ("String", "", {}),
+        ("Xml", "<a/>", {}),
+        ("JSON", {"a": 1}, {}),
+        ("Money", "12 EUR", {}),
+    ],
+)
+def test_a_value_of_its_type_goes_as_it_is(kind: str, value: Any, info: dict[str, Any]) -> None:
+    """
+    Also as the text that the engine itself writes; types that it does not know pass.
+    """
+    wire = {"type": kind, "value": value, **({"valueInfo": info} if info else {})}
+
+    assert sent(VariableValue(type=kind, value=value, value_info=info)) == wire
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "info"),
+    [
+        *(
+            (kind, value, {})
+            for kind in ("Boolean", "Short", "Integer", "Long", "Double", "Date", "Bytes", "Null")
+            for value in (" ", " null", '"q"', "5 ", [1])
+        ),
+        ("", "x", {}),
+        ("String", 5, {}),
+        ("string", "x" * 4001, {}),
+        ("Boolean", 1, {}),
+        ("Short", 2**15, {}),
+        ("Integer", True, {}),
+        ("Integer", "05", {}),
+        ("Integer", "\u0665", {}),
+        ("Long", 2**63, {}),
+        ("Long", 1.0, {}),
+        ("Double", 2**53 + 1, {}),
+        ("Double", 10**400, {}),
+        ("Double", "1e400" * 80, {}),
+        ("Date", "2026-01-02T03:04:05.678123+0000", {}),
+        ("Date", "2026-13-02T03:04:05.678+0000", {}),
+        ("Date", "2025-02-29T03:04:05.678+0000", {}),
+        ("Date", "12025-02-29T03:04:05.678+0000", {}),
+        ("Date", "2026-01-02T03:04:05.678+2500", {}),
+        ("Date", "1582-10-10T00:00:00.000+0000", {}),
+        ("date", "2026-01-02T03:04:05.678Z", {}),
+        ("Date", datetime(2026, 1, 2), {}),
+        ("Bytes", "YQ", {}),
+        ("Bytes", b"a", {}),
+        ("File", b"a", FILE),
+        ("File", None, FILE),
+        ("File", "YQ==", {}),
+        ("File", "YQ==", {**FILE, "mimeType": None}),
+        ("File", "YQ==", {**FILE, "mimeType": "pdf"}),
+        ("File", "YQ==", {**FILE, "encoding": "UTF 8"}),
+        ("Object", "rO0AB", ENGINES_OWN),
+        ("Object", [1], {**ENGINES_OWN, "serializationDataFormat": "application/json"}),
+        ("Object", "[]", {"objectTypeName": "java.util.ArrayList"}),
+        ("Json", {"a": 1}, {}),
+        ("Xml", 5, {}),
+        ("Number", 5, {}),
+        ("Integer", 5, {"transient": "yes"}),
+    ],
+)
+def test_a_value_that_the_engine_would_take_for_another_is_refused(
+    kind: str, value: Any, info: dict[str, Any]
+) -> None:
+    """
+    It would store null for a blank, March for a 30th of February, and say nothing.
+    """
+    with pytest.raises((ValueError, TypeError), match="'v'"):
+        sent(VariableValue(type=kind, value=value, value_info=info))
+
+
+@pytest.mark.parametrize(
+    ("value", "wire"),
+    [
+        (numpy.int64(5), {"value": 5, "type": "Integer"}),
+        (numpy.uint64(2**40), {"value": 2**40, "type": "Long"}),
+        (numpy.float32(1.5), {"value": 1.5, "type": "Double"}),
+        (numpy.bool_(True), {"value": True, "type": "Boolean"}),
+        (numpy.str_("a"), {"value": "a", "type": "String"}),
+        (numpy.bytes_(b"a"), {"value": "YQ==", "type": "Bytes"}),
+        (pandas.Series([7]).iloc[0], {"value": 7, "type": "Integer"}),
+        (
+            pandas.Timestamp("2026-01-02T03:04:05.678901234+01:00"),
+            {"value": "2026-01-02T03:04:05.678+0100", "type": "Date"},
+        ),
+        (
+            {"n": numpy.int8(1), "all": [numpy.bool_(False), numpy.float64(0.5)]},
+            {"value": '{"n":1,"all":[false,0.5]}', "type": "Json"},
+        ),
+        (VariableValue(value=numpy.int16(5), type="Long"), {"value": 5, "type": "Long"}),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_scalars_of_numpy_and_pandas_are_what_they_stand_for(value: object, wire: object) -> None:
+    """
+    A row of a data frame has them.
+    """
+    assert json.loads(json.dumps(sent(value))) == wire
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (pandas.NaT, "NaT"),
+        ([pandas.NaT], "NaT"),
+        (numpy.datetime64("NaT"), "NaT"),
+        (numpy.datetime64("2026-01-02"), "datetime64"),
+        (pandas.Timestamp("2026-01-02"), "aware"),
+        (pandas.NA, "NAType"),
+        (numpy.array([1]), "ndarray"),
+        (numpy.complex128(1), "complex"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_what_stands_for_no_value_is_refused_by_name(value: object, told: str) -> None:
+    """
+    And so is a date without a zone, of NumPy too.
+    """
+    with pytest.raises((TypeError, ValueError), match=f"'v'.*{told}"):
+        sent(value)
+
+
+def test_numbers_of_numpy_are_numbers_everywhere() -> None:
+    """
+    Of commands and of queries.
+    """
+    query = ExternalTaskQuery().priority_higher_than_or_equals(numpy.int32(3))  # type: ignore[arg-type]
+    query = query.process_variable("n", "eq", numpy.int64(5))  # type: ignore[arg-type]
+    values: Any = {"n": numpy.int64(5)}
+    topic = Topic("t", lock_duration=1000, process_variables=values)
+
+    assert query.body() == {
+        "priorityHigherThanOrEquals": 3,
+        "processVariables": [{"name": "n", "operator": "eq", "value": 5}],
+    }
+    assert topic.process_variables == {"n": 5}
+    priority: Any = numpy.int64(4)
+    assert json.dumps(_wire.encode(Priority(priority=priority))) == '{"priority": 4}'
+
+
+HELD = {
+    "long": VariableValue(value=7, type="Long"),
+    "xml": VariableValue(value="<a/>", type="Xml"),
+    "object": typed.object("[1]", type_name="java.util.ArrayList"),
+    "moment": VariableValue(value="2026-01-02T03:04:05.678+0100", type="Date"),
+    "status": VariableValue(value="new", type="String"),
+    "java": VariableValue(value="rO0ABQ==", type="Object", value_info=ENGINES_OWN),
+    "file": VariableValue(type="File", value_info=FILE),
+    "shown": VariableValue(value={"x": 1}, type="Object", value_info={"objectTypeName": "X"}),
+    "broken": VariableValue(value="{", type="Json"),
+}
+KEPT = ("long", "xml", "object", "moment")
+
+
+def test_variables_can_be_changed_in_part() -> None:
+    """
+    What does not change keeps its type, and what cannot be sent is left out, so that it stays.
+    """
+    variables = Variables(HELD)
+    changed = variables | {"status": "done", "file": b"new"}
+
+    assert _wire.encode(changed) == {
+        **_wire.encode(Variables({name: HELD[name] for name in KEPT})),
+        "status": {"value": "done", "type": "String"},
+        "file": {"value": "bmV3", "type": "Bytes"},
+    }
+    assert Variables.of("variables", changed) == changed
+    assert {"status": "done", "more": 1} | variables == Variables(
+        {
+            **{name: HELD[name] for name in KEPT},
+            "status": HELD["status"],
+            "more": VariableValue(value=1, type="Integer"),
+        }
+    )
+    assert dict(variables | Line("A1", Decimal("2.50")))["price"] == "2.50"
+    assert (variables | variables) == Variables({name: HELD[name] for name in (*KEPT, "status")})
+    for other in (5, [("a", 1)], Line):
+        with pytest.raises(TypeError):
+            variables | other
+
+
+def test_what_java_has_serialized_is_not_sent_back() -> None:
+    """
+    It would break at a later step of the process, and the error says what to do.
+    """
+    java = Variables(HELD)["java"]
+
+    assert java == JavaObject(type_name="java.util.ArrayList", content=b"\xac\xed\x00\x05")
+    for value in (java, HELD["java"]):
+        with pytest.raises(ValueError, match="leave it out, and it stays as it is"):
+            sent(value)
+    with pytest.raises(ValueError, match="'file' is a file without its contents: leave it out"):
+        Variables.of("variables", {**Variables({"file": HELD["file"]})})
+
+
+@pytest.mark.parametrize(
+    "mime_type",
+    ["application/pdf", "text/plain;charset=utf-8", 'a/b ; c="d; e"; f=g', "image/svg+xml", "*/*"],
+)
+def test_a_file_has_a_type_that_can_be_given_back(mime_type: str) -> None:
+    """
+    Any type with its parameters.
+    """
+    made = typed.file(b"", "a", mime_type=mime_type, encoding="windows-1252")
+
+    assert made.value_info["mimeType"] == mime_type
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *(
+            {"mime_type": odd}
+            for odd in ("pdf", "", " ", "a/b/c", "a#b/c", "a/b;c", "ä/b", "a/b\r\nX: y")
+        ),
+        *({"encoding": odd} for odd in ("", "UTF 8", "UTF-8#", "ä", "utf-8\r\nX: y")),
+    ],
+)
+def test_a_file_that_nobody_could_read_is_refused(told: dict[str, str]) -> None:
+    """
+    The engine stores it, and fails whoever asks for it.
+    """
+    with pytest.raises(ValueError, match="must be"):
+        typed.file(b"", "a", **told)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -266,7 +528,7 @@ def test_every_type_is_read_as_the_engine_writes_it() -> None:
                 type="Object",
                 value_info={"serializationDataFormat": "application/x-java-serialized-object"},
             ),
-            b"\xac\xed\x00\x05",
+            JavaObject(content=b"\xac\xed\x00\x05"),
         ),
         (
             VariableValue(
@@ -285,7 +547,7 @@ def test_every_type_is_read_as_the_engine_writes_it() -> None:
 )
 def test_special_values_are_read(variable: VariableValue, value: object) -> None:
     """
-    Java's own objects stay bytes; what the engine has deserialized stays as it came.
+    Java's own objects have a class of their own; what the engine has deserialized stays as it came.
     """
     assert from_typed(variable) == value
 
