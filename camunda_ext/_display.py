@@ -297,7 +297,7 @@ class Shown:
 
         try:
             rows, total = _look(self)
-        except _NOT_ASKED as error:
+        except CamundaError as error:
             yield Text(_line_of(self, error))
         else:
             yield table_rich(rows, total, options.max_width, now=_now())
@@ -314,7 +314,7 @@ class Shown:
         """
         try:
             rows, total = _look(self)
-        except _NOT_ASKED as error:
+        except CamundaError as error:
             line = _line_of(self, error)
             return {"text/plain": line, "text/html": f"<code>{_escaped(line)}</code>"}
         now = _now()
@@ -323,9 +323,6 @@ class Shown:
             "text/html": table_html(rows, total, now=now),
         }
 
-
-#: The client is closed, or the engine gave no tasks.
-_NOT_ASKED: Final = (CamundaError, RuntimeError)
 
 #: The file names of what is typed: at the prompts of Python before and since 3.13, of `code`, which
 #: Django's shell uses, and of bpython.
@@ -366,7 +363,7 @@ def _line_of(selection: Any, error: Exception | None = None) -> str:
 def _for_terminal(selection: Any, terminal: TextIO) -> str:
     try:
         return _rendered(*_look(selection), terminal, _now())
-    except _NOT_ASKED as error:
+    except CamundaError as error:
         return _line_of(selection, error)
 
 

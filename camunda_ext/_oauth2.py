@@ -16,12 +16,12 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 
 import attrs
 import requests
-import urllib3
 from requests.auth import AuthBase
 
 from camunda_ext import _json
 from camunda_ext._reach import Reach, to_reach
-from camunda_ext._session import FAILURES, LeanSession
+from camunda_ext._session import LeanSession, stay
+from camunda_ext._tracebacks import without_libraries
 from camunda_ext._version import __version__
 from camunda_ext.auth import Explained, Secret, header_text, hiding, utf8
 
@@ -316,9 +316,9 @@ class _Endpoint:
         """
         try:
             status, content = self._post()
-        except FAILURES as error:
-            return self.no_token(self._problem(error), passes=True)
-        except BaseException as error:  # noqa: BLE001  # Ctrl-C, a limit of time, a mistake
+        except Exception as error:  # noqa: BLE001  # whatever the way to a server may raise
+            return self._failed(error)
+        except BaseException as error:  # noqa: BLE001  # Ctrl-C, or a limit of time
             # Its frames would show the request to whoever looks at local variables.
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None) from None
@@ -347,9 +347,14 @@ class _Endpoint:
             headers["Authorization"] = self.authorization.reveal()
         with LeanSession(self.reach, headers) as session:
             session.under_way.deadline, session.under_way.read = deadline, self.timeout
-            asked = requests.Request("POST", self.url, data=self.form.reveal())
-            with session.send(
-                session.prepare_request(asked), timeout=self.timeout, stream=True
+            with session.request(
+                "POST",
+                self.url,
+                data=self.form.reveal(),
+                timeout=self.timeout,
+                allow_redirects=False,
+                stream=True,
+                hooks={"response": [stay]},
             ) as response:
                 content = bytearray()
                 while piece := response.raw.read1(_PIECE, decode_content=True):
@@ -358,18 +363,17 @@ class _Endpoint:
                         break
                 return response.status_code, bytes(content)
 
-    def _problem(self, error: BaseException) -> str:
-        """
-        Say what went wrong, by class and by the operating system's own words alone.
-        """
-        if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
-            return f"no answer within {self.timeout:g} seconds"
-        said, cause = type(error).__name__, error.__context__
-        while cause is not None:
-            if isinstance(cause, OSError) and cause.strerror:
-                return f"{said}: {cause.strerror}"
-            cause = cause.__context__
-        return said
+    def _failed(self, error: Exception) -> _Problem:
+        from camunda_ext import _reasons  # only now: few requests fail
+
+        if not _reasons.is_of_the_way(error):
+            # A mistake of whoever has taken the place of requests.
+            raise error.with_traceback(without_libraries(error.__traceback__)) from error.__cause__
+        if _reasons.is_timeout(error):
+            return self.no_token(f"no answer within {self.timeout:g} seconds", passes=True)
+        proxy = _reasons.proxy_of(self.url, self.reach.proxies, trust_env=False)
+        told = _reasons.told_of(error, self.url, proxy)
+        return self.no_token(f"{told.reason}. {told.hint}".rstrip(". "), passes=told.passes)
 
 
 def _read_grant(content: bytes) -> _Grant | str:

@@ -48,7 +48,8 @@ def to_reach(
     host = target.hostname or ""
     loopback = _is_loopback(host)
     if proxies is None:
-        proxies = get_environ_proxies(url)
+        # What stays on this machine is no business of the environment's proxy.
+        proxies = {} if loopback else get_environ_proxies(url)
     if not isinstance(proxies, Mapping):
         raise TypeError("proxies must be a mapping")
     if verify is True:
@@ -68,8 +69,7 @@ def to_reach(
             f"credentials go to {host} by plain http, for anybody on the way to read",
             stacklevel=stacklevel + 1,
         )
-    # What stays on this machine is no proxy's business.
-    return Reach(verify=verify, cert=cert, proxies={} if loopback else dict(proxies))
+    return Reach(verify=verify, cert=cert, proxies=dict(proxies))
 
 
 def check_header(name: object, value: object) -> None:

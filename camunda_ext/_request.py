@@ -144,7 +144,7 @@ class HttpResponse:
     #: The HTTP status.
     status: int
 
-    #: The headers, their names in lower case.
+    #: The headers; the case of names makes no difference.
     headers: Mapping[str, str]
 
     #: The body, its content encoding undone.

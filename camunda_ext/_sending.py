@@ -22,7 +22,7 @@ from camunda_ext._hooks import Ended, Hooks, Outgoing
 from camunda_ext._json import DateFormat, dumps
 from camunda_ext._request import HttpRequest, HttpResponse, Request, Timeout
 from camunda_ext._retry import Came, Failed, Next, Quota, RetryPolicy, came_of, retry_after
-from camunda_ext._transport import Closed, Transport, TransportFailure
+from camunda_ext._transport import Transport, TransportFailure
 from camunda_ext.dto import (
     CompleteExternalTask,
     ExternalTask,
@@ -271,14 +271,12 @@ class _Exchange:
             answer = self._answer(response)
         except TransportFailure as failure:
             if failure.sent:
-                error = errors.no_answer(self._call, failure.reason, failure.status)
-                return _Result(None, error, None, failure.how)
+                lost = errors.no_answer(self._call, failure.reason, failure.status, failure.hint)
+                return _Result(None, lost, None, failure.how)
             again = Came.NOT_SENT if failure.again else None
-            return _Result(None, errors.not_sent(self._call, failure.reason), None, again)
-        except Closed:
-            if not self._attempts:
-                raise  # by mistake; later, another thread has closed it meanwhile
-            return _Result(None, errors.not_sent(self._call, "the client is closed"), None, None)
+            error = errors.not_sent(self._call, failure.reason, failure.hint)
+            error.__cause__ = failure.cause
+            return _Result(None, error, None, again)
         except _NotDue as problem:
             assert response is not None  # noqa: S101  # there was one to read
             return _Result(None, self._odd(response, problem), response)
@@ -554,7 +552,8 @@ def _check(returns: Any, response: HttpResponse) -> None:
     if status != 200 or returns is NoneType:
         raise _NotDue(f"{204 if returns is NoneType else 200} was due")
     kind = response.headers.get("content-type", "")
-    if not content and not {"content-length", "transfer-encoding"} & set(response.headers):
+    headers = response.headers
+    if not content and "content-length" not in headers and "transfer-encoding" not in headers:
         raise _NotDue("an empty answer that does not say that it is")  # its head was cut off
     if returns is str:
         if not kind.startswith("text/plain"):

@@ -5,42 +5,41 @@ Half of what `requests` does for a call is to prepare the request, and to find o
 for all calls of a client: the proxy, the certificates, the cookies, the environment. Here all that
 is found out with the first call. And each wait for the server ends with the call's own deadline, so
 that one that drips, a byte a second, ends as well.
+
+Each request still goes through `requests.Session.send`, the ``send`` of an adapter, and the
+``urlopen`` of a pool of urllib3, as they are at the time: libraries for tests and for tracing
+replace these, on clients that have been at work for long, too.
 """
 
 from __future__ import annotations
 
 import io
 import socket
-from collections.abc import Mapping
-from http.client import HTTPException, HTTPResponse
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from http.client import HTTPResponse
 from time import monotonic
+from types import FunctionType
 from typing import Any, Final
+from weakref import ref
 
 import attrs
 import requests
-import urllib3
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
-from requests.hooks import dispatch_hook
+from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 from urllib3.connectionpool import HTTPConnectionPool
 
 from camunda_ext._reach import Reach
 
-#: What requests raises for what goes wrong on the way, or lets through from below.
-FAILURES: Final = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    HTTPException,
-    OSError,
-    ValueError,
-)
-
 
 class LeanSession(requests.Session):
     """
     A session that keeps no cookies, follows no redirect, and asks nothing of the environment.
+
+    It has one connection, and is for one call at a time.
     """
 
     def __init__(self, reach: Reach, headers: Mapping[str, str]) -> None:
@@ -51,37 +50,65 @@ class LeanSession(requests.Session):
         self.cert = reach.cert
         self.proxies = dict(reach.proxies)
         self.headers = CaseInsensitiveDict(headers)  # each one takes its time
+        self.cookies = _NoCookies()
         #: The call that is under way.
         self.under_way = UnderWay()
+        #: When it was used last, by the monotonic clock.
+        self.used = monotonic()
         adapter = _LeanAdapter(self.under_way)
         for scheme in ("https://", "http://"):
             self.mount(scheme, adapter)
 
-    def send(self, request: PreparedRequest, **options: Any) -> Response:
+    def close(self) -> None:
         """
-        Send a request, whose credentials may add hooks as those of Digest do.
+        Close the connection, though an answer may be under way on it; the next call opens another.
         """
-        options |= {"verify": self.verify, "cert": self.cert, "proxies": self.proxies}
-        assert request.url is not None  # noqa: S101  # prepared
-        # Libraries for tests replace get_adapter(); what another adapter does, nobody sees.
-        adapter = self.get_adapter(request.url)
-        self.under_way.is_sent = not isinstance(adapter, _LeanAdapter)
-        response = adapter.send(request, **options)
-        hooked: Any = dispatch_hook
-        answered: Response = hooked("response", request.hooks, response, **options)
-        return answered
+        super().close()
+        connection = self.under_way.connection()
+        if connection is not None:
+            connection.close()
+
+
+class _NoCookies(RequestsCookieJar):
+    """
+    A jar that takes no cookie out of an answer.
+    """
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """
+        Do nothing.
+        """
 
 
 def is_plain(session: requests.Session) -> bool:
     """
-    Tell whether all that a session adds to a request is its headers, credentials and hooks.
+    Tell whether all that a session does before it sends is known: it adds its headers, credentials
+    and hooks.
+
+    It is not where somebody has replaced a method that prepares requests.
     """
     kind = type(session)
-    return (
-        kind.request is requests.Session.request
-        and kind.prepare_request is requests.Session.prepare_request
-        and not (session.trust_env or session.params or session.cookies)
-    )
+    if (
+        kind.request is not _REQUEST
+        or kind.prepare_request is not _PREPARE_REQUEST
+        or "request" in session.__dict__
+        or "prepare_request" in session.__dict__
+    ):
+        return False
+    return kind is LeanSession or not (session.trust_env or session.params or session.cookies)
+
+
+def _as_requests_has_it(method: Any) -> Any:
+    """
+    Give back a method if requests has brought it along, and no library has replaced it before this
+    module was loaded.
+    """
+    is_its_own = type(method) is FunctionType and method.__globals__ is vars(requests.sessions)
+    return method if is_its_own else None
+
+
+_REQUEST: Final = _as_requests_has_it(requests.Session.request)
+_PREPARE_REQUEST: Final = _as_requests_has_it(requests.Session.prepare_request)
 
 
 def prepare(
@@ -137,8 +164,11 @@ class UnderWay:
     #: How long to wait for the server to take or to give something, in seconds.
     read: float | None = None
 
-    #: Whether the request has begun to leave.
-    is_sent: bool = False
+    #: Whether the request has begun to leave; ``None`` where others have replaced what sends it.
+    is_sent: bool | None = None
+
+    #: Gives the connection, as long as there is one.
+    connection: Callable[[], Any] = lambda: None
 
 
 def _watched(kind: Any, under_way: UnderWay) -> Any:
@@ -150,6 +180,10 @@ def _watched(kind: Any, under_way: UnderWay) -> Any:
     class Watched(kind):  # type: ignore[misc]  # plain ones and those with TLS alike
         # The parts of a request that is being put together.
         _parts: list[bytes] | None = None
+
+        def connect(self) -> None:
+            under_way.connection = ref(self)
+            super().connect()
 
         def request(self, *args: Any, **told: Any) -> None:
             if self.sock is None:
@@ -186,9 +220,13 @@ class _LeanAdapter(HTTPAdapter):
     """
 
     def __init__(self, under_way: UnderWay) -> None:
-        super().__init__()
+        super().__init__(pool_maxsize=1)
         self._under_way = under_way
         self._pool: Any = None
+        #: What urllib3 made connections of when the pool was made.
+        self._kind: Any = None
+        #: Whether it makes them of ours, and not of a library's for tests.
+        self._is_watched = False
 
     def get_connection_with_tls_context(
         self,
@@ -200,11 +238,18 @@ class _LeanAdapter(HTTPAdapter):
         """
         Give the pool of connections to the server, or to the proxy before it.
         """
+        if self._pool is not None and type(self._pool).ConnectionCls is not self._kind:
+            self.close()  # somebody has replaced it meanwhile
         if self._pool is None:
             pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
             HTTPAdapter.cert_verify(self, pool, request.url, verify, cert)  # type: ignore[no-untyped-call]  # it has no types
-            pool.ConnectionCls = _watched(pool.ConnectionCls, self._under_way)
+            self._kind = pool.ConnectionCls
+            self._is_watched = self._kind.__module__ == "urllib3.connection"
+            if self._is_watched:
+                pool.ConnectionCls = _watched(self._kind, self._under_way)
             self._pool = pool
+        if self._is_watched:
+            self._under_way.is_sent = False
         pool_of_all: HTTPConnectionPool = self._pool
         return pool_of_all
 
@@ -235,14 +280,33 @@ class _LeanAdapter(HTTPAdapter):
         """
         Give an answer without its cookies, its headers as they are.
         """
-        response = Response()
+        response = _LeanResponse()
         response.request = req
         response.connection = self
         response.status_code = resp.status
+        response.reason = resp.reason
         response.headers = resp.headers
         response.raw = resp
+        response.url = req.url or ""
         return response
 
+
+class _LeanResponse(Response):
+    """
+    An answer without the jar of cookies and the dictionary of headers that each one has at first.
+    """
+
+    def __init__(self) -> None:
+        self._content: Any = False
+        self._content_consumed = False
+        self._next = None
+        self.encoding = None
+        self.history = []
+        self.cookies = _NO_COOKIES
+        self.elapsed = timedelta(0)
+
+
+_NO_COOKIES: Final = _NoCookies()
 
 #: Servers send a long answer in chunks of a few KiB, several of which come at a time.
 _BUFFER: Final = 64 * 1024

@@ -4,29 +4,28 @@ The way to the network: one attempt, bytes in and bytes out, on `requests`.
 
 from __future__ import annotations
 
-import os
-import ssl
 import sys
-import threading
-import weakref
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-import attrs
 import requests
 import urllib3
 from requests import Session as Session
 from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
 from requests.utils import default_user_agent
 from urllib3 import HTTPHeaderDict
 
+from camunda_ext._pool import Pool, PoolClosed
 from camunda_ext._reach import Reach, check_header, to_reach
 from camunda_ext._request import HttpRequest, HttpResponse
 from camunda_ext._retry import Came
-from camunda_ext._session import FAILURES, LeanSession, is_plain, prepare, stay
+from camunda_ext._session import LeanSession, is_plain, prepare, stay
+from camunda_ext._tracebacks import without_libraries
 from camunda_ext._version import __version__
 from camunda_ext.auth import AuthFailed
 
@@ -44,8 +43,10 @@ _SHORTEST_SECRET: Final = 6
 _GZIP: Final = 31
 #: A stream of gzip may have several members; one that has many is made to keep us busy.
 _MOST_MEMBERS: Final = 100
-#: Tomcat closes a connection without a word when it has rested for 60 seconds.
-_LONGEST_REST: Final = 50.0
+#: How a stream of gzip begins.
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+#: How many connections a client keeps while nobody uses them, unless it says otherwise.
+POOL_SIZE: Final = 32
 
 
 class TransportFailure(Exception):
@@ -61,6 +62,8 @@ class TransportFailure(Exception):
         again: bool = True,
         how: Came = Came.NO_ANSWER,
         status: int | None = None,
+        hint: str = "",
+        cause: Exception | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -72,12 +75,10 @@ class TransportFailure(Exception):
         self.how = how
         #: The status of an answer that did not come whole.
         self.status = status
-
-
-class Closed(RuntimeError):
-    """
-    The client is closed, and sends nothing any more.
-    """
+        #: What to do about it; empty if there is no more to say.
+        self.hint = hint
+        #: What a function of the user's has raised, for the user to see.
+        self.cause = cause
 
 
 class Transport(Protocol):
@@ -94,117 +95,162 @@ class Transport(Protocol):
         """
 
 
-@attrs.define(eq=False)
 class RequestsTransport:
     """
-    A `Transport` with a `requests.Session` for each thread and process, or the user's own.
+    A `Transport` with sessions of `requests`, lent to one call at a time, or with the user's own.
     """
 
-    _auth: AuthBase | None = attrs.field(repr=False)
-    _headers: Mapping[str, str] = attrs.field(repr=False)
-    _injected: requests.Session | None = None
-    _reach: Reach | None = None
-    _max_answer: int = LARGEST_ANSWER
-    # The scheme and host of all URLs, as they are given and as they are sent.
-    _origin: tuple[str, str] = attrs.field(default=("", ""), init=False)
-    _local: threading.local = attrs.field(factory=threading.local, init=False, repr=False)
-    # By id, for all threads; without a lock, which a fork could leave locked in the child.
-    _opened: weakref.WeakValueDictionary[int, requests.Session] = attrs.field(
-        factory=weakref.WeakValueDictionary, init=False, repr=False
-    )
-    _closed: bool = attrs.field(default=False, init=False)
+    def __init__(
+        self,
+        *,
+        auth: AuthBase | None,
+        headers: Mapping[str, str],
+        own: requests.Session | Reach,
+        max_answer: int,
+        pool_size: int,
+    ) -> None:
+        self._auth = auth
+        self._headers = headers
+        self._max_answer = max_answer
+        self._injected = own if isinstance(own, requests.Session) else None
+        self._pool = None
+        if isinstance(own, Reach):
+            self._pool = Pool(partial(_open, own, headers), pool_size)
+        self._closed = False
+        # The scheme and host of all URLs, as they are given and as they are sent.
+        self._origin = "", ""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """
         Make one attempt; redirects are answers like any other.
         """
         if self._closed:
-            raise Closed("the client is closed")
+            raise _closed()
+        if self._pool is None:
+            assert self._injected is not None  # noqa: S101  # one of the two is there
+            return self._attempt(self._injected, request)
+        try:
+            session = self._pool.lend()
+        except PoolClosed:
+            raise _closed() from None
+        try:
+            answer = self._attempt(session, request)
+        except BaseException:
+            # Nobody knows what is still to come on its connection.
+            session.close()
+            raise
+        self._pool.give_back(session)
+        return answer
+
+    def _attempt(self, session: requests.Session, request: HttpRequest) -> HttpResponse:
         status: int | None = None
         raised: BaseException
         try:
-            with self._ask(request) as response:
-                status = response.status_code
+            response = self._ask(session, request)
+            try:
+                status = _status_of(response)
                 if status < 200:
                     # The real answer is to come, and would be taken for that of the next request.
                     response.connection.close()
-                content = self._read(response, request.deadline)
+                content = self._read(session, response, request.deadline)
                 if status >= 300 or "html" in response.headers.get("Content-Type", ""):
                     content = self._without_secrets(content, response)
-                headers = _lower(response.headers)
-                answer = HttpResponse(status=status, headers=headers, content=content)
-            self._local.used = monotonic()
-            return answer
+            finally:
+                response.close()
+            headers: Mapping[str, str] = response.headers
+            if not isinstance(headers, (HTTPHeaderDict, CaseInsensitiveDict)):
+                headers = CaseInsensitiveDict(headers)  # of a mock, such as one of unittest's
+            return HttpResponse(status=status, headers=headers, content=content)
         except AuthFailed as error:
-            raised = TransportFailure(str(error), sent=False, again=error.passes)
+            raised = TransportFailure(str(error), sent=False, again=error.passes, cause=error.cause)
         except _TooLarge as error:
             raised = TransportFailure(str(error), how=Came.TOO_LARGE, status=status)
-        except FAILURES as error:
-            raised = TransportFailure(
-                _reason(error),
-                sent=status is not None or self._was_sent(error, request.url),
-                again=not isinstance(error, _NEVER_SENT)
-                and not isinstance(_innermost(error), ssl.SSLCertVerificationError),
-                how=Came.TIMED_OUT if _is_timeout(error) else Came.NO_ANSWER,
-                status=status,
-            )
-        except BaseException as error:  # noqa: BLE001  # Ctrl-C, a limit of time, a mistake
-            # Its frames would show the request to whoever looks at local variables.
-            raised = error.with_traceback(None)
-            raised.__cause__ = raised.__context__ = None
+        except Exception as error:  # noqa: BLE001  # whatever the way to an engine may raise
+            raised = self._failure(error, session, request.url, status)
+        except BaseException as error:  # noqa: BLE001  # Ctrl-C
+            # Frames of the library would show the request to whoever looks at local variables.
+            raised = error.with_traceback(without_libraries(error.__traceback__))
         # Raised out here, so that the failure has no context: that one would hold the request.
         raise raised
 
+    def _failure(
+        self, error: Exception, session: requests.Session, url: str, status: int | None
+    ) -> Exception:
+        from camunda_ext import _reasons  # only now: few calls fail
+
+        if not _reasons.is_of_the_way(error):
+            return error.with_traceback(without_libraries(error.__traceback__))
+        proxy = _reasons.proxy_of(url, session.proxies, trust_env=session.trust_env)
+        told = _reasons.told_of(error, url, proxy)
+        return TransportFailure(
+            told.reason,
+            sent=status is not None or self._was_sent(error, session, url, proxy),
+            again=told.passes,
+            how=Came.TIMED_OUT if _reasons.is_timeout(error) else Came.NO_ANSWER,
+            status=status,
+            hint=told.hint,
+        )
+
     def close(self) -> None:
         """
-        Close the sessions of all threads.
+        Close the connections that nobody uses, and the others when they are given back.
         """
         self._closed = True
-        for opened in self._opened.valuerefs():
-            session = opened()
-            if session is not None:
-                session.close()
+        if self._pool is not None:
+            self._pool.close()
 
-    def _ask(self, request: HttpRequest) -> requests.Response:
-        session = self._session()
+    def _ask(self, session: requests.Session, request: HttpRequest) -> requests.Response:
         headers = request.headers
-        if self._injected is not None:
+        if self._pool is None:
             headers = {**self._headers, **headers}
-        if not isinstance(session, LeanSession) and not is_plain(session):
-            return session.request(
+        try:
+            if not is_plain(session):
+                return session.request(
+                    request.method,
+                    request.url,
+                    data=request.content,
+                    headers=headers,
+                    auth=self._auth,
+                    timeout=_within(request, uploads=True),
+                    allow_redirects=False,
+                    stream=True,
+                    hooks={"response": [*session.hooks["response"], stay]},
+                )
+            if isinstance(session, LeanSession):
+                session.under_way.is_sent = None
+                session.under_way.deadline = request.deadline
+            prepared = prepare(
+                session,
                 request.method,
-                request.url,
-                data=request.content,
-                headers=headers,
-                auth=self._auth,
-                timeout=_within(request, uploads=True),
-                allow_redirects=False,
-                stream=True,
-                hooks={"response": [*session.hooks["response"], stay]},
+                self._to_url(request.url),
+                headers,
+                request.content,
+                self._auth,
             )
-        if isinstance(session, LeanSession):
-            session.under_way.is_sent = False
-            session.under_way.deadline = request.deadline
-        prepared = prepare(
-            session, request.method, self._to_url(request.url), headers, request.content, self._auth
-        )
-        if request.deadline is not None and monotonic() >= request.deadline:
-            # To get credentials may have taken all the time.
-            raise requests.ConnectTimeout("the call was to be over before it began")
-        if isinstance(session, LeanSession):
-            waits = _within(request)
-            session.under_way.read = waits[1]
-            return session.send(prepared, timeout=waits, stream=True)
-        prepared.hooks["response"].append(stay)
-        return session.send(
-            prepared,
-            timeout=_within(request, uploads=True),
-            stream=True,
-            allow_redirects=False,
-            proxies=session.proxies,
-            verify=session.verify,
-            cert=session.cert,
-        )
+            prepared.hooks["response"].append(stay)
+            if request.deadline is not None and monotonic() >= request.deadline:
+                # To get credentials may have taken all the time.
+                raise requests.ConnectTimeout("the call was to be over before it began")
+            waits = _within(request, uploads=self._pool is None)
+            if isinstance(session, LeanSession):
+                session.under_way.read = waits[1]
+            return session.send(
+                prepared,
+                timeout=waits,
+                stream=True,
+                allow_redirects=False,
+                proxies=session.proxies,
+                verify=session.verify,
+                cert=session.cert,
+            )
+        except requests.HTTPError as error:
+            # A hook of the user's own session does not like the status: that is for us to judge.
+            if error.response is None:
+                raise
+            return error.response
 
     def _to_url(self, url: str) -> str:
         """
@@ -216,18 +262,27 @@ class RequestsTransport:
             self._origin = url[:end], str(prepared.url).rstrip("/")
         return self._origin[1] + url[end:]
 
-    def _read(self, response: requests.Response, deadline: float | None) -> bytes:
-        if not hasattr(response.raw, "read1"):  # an adapter of the user's own has read it
-            if len(response.content) > self._max_answer:
-                raise _TooLarge(self._max_answer)
-            return response.content
+    def _read(self, session: requests.Session, response: Any, deadline: float | None) -> bytes:
         encoding = response.headers.get("Content-Encoding", "identity").lower()
         # What the user's own session has asked for besides, urllib3 undoes; but of gzip it takes
         # half a stream for a whole one.
         decode = self._injected is not None and encoding not in ("identity", "gzip")
-        at_once = self._injected is None
-        pieces = _pieces(response.raw, deadline, self._max_answer, decode=decode, at_once=at_once)
-        content = b"".join(pieces)
+        is_unread = isinstance(response.raw, urllib3.BaseHTTPResponse)
+        if is_unread and not response._content_consumed:
+            at_once = isinstance(session, LeanSession) and session.under_way.is_sent is not None
+            pieces = _pieces(
+                response.raw, deadline, self._max_answer, decode=decode, at_once=at_once
+            )
+            content = b"".join(pieces)
+            # For who looks at it later, such as a library for tests.
+            response._content, response._content_consumed = content, True
+        else:  # an adapter, a hook or a library for tests has read it, and most unpack it
+            content = response.content
+            if not isinstance(content, bytes):
+                raise TypeError(f"{_NO_RESPONSE}: its content is {type(content).__name__}")
+            decode = encoding != "gzip" or not content.startswith(_GZIP_MAGIC)
+            if len(content) > self._max_answer:
+                raise _TooLarge(self._max_answer)
         if decode or encoding == "identity":
             return content
         if encoding != "gzip":
@@ -246,48 +301,48 @@ class RequestsTransport:
                     content = content.replace(hidden, b"***")
         return content
 
-    def _was_sent(self, error: Exception, url: str) -> bool:
+    def _was_sent(
+        self, error: Exception, session: requests.Session, url: str, proxy: str | None
+    ) -> bool:
         """
         Tell whether a request may have left.
         """
-        if self._injected is None:
-            session: LeanSession = self._local.session
+        if isinstance(session, LeanSession) and session.under_way.is_sent is not None:
             return session.under_way.is_sent
-        # Of the user's own session there are only exceptions to go by, and requests says the same
-        # of a reset and a refusal.
-        if isinstance(error, _NEVER_SENT):
+        from camunda_ext import _reasons
+
+        # Where others send it there are only exceptions to go by, and requests says the same of a
+        # reset and a refusal.
+        if _reasons.is_never_sent(error, proxy):
             return False
-        if _retries(self._injected, url):
+        if _retries(session, url):
             return True  # The last of several tries says nothing about the first.
-        if isinstance(error, requests.ConnectTimeout):
-            return False
-        return not isinstance(_innermost(error), _NOT_CONNECTED)
+        return not _reasons.is_before_connected(error)
 
-    def _session(self) -> requests.Session:
-        if self._injected is not None:
-            return self._injected
-        # A child process that shared its parent's connections would read the parent's answers.
-        if getattr(self._local, "process", None) != os.getpid():
-            self._local.session = self._open()
-            self._local.process = os.getpid()
-        elif monotonic() - self._local.used > _LONGEST_REST:
-            self._local.session.close()  # its connections; it opens new ones
-        self._local.used = monotonic()
-        session: requests.Session = self._local.session
-        return session
 
-    def _open(self) -> requests.Session:
-        assert self._reach is not None  # noqa: S101  # for the sessions that are opened here
-        session = LeanSession(
-            self._reach,
-            headers={
-                "Accept-Encoding": "gzip",
-                "User-Agent": f"camunda_ext/{__version__} {default_user_agent()}",
-                **self._headers,
-            },
-        )
-        self._opened[id(session)] = session
-        return session
+def _open(reach: Reach, headers: Mapping[str, str]) -> LeanSession:
+    return LeanSession(
+        reach,
+        headers={
+            "Accept-Encoding": "gzip",
+            "User-Agent": f"camunda_ext/{__version__} {default_user_agent()}",
+            **headers,
+        },
+    )
+
+
+def _status_of(response: requests.Response) -> int:
+    status: object = response.status_code
+    if not isinstance(status, int):
+        raise TypeError(f"{_NO_RESPONSE}: its status_code is {type(status).__name__}")
+    return status
+
+
+_NO_RESPONSE: Final = "what sends for requests gave no response of requests"
+
+
+def _closed() -> TransportFailure:
+    return TransportFailure("the client is closed", sent=False, again=False, hint="Make a new one.")
 
 
 def to_base(base_url: object) -> str:
@@ -333,6 +388,7 @@ def to_transport(
     cert: str | tuple[str, str] | None,
     proxies: Mapping[str, str] | None,
     max_answer: int = LARGEST_ANSWER,
+    pool_size: int = POOL_SIZE,
 ) -> RequestsTransport:
     """
     Make the transport of a client for one engine, and warn of what would give secrets away.
@@ -343,10 +399,9 @@ def to_transport(
             raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
         if verify is not True or cert is not None or proxies is not None:
             raise ValueError("with session=, set verify, cert and proxies on the session itself")
-        return RequestsTransport(
-            auth=auth, headers=headers, injected=session, max_answer=max_answer
-        )
-    reach = to_reach(
+        if pool_size != POOL_SIZE:
+            raise ValueError("with session=, pool_size belongs to the adapters of the session")
+    own = session or to_reach(
         base_url,
         verify=verify,
         cert=cert,
@@ -354,7 +409,9 @@ def to_transport(
         has_credentials=auth is not None,
         stacklevel=4,
     )
-    return RequestsTransport(auth=auth, headers=headers, reach=reach, max_answer=max_answer)
+    return RequestsTransport(
+        auth=auth, headers=headers, own=own, max_answer=max_answer, pool_size=pool_size
+    )
 
 
 def _to_headers(given: Mapping[str, str]) -> dict[str, str]:
@@ -370,12 +427,6 @@ def _to_headers(given: Mapping[str, str]) -> dict[str, str]:
 def _retries(session: requests.Session, url: str) -> bool:
     retries = getattr(session.get_adapter(url), "max_retries", None)
     return getattr(retries, "total", None) != 0
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    # A header that came twice is one with both values.
-    pairs = headers.itermerged() if isinstance(headers, HTTPHeaderDict) else headers.items()
-    return {name.lower(): value for name, value in pairs}
 
 
 def _within(request: HttpRequest, *, uploads: bool = False) -> tuple[float | None, float | None]:
@@ -451,60 +502,3 @@ def _gunzip(content: bytes, most: int) -> bytes:
         if not unpacker.eof:
             break
     raise requests.exceptions.ContentDecodingError("broken gzip")
-
-
-#: What is raised before there is anything to send.
-_NEVER_SENT: Final[tuple[type[Exception], ...]] = (
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
-    requests.URLRequired,
-    urllib3.exceptions.LocationParseError,
-)
-
-#: What it comes from if there was never a connection.
-_NOT_CONNECTED: Final = (
-    ssl.SSLCertVerificationError,
-    urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.NewConnectionError,
-)
-
-
-def _is_timeout(error: Exception) -> bool:
-    # Within a body, requests wraps the time-out of urllib3 into something else.
-    timeouts = (requests.ReadTimeout, urllib3.exceptions.TimeoutError, TimeoutError)
-    return isinstance(error, timeouts) or isinstance(_innermost(error), timeouts)
-
-
-def _innermost(error: Any) -> Any:
-    """
-    Give what a chain of wrapped exceptions started with.
-    """
-    for _ in range(10):
-        inner = getattr(error, "reason", None)
-        if not isinstance(inner, Exception):
-            inner = next((one for one in error.args if isinstance(one, Exception)), None)
-        if inner is None or isinstance(error, urllib3.exceptions.NewConnectionError):
-            break
-        error = inner
-    return error
-
-
-def _reason(error: Exception) -> str:
-    """
-    Say what went wrong, without the URL and the objects that the exception's own text shows.
-    """
-    cause = _innermost(error)
-    if isinstance(cause, ValueError):
-        return type(error).__name__  # Its text may quote a header.
-    if isinstance(cause, urllib3.exceptions.NewConnectionError):
-        return f"{type(cause).__name__}: {str(cause).rpartition(': ')[2]}"
-    if isinstance(cause, OSError) and cause.strerror:
-        return f"{type(error).__name__}: {cause.strerror}"
-    # How long it was waited for depends on what was left of the call.
-    told = _without_object(str(cause)).partition(" (read timeout=")[0]
-    return f"{type(error).__name__}: {told}"
-
-
-def _without_object(text: str) -> str:
-    return text.rpartition("object at 0x")[2].partition(": ")[2] or text

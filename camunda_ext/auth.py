@@ -13,6 +13,8 @@ import attrs
 import requests
 from requests.auth import AuthBase
 
+from camunda_ext._tracebacks import without_libraries
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -27,11 +29,14 @@ Auth = (
 
 class AuthFailed(Exception):
     """
-    An auth object raised something; its own words are left out, they may hold secrets.
+    An auth object raised something, or made no header.
     """
 
     #: Whether it may go better the next time.
     passes: bool = False
+
+    #: What a function of the user's has raised.
+    cause: Exception | None = None
 
 
 class Explained(AuthFailed):
@@ -69,10 +74,10 @@ class Secret:
 
     __slots__ = ("_text",)
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: Any) -> None:
         self._text = text
 
-    def reveal(self) -> str:
+    def reveal(self) -> Any:
         """
         Give the text.
         """
@@ -127,9 +132,11 @@ class Bearer(AuthBase):
         return r
 
     def _current(self) -> str:
-        if isinstance(self._token, Secret):
-            return self._token.reveal()
-        return header_text(self._token())
+        token = self._token if isinstance(self._token, Secret) else Secret(self._token())
+        problem = _problem_of_token(token)
+        if problem is not None:
+            raise Explained(f"what gives tokens gave none: {problem[1]}", passes=False)
+        return str(token.reveal())
 
     def __repr__(self) -> str:
         return "Bearer(***)"
@@ -138,7 +145,8 @@ class Bearer(AuthBase):
 @attrs.frozen
 class Guarded(AuthBase):
     """
-    Any auth object, but that what it raises has no words and no context, and no header is broken.
+    Any auth object, but that what it raises is the cause of an `AuthFailed`, and no header is
+    broken.
     """
 
     _auth: AuthBase = attrs.field(repr=False)
@@ -150,6 +158,7 @@ class Guarded(AuthBase):
             failed: AuthFailed = Explained(str(error), passes=error.passes)
         except Exception as error:  # noqa: BLE001  # it may be the user's own, and raise anything
             failed = AuthFailed(f"the auth object raised {type(error).__name__}")
+            failed.cause = error.with_traceback(without_libraries(error.__traceback__))
         else:
             if all(_is_line(value) for value in made.headers.values()):
                 return made
@@ -207,8 +216,17 @@ def header_text(token: object) -> str:
     """
     Give back a token that a header can hold.
     """
+    problem = _problem_of_token(Secret(token))
+    if problem is not None:
+        kind, said = problem
+        raise kind(said)
+    return str(token)
+
+
+def _problem_of_token(secret: Secret) -> tuple[type[Exception], str] | None:
+    token: object = secret.reveal()
     if not isinstance(token, str) or not token:
-        raise TypeError("a token must be a str, and not empty")
+        return TypeError, "a token must be a str, and not empty"
     if not token.isascii() or not token.isprintable() or token != token.strip():
-        raise ValueError("a token must be printable ASCII, without spaces around it")
-    return token
+        return ValueError, "a token must be printable ASCII, without spaces around it"
+    return None

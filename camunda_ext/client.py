@@ -19,7 +19,7 @@ from camunda_ext._json import DateFormat
 from camunda_ext._request import Request, Timeout
 from camunda_ext._retry import Retry, RetryPolicy, Rule, rule_of
 from camunda_ext._sending import Sender
-from camunda_ext._transport import LARGEST_ANSWER, Session, to_base, to_transport
+from camunda_ext._transport import LARGEST_ANSWER, POOL_SIZE, Session, to_base, to_transport
 from camunda_ext.auth import Auth, hiding, to_auth
 from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import (
@@ -96,6 +96,10 @@ class ExternalTaskClient:
 
         max_answer: How many bytes an answer may have; more is an error.
 
+        pool_size:
+            How many connections are kept while no call uses them. A call that finds none that is
+            free opens one; what is more than this is closed behind it.
+
         hooks: Functions that are called before each attempt, see `Outgoing`, and after it.
 
         log_bodies: Whether the log at level DEBUG shows bodies; they may hold personal data.
@@ -121,6 +125,7 @@ class ExternalTaskClient:
         date_zone: tzinfo | str | None = None,
         retry: RetryPolicy | bool = True,
         max_answer: int = LARGEST_ANSWER,
+        pool_size: int = POOL_SIZE,
         hooks: Iterable[Hook] = (),
         log_bodies: bool = False,
     ) -> None:
@@ -137,6 +142,7 @@ class ExternalTaskClient:
             cert=cert,
             proxies=proxies,
             max_answer=_check.integer("max_answer", max_answer, low=1),
+            pool_size=_check.integer("pool_size", pool_size, low=0),
         )
         self._sender = Sender(
             base=base,
@@ -154,6 +160,10 @@ class ExternalTaskClient:
     def close(self) -> None:
         """
         Close what the client has opened; a session of your own stays open.
+
+        Calls after it raise `NotSent`. Those under way in other threads end as they would, a long
+        poll too: an engine does not notice that a client has gone, and would lock the next tasks
+        for it, which nobody would then have. So let a poll be short, and wait for it.
         """
         self._close()
 
@@ -378,6 +388,9 @@ class ExternalTaskClient:
         Lock tasks for a worker and give them, with their variables.
 
         Fewer than there are may come, or none: other workers may have been quicker.
+
+        Neither `close()` nor Ctrl-C ends a poll on the engine: it goes on to wait, and then locks
+        tasks that nobody gets. So poll for some seconds at a time, and let the last poll end.
 
         Args:
             worker_id: Who is to hold the locks; the engine tells workers apart by it alone.

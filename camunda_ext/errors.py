@@ -554,19 +554,26 @@ def _as_answered(error: CamundaError) -> dict[str, Any]:
     return {name: getattr(error, name) for name in ("status", "type", "code", "body")}
 
 
-def not_sent(call: Call, reason: str) -> CamundaError:
+def not_sent(call: Call, reason: str, hint: str = "") -> CamundaError:
     """
     Say that a request never left.
+
+    Args:
+        hint: What to do about it; empty if there is nothing but to send it again.
     """
-    return _error(NotSent, call, reason, hint="Nothing happened: it can be sent again.")
+    told = f"Nothing happened. {hint}" if hint else "Nothing happened: it can be sent again."
+    return _error(NotSent, call, reason, hint=told)
 
 
-def no_answer(call: Call, reason: str, status: int | None = None) -> NoAnswer:
+def no_answer(call: Call, reason: str, status: int | None = None, hint: str = "") -> NoAnswer:
     """
     Say that a request may have left, and that no trustworthy answer came, or not all of one.
+
+    Args:
+        hint: What to do about the reason, besides what is to be done about the doubt.
     """
-    error, hint = _doubt(call)
-    return _error(error, call, reason, status=status, hint=hint)
+    error, own = _doubt(call)
+    return _error(error, call, reason, status=status, hint=f"{own} {hint}".strip())
 
 
 def printable(text: str) -> str:

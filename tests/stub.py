@@ -72,8 +72,10 @@ class Connection:
         self._raw = raw
         self._stopped = stopped
         self.is_open = True
-        #: The head of the request that is to be answered, as it came.
+        #: The headers of the request that is to be answered, as they came.
         self.asked = b""
+        #: What that request asks for, from the path on.
+        self.target = ""
 
     @property
     def descriptor(self) -> int:
@@ -119,15 +121,15 @@ class Stub(socketserver.ThreadingTCPServer):
     Args:
         answers: An answer to each request, in turn; the last one answers all that follow.
 
-        tls: Whether to speak TLS, with the certificate that nobody trusts.
+        tls: Whether to speak TLS, with the certificate that nobody trusts, or with another one.
     """
 
     daemon_threads = False
 
-    def __init__(self, *answers: Answer, tls: bool = False) -> None:
+    def __init__(self, *answers: Answer, tls: bool | ssl.SSLContext = False) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self._answers = answers or (NO_CONTENT,)
-        self._tls = _to_context() if tls else None
+        self._tls = _to_context() if tls is True else tls or None
         self._guard = threading.Condition()
         self._open: set[socket.socket] = set()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.001,))
@@ -231,6 +233,7 @@ class _Handler(socketserver.BaseRequestHandler):
                     answer = self.server.note(seen)
                     shown = (f"{name}: {value}" for name, value in seen.headers.items())
                     connection.asked = "\n".join(shown).encode("latin-1")
+                    connection.target = seen.target
                     if isinstance(answer, bytes):
                         connection.send(answer)
                     else:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import traceback
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -118,7 +119,8 @@ def test_a_function_is_asked_for_a_token_before_each_request() -> None:
 )
 def test_without_a_token_nothing_is_sent(problem: Exception, told: str) -> None:
     """
-    A function that fails is told of by the class of its exception: its words may hold secrets.
+    A function that fails is told of by the class of its exception, since its words may hold
+    secrets; it is the cause, as it was raised, for whoever wrote the function.
     """
 
     def fail() -> str:
@@ -132,7 +134,8 @@ def test_without_a_token_nothing_is_sent(problem: Exception, told: str) -> None:
         [],
     )
     assert "canary" not in f"{error!r} {vars(error)}"
-    assert (error.__cause__, error.__context__) == (None, None)
+    assert (error.__cause__, error.__context__) == (problem, None)
+    assert [frame.name for frame in traceback.extract_tb(problem.__traceback__)] == ["fail"]
 
 
 @pytest.mark.parametrize(

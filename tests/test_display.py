@@ -756,4 +756,4 @@ def test_a_client_that_is_closed_shows_no_tasks() -> None:
 
     shown = client.select()._repr_mimebundle_()["text/plain"]
 
-    assert shown.startswith("<Selection of ExternalTaskQuery()> (no tasks to show: Closed: ")
+    assert shown.startswith("<Selection of ExternalTaskQuery()> (no tasks to show: NotSent: ")

@@ -1088,7 +1088,7 @@ def test_a_client_with_options_is_closed_with_the_other_one() -> None:
     with Stub() as stub, quick(stub.url) as client:
         with client.with_options(retry=False) as other:
             other.unlock("t1")
-        with pytest.raises(RuntimeError, match="the client is closed"):
+        with pytest.raises(NotSent, match="the client is closed"):
             client.unlock("t1")
 
 

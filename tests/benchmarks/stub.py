@@ -15,10 +15,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import accumulate, takewhile
+from heapq import heappop, heappush
+from itertools import accumulate, count, takewhile
 from time import perf_counter
 from typing import Final
 
@@ -51,17 +51,24 @@ _MOST: Final = re.compile(rb"[?&]maxResults=(\d+)")
 
 
 @contextmanager
-def running(delay: float = 0.0, tasks: Iterable[bytes] = ()) -> Iterator[str]:
+def running(
+    delay: float = 0.0, tasks: Iterable[bytes] = (), *, handshake: float = 0.0
+) -> Iterator[str]:
     """
     Start the server, and give the URL of its REST API.
 
     Args:
         delay: How long each answer is held back, in seconds.
 
+        handshake: How much longer the first one on each connection is: on loopback, to connect
+            takes no time.
+
         tasks: The JSON of each task, in the order in which a request for a page gives them.
     """
     process = subprocess.Popen(
-        [sys.executable, "-I", __file__, str(delay)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-I", __file__, str(delay), str(handshake)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     with process:
         assert process.stdin is not None
@@ -118,6 +125,7 @@ class _Connection:
         self._received = b""
         self._left = memoryview(b"")
         self.is_open = True
+        self.is_new = True
 
     @property
     def is_behind(self) -> bool:
@@ -185,11 +193,13 @@ class _Connection:
             last = perf_counter()
 
 
-def _serve(listener: socket.socket, delay: float, tasks: _Tasks) -> None:
+def _serve(listener: socket.socket, delay: float, handshake: float, tasks: _Tasks) -> None:
     selector = selectors.DefaultSelector()
     selector.register(sys.stdin, selectors.EVENT_READ)
     selector.register(listener, selectors.EVENT_READ)
-    waiting: deque[tuple[float, _Connection, bytes]] = deque()
+    # When each is due, and how many came before.
+    waiting: list[tuple[float, int, _Connection, bytes]] = []
+    came = count()
 
     def watch(connection: _Connection) -> None:
         if connection.is_open:
@@ -214,14 +224,16 @@ def _serve(listener: socket.socket, delay: float, tasks: _Tasks) -> None:
             if connection.is_open and events & selectors.EVENT_READ:
                 content = connection.read()
                 if delay and content:
-                    waiting.append((perf_counter() + delay, connection, content))
+                    due = perf_counter() + delay + (handshake if connection.is_new else 0.0)
+                    connection.is_new = False
+                    heappush(waiting, (due, next(came), connection, content))
                 elif content:
                     connection.answer(content)
                 if not delay and not tasks:
                     connection.spin()
             watch(connection)
         while waiting and waiting[0][0] <= perf_counter():
-            _, connection, content = waiting.popleft()
+            _, _, connection, content = heappop(waiting)
             if connection.is_open:
                 connection.answer(content)
                 watch(connection)
@@ -237,7 +249,7 @@ def main() -> None:
     tasks = _Tasks(list(takewhile(bool, lines)))
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         print(f"http://127.0.0.1:{listener.getsockname()[1]}/engine-rest", flush=True)
-        _serve(listener, float(sys.argv[1]), tasks)
+        _serve(listener, float(sys.argv[1]), float(sys.argv[2]), tasks)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,18 @@ _THREADS: Final = 32
 _CALLS: Final = 5
 _LATENCY: Final = 0.005
 _BOUND: Final = 0.6
+#: Between two machines; as much as matters beside a thread that is made anew.
+_FAR: Final = 0.02
+_BOUND_OF_NEW_THREADS: Final = 1.05
+
+
+def _in_new_thread(call: Callable[[], object]) -> None:
+    """
+    Make a call as servers do that make a thread for each request.
+    """
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
 
 
 def _volley(pool: ThreadPoolExecutor, call: Callable[[], object]) -> None:
@@ -70,4 +82,21 @@ def rows(effort: Effort) -> Iterator[Row]:
         ratios=ratios,
         judged="cpu",
         bound=_BOUND,
+    )
+    with (
+        stub.running(_FAR, handshake=_FAR) as url,
+        requests.Session() as plain,
+        ExternalTaskClient(url) as client,
+    ):
+        ratios = compare(
+            partial(_in_new_thread, partial(client.get, TASK)),
+            partial(_in_new_thread, partial(get_plainly, plain, url)),
+            effort,
+        )
+    yield Row(
+        what="get by a new thread, 20 ms latency",
+        against="one shared plain requests.Session",
+        ratios=ratios,
+        judged="wall",
+        bound=_BOUND_OF_NEW_THREADS,
     )

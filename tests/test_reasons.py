@@ -1,0 +1,406 @@
+"""
+Why no answer came: what is wrong with certificates, proxies and hosts, and what a user's own code
+has raised.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.util
+import ssl
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import requests
+import trustme
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from camunda_ext import CamundaError, ExternalTaskClient, NotSent, Unauthorized
+from tests.stub import Stub, html_answer, json_answer, once, raw_answer
+
+_COUNT: Final = json_answer(200, {"count": 1})
+_DAY: Final = datetime.timedelta(days=1)
+_PASSWORD: Final = "can4ry"
+
+#: An authority that nobody trusts by default.
+_AUTHORITY: Final = trustme.CA()
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> str:
+    """
+    Give the path of the certificate of the authority.
+    """
+    path = tmp_path / "authority.pem"
+    _AUTHORITY.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def _issued(*hosts: str, **told: Any) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _AUTHORITY.issue_cert(*hosts, **told).configure_cert(context)
+    return context
+
+
+def _wants_client_certificate() -> ssl.SSLContext:
+    context = _issued("127.0.0.1")
+    # With 1.3 it would be told only after the request has left.
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    _AUTHORITY.configure_trust(context)
+    return context
+
+
+def _error(client: ExternalTaskClient) -> CamundaError:
+    with pytest.raises(CamundaError) as raised:
+        client.complete("t1", "w")
+    return raised.value
+
+
+# ------------------------------------------------------------------------------------ certificates
+
+_NOW: Final = datetime.datetime.now(datetime.timezone.utc)
+_FAULTY: Final[dict[str, tuple[Callable[[], ssl.SSLContext], bool, str]]] = {
+    "nobody knows who signed it": (lambda: _issued("127.0.0.1"), False, "certificate"),
+    "expired": (lambda: _issued("127.0.0.1", not_after=_NOW - _DAY), True, "has expired"),
+    "too early": (lambda: _issued("127.0.0.1", not_before=_NOW + _DAY), True, "not yet valid"),
+    "of another host": (lambda: _issued("engine.example.org"), True, "not valid for '127.0.0.1'"),
+    "of another address": (lambda: _issued("127.0.0.2"), True, "not valid for '127.0.0.1'"),
+}
+
+
+@pytest.mark.parametrize("own_session", [False, True], ids=["ours", "own session"])
+@pytest.mark.parametrize("fault", _FAULTY)
+def test_what_is_wrong_with_a_certificate_is_told(
+    fault: str, own_session: bool, bundle: str
+) -> None:
+    """
+    In the words of OpenSSL, and with the argument that has to do with it; it is not tried again.
+    """
+    make, is_trusted, reason = _FAULTY[fault]
+    session = requests.Session() if own_session else None
+    verify: Any = bundle if is_trusted else True
+    told: dict[str, Any] = {"verify": verify}
+    if session is not None:
+        session.verify, session.trust_env = verify, False
+        told = {"session": session}
+    with Stub(tls=make()) as stub, ExternalTaskClient(stub.url, **told) as client:
+        error = _error(client)
+
+    assert (type(error), stub.seen, stub.connections) == (NotSent, [], 1)
+    assert reason in str(error)
+    assert "verify=" in error.hint
+    assert "Nothing happened." in error.hint
+
+
+def test_a_certificate_that_the_server_wants_is_told(bundle: str) -> None:
+    """
+    It is an argument, too.
+    """
+    with (
+        Stub(tls=_wants_client_certificate()) as stub,
+        ExternalTaskClient(stub.url, verify=bundle) as client,
+    ):
+        error = _error(client)
+
+    assert (type(error), stub.seen) == (NotSent, [])
+    assert "handshake failure" in str(error)
+    assert "cert=" in error.hint
+
+
+def test_a_server_without_tls_is_told() -> None:
+    """
+    A URL with one letter too many.
+    """
+    with (
+        Stub() as stub,
+        ExternalTaskClient(stub.url.replace("http:", "https:")) as client,
+    ):
+        error = _error(client)
+
+    assert (type(error), stub.seen) == (NotSent, [])
+    assert "http://" in error.hint
+
+
+# ------------------------------------------------------------------------------ hosts and proxies
+
+
+@pytest.mark.parametrize("host", ["a..invalid", "a" * 64 + ".invalid", ".invalid"])
+def test_a_host_that_is_none_is_told(host: str) -> None:
+    """
+    At once: it will be none the next time, either.
+    """
+    with ExternalTaskClient(f"http://{host}/engine-rest", proxies={}) as client:
+        error = _error(client)
+
+    assert type(error) is NotSent
+    assert host[:60] in str(error)
+    assert "no name of a host" in str(error)
+    assert "Look at the URL" in error.hint
+
+
+def test_a_host_that_nobody_knows_is_told() -> None:
+    """
+    In the words of the operating system.
+    """
+    with once("http://nowhere.invalid/engine-rest", proxies={}) as client:
+        error = _error(client)
+
+    assert type(error) is NotSent
+    assert "nowhere.invalid" in str(error)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("socks") is not None, reason="PySocks is there")
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4"])
+def test_a_proxy_of_socks_wants_a_package(scheme: str) -> None:
+    """
+    And the words say which.
+    """
+    proxies = {"http": f"{scheme}://kim:{_PASSWORD}@127.0.0.1:1080"}
+    with ExternalTaskClient("http://engine.invalid/engine-rest", proxies=proxies) as client:
+        error = _error(client)
+
+    assert type(error) is NotSent
+    assert "requests[socks]" in error.hint
+    assert _PASSWORD not in f"{error} {error!r}"
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        f"http://kim:{_PASSWORD}@",
+        f"http://kim:{_PASSWORD}@:3128",
+        f"http://kim:{_PASSWORD}@pro xy:3128",
+        f"http://kim:{_PASSWORD}@proxy:port",
+        f"http://kim:{_PASSWORD}@a..b:3128",
+        f"ftp://kim:{_PASSWORD}@proxy:3128",
+        f"http://kim:{_PASSWORD}@[::1:3128",
+    ],
+)
+@pytest.mark.parametrize("own_session", [False, True], ids=["ours", "own session"])
+def test_a_proxy_that_is_none_is_told(proxy: str, own_session: bool) -> None:
+    """
+    Without the credentials in its URL, wherever it comes from.
+    """
+    url, proxies = "http://engine.invalid/engine-rest", {"http": proxy}
+    session = requests.Session()
+    session.proxies.update(proxies)
+    told: dict[str, Any] = {"session": session} if own_session else {"proxies": proxies}
+    with ExternalTaskClient(url, **told) as client:
+        error = _error(client)
+
+    assert type(error) is NotSent
+    assert "proxy" in str(error)
+    assert "proxies=" in error.hint
+    assert _PASSWORD not in f"{error} {error!r}"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("own_session", [False, True], ids=["ours", "own session"])
+def test_a_dead_proxy_is_named(scheme: str, own_session: bool) -> None:
+    """
+    With its port, and not with its password.
+    """
+    with Stub() as stub:
+        place = f"127.0.0.1:{stub.port}"
+    url, proxies = (
+        f"{scheme}://engine.invalid/engine-rest",
+        {scheme: f"http://k:{_PASSWORD}@{place}"},
+    )
+    session = requests.Session()
+    session.proxies.update(proxies)
+    told: dict[str, Any] = {"session": session} if own_session else {"proxies": proxies}
+    with once(url, **told) as client:
+        error = _error(client)
+
+    assert type(error) is NotSent
+    assert f"no connection to the proxy {place}" in str(error)
+    assert _PASSWORD not in f"{error} {error!r}"
+
+
+def test_a_proxy_that_wants_credentials_is_told() -> None:
+    """
+    A tunnel is refused before there is a request to send.
+    """
+    with Stub(raw_answer("407 Proxy Authentication Required")) as stub:
+        proxies = {"https": f"http://127.0.0.1:{stub.port}"}
+        with once("https://engine.invalid/engine-rest", proxies=proxies) as client:
+            error = _error(client)
+
+    assert type(error) is NotSent
+    assert "407" in str(error)
+    assert "proxies=" in error.hint
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_proxy_that_is_passed_is_used_for_loopback_too(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Such as one that shows what goes over the wire.
+    """
+    monkeypatch.setenv("NO_PROXY", "*")
+    with Stub() as stub, Stub(_COUNT) as proxy:
+        url = stub.url.replace("127.0.0.1", host)
+        with once(url, proxies={"http": f"http://127.0.0.1:{proxy.port}"}) as client:
+            assert client.count() == 1
+
+    assert [seen.target for seen in proxy.seen] == [f"{url}/external-task/count"]
+    assert stub.seen == []
+
+
+# ---------------------------------------------------------------------------------- the user's code
+
+
+class Broken(Exception):
+    """
+    What nobody but the user's own code raises.
+    """
+
+
+def _break(kind: type[Exception]) -> None:
+    raise kind("my own words")
+
+
+#: What a bug may raise, such as what is also raised by the HTTP library itself.
+_MISTAKES: Final = (Broken, KeyError, ValueError, RuntimeError, AttributeError)
+
+
+class _BrokenAdapter(HTTPAdapter):
+    def __init__(self, kind: type[Exception]) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """
+        Raise what it was told to.
+        """
+        _break(self._kind)
+        return super().send(*args, **kwargs)
+
+
+def _with_adapter(kind: type[Exception]) -> requests.Session:
+    session = requests.Session()
+    session.mount("http://", _BrokenAdapter(kind))
+    return session
+
+
+def _with_hook(kind: type[Exception]) -> requests.Session:
+    def look(response: requests.Response, **_: object) -> None:
+        response.close()
+        _break(kind)
+
+    session = requests.Session()
+    session.hooks["response"].append(look)
+    return session
+
+
+@pytest.mark.parametrize("trust_env", [True, False])
+@pytest.mark.parametrize("kind", _MISTAKES)
+@pytest.mark.parametrize("make", [_with_adapter, _with_hook])
+def test_a_mistake_of_the_users_own_stays_what_it_is(
+    make: Callable[[type[Exception]], requests.Session], kind: type[Exception], trust_env: bool
+) -> None:
+    """
+    With its words, its frames and its cause.
+    """
+    session = make(kind)
+    session.trust_env = trust_env
+    with (
+        Stub() as stub,
+        once(stub.url, session=session) as client,
+        pytest.raises(kind, match="my own words") as raised,
+    ):
+        client.complete("t1", "w")
+
+    frames = [frame.name for frame in traceback.extract_tb(raised.value.__traceback__)]
+    assert frames[-1] == "_break"
+    assert frames[-2] in ("send", "look")
+
+
+def test_a_cause_of_the_users_own_stays_there() -> None:
+    """
+    What has been raised from something else says what that was.
+    """
+
+    def look(response: requests.Response, **_: object) -> None:
+        response.close()
+        try:
+            _break(KeyError)
+        except KeyError as error:
+            raise Broken("no such key") from error
+
+    session = requests.Session()
+    session.hooks["response"].append(look)
+    with (
+        Stub() as stub,
+        once(stub.url, session=session) as client,
+        pytest.raises(Broken, match="no such key") as raised,
+    ):
+        client.complete("t1", "w")
+
+    assert type(raised.value.__cause__) is KeyError
+
+
+class _BrokenAuth(AuthBase):
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        _break(Broken)
+        return r
+
+
+def test_a_mistake_of_an_auth_object_is_the_cause() -> None:
+    """
+    Nothing was sent, and why is told by the exception itself.
+    """
+    with Stub() as stub, once(stub.url, auth=_BrokenAuth()) as client:
+        error = _error(client)
+
+    assert (type(error), stub.seen, str(error.__cause__)) == (NotSent, [], "my own words")
+    cause = error.__cause__
+    assert cause is not None
+    assert [frame.name for frame in traceback.extract_tb(cause.__traceback__)] == [
+        "__call__",
+        "_break",
+    ]
+
+
+def test_a_hook_that_dislikes_the_status_changes_nothing() -> None:
+    """
+    ``raise_for_status`` is in many sessions; which error it is, is for the client to say.
+    """
+    session = requests.Session()
+    session.hooks["response"].append(lambda response, **_: response.raise_for_status())
+    answer = html_answer("401 Unauthorized")
+    with Stub(answer, _COUNT) as stub, once(stub.url, session=session) as client:
+        error = _error(client)
+        counted = client.count()
+
+    assert (type(error), error.status, counted) == (Unauthorized, 401, 1)
+
+
+@pytest.mark.parametrize("trust_env", [True, False])
+def test_a_hook_may_read_the_answer(trust_env: bool) -> None:
+    """
+    To log it, say.
+    """
+    texts: list[str] = []
+    session = requests.Session()
+    session.trust_env = trust_env
+    session.hooks["response"].append(lambda response, **_: texts.append(response.text))
+    with Stub(_COUNT) as stub, once(stub.url, session=session) as client:
+        counted = client.count()
+
+    assert (counted, texts) == (1, ['{"count": 1}'])
