@@ -94,6 +94,10 @@ class Write:
     #: Touches tasks, and tells what became of them.
     send: Callable[[Sequence[Target]], Fate]
 
+    #: What to do instead, task by task, where the engine lacks the operation for many; ``None`` for
+    #: an operation that every engine has.
+    singly: Write | None = None
+
     def __str__(self) -> str:
         return _call(self.operation, self.value)
 
@@ -104,15 +108,22 @@ def _call(operation: str, value: int | None) -> str:
 
 def set_retries(client: ExternalTaskClient, retries: int) -> Write:
     """
-    Set the retries left of the tasks of a chunk by one request.
+    Set the retries left of the tasks of a chunk by one request, or, where engines before 7.8 have
+    no such request, of one task after the other.
     """
 
     def send(chunk: Sequence[Target]) -> Fate:
         client.set_retries_of(retries, external_task_ids=[target.id for target in chunk])
         return Fate.DONE
 
+    def send_one(chunk: Sequence[Target]) -> Fate:
+        for target in chunk:
+            client.set_retries(target.id, retries)
+        return Fate.DONE
+
     checked = _check.integer("retries", retries, low=0, high=_check.INT32)
-    return Write(operation="set_retries", value=checked, size=_IN_A_CHUNK, send=send)
+    single = Write(operation="set_retries", value=checked, send=send_one)
+    return Write(operation="set_retries", value=checked, size=_IN_A_CHUNK, send=send, singly=single)
 
 
 def set_priority(client: ExternalTaskClient, priority: int) -> Write:
@@ -302,15 +313,8 @@ def _listed(
 
 def _prove(selected: Selected) -> None:
     client, query = selected.client, selected.query
-
-    def version() -> str | None:
-        try:
-            return client.version()
-        except errors.CamundaError:
-            return None
-
-    _proof.prove_known(client._probe, query, client._honoured, version)
-    _proof.prove_effective(client._probe, query, version)
+    client.check(query)
+    _proof.prove_effective(client._probe, query, client._told_version)
 
 
 def _refuse_everything(selected: Selected, caution: Caution) -> None:
@@ -351,9 +355,7 @@ class _Run:
         self._stopped: str | None = None
         todo = journal.left()
         self._todo = self._left = len(todo)
-        self._chunks: deque[Sequence[Target]] = deque(
-            todo[start : start + write.size] for start in range(0, len(todo), write.size)
-        )
+        self._chunks = deque(_in_chunks(todo, write.size))
 
     def run(self) -> BulkSummary:
         """
@@ -400,7 +402,12 @@ class _Run:
         self._without_answer = self._without_answer + 1 if no_answer else 0
         if self._without_answer == _MOST_WITHOUT_ANSWER:
             self._stopped = str(error)
-        if isinstance(error, errors.TaskNotFound):
+        if self._write.singly is not None and _lacks_operation(error):
+            self._write_down(Fate.FAILED, chunk, _said(error))
+            self._write = self._write.singly
+            left = [target for one in (chunk, *self._chunks) for target in one]
+            self._chunks = deque(_in_chunks(left, self._write.size))
+        elif isinstance(error, errors.TaskNotFound):
             self._without(_missing(error, chunk), _said(error), chunk)
         elif isinstance(error, errors.OutcomeUnknown):
             self._note(Fate.UNKNOWN, chunk, _said(error))
@@ -458,6 +465,18 @@ class _Run:
             left=self._left,
             stopped=self._stopped,
         )
+
+
+def _in_chunks(targets: Sequence[Target], size: int) -> Iterator[Sequence[Target]]:
+    return (targets[start : start + size] for start in range(0, len(targets), size))
+
+
+def _lacks_operation(error: errors.CamundaError) -> bool:
+    """
+    Tell whether an engine, or the container that it runs in, does not know an operation.
+    """
+    is_unknown = isinstance(error, (errors.NotFound, errors.NotTheEngine))
+    return is_unknown and error.status in (404, 405) and not isinstance(error, errors.TaskNotFound)
 
 
 def _missing(error: errors.TaskNotFound, chunk: Sequence[Target]) -> Target | None:

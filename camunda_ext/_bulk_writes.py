@@ -61,7 +61,8 @@ class BulkWrites:
         progress: bool | Callable[[int, int], object] = False,
     ) -> BulkSummary:
         """
-        Set the retries left of all tasks, a hundred in one transaction. Since 7.8.
+        Set the retries left of all tasks, a hundred in one transaction; on engines before 7.8, one
+        after the other.
 
         A task that cannot be changed does not keep the others from it. One that was listed is
         touched though it does not match any more when its turn comes, in a run that was resumed on

@@ -297,7 +297,7 @@ class Shown:
 
         try:
             rows, total = _look(self)
-        except CamundaError as error:
+        except (CamundaError, ValueError) as error:
             yield Text(_line_of(self, error))
         else:
             yield table_rich(rows, total, options.max_width, now=_now())
@@ -314,7 +314,7 @@ class Shown:
         """
         try:
             rows, total = _look(self)
-        except CamundaError as error:
+        except (CamundaError, ValueError) as error:
             line = _line_of(self, error)
             return {"text/plain": line, "text/html": f"<code>{_escaped(line)}</code>"}
         now = _now()
@@ -363,7 +363,7 @@ def _line_of(selection: Any, error: Exception | None = None) -> str:
 def _for_terminal(selection: Any, terminal: TextIO) -> str:
     try:
         return _rendered(*_look(selection), terminal, _now())
-    except CamundaError as error:
+    except (CamundaError, ValueError) as error:
         return _line_of(selection, error)
 
 

@@ -1,16 +1,21 @@
 """
-Proof that an engine honours the filters of a query, before something is changed by it.
+Whether an engine honours the filters of a query.
 
 An engine ignores a filter that is younger than itself, without a word, and takes more tasks than
-were meant. Versions do not tell: each vendor counts its own. So the engine is asked, by counts that
-change nothing.
+were meant. Versions do not prove anything: each vendor counts its own. So the engine is asked, by
+counts that change nothing. Where a single question is all that there is time for, the version is
+looked at, and a filter is warned of that is surely too young.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
+
+import attrs
 
 from camunda_ext import errors
 from camunda_ext._value import visible
@@ -21,6 +26,78 @@ Count = Callable[[Mapping[str, object]], int]
 
 #: What every engine ignores: what refuses it is something on the way.
 _UNKNOWN: Final = {"noSuchFilter": {}, "noSuchFilters": "not a list"}
+
+
+@attrs.define(eq=False)
+class Known:
+    """
+    What a client has found out about its engine, so that it asks once.
+    """
+
+    #: Names of the filters that the engine honours.
+    proven: set[str] = attrs.field(factory=set)
+
+    #: Names of the filters that were warned of.
+    warned: set[str] = attrs.field(factory=set)
+
+    #: What the engine says of its version; ``None`` if it was asked and does not say.
+    version: str | None = None
+
+    #: Whether it was asked for its version.
+    has_answered: bool = False
+
+    def ask(self, version: Callable[[], str | None]) -> str | None:
+        """
+        Give the engine's version, if it can be had.
+        """
+        if not self.has_answered:
+            try:
+                self.version = version()
+            except errors.Refused:
+                pass  # It came with 7.8, and a gateway may hide it.
+            except Exception:  # noqa: BLE001  # what goes wrong here is met by the next request too
+                return None
+            self.has_answered = True
+        return self.version
+
+
+def warn_of_young(
+    filters: Iterable[tuple[str, str]],
+    known: Known,
+    version: Callable[[], str | None],
+    stacklevel: int,
+) -> None:
+    """
+    Warn of each filter that the engine is too old for, once.
+
+    Args:
+        filters: Names of filters, each with the version that brought it.
+
+        version: Gives the engine's version, if it can be had.
+    """
+    young = [
+        (name, since)
+        for name, since in filters
+        if since != OLDEST and name not in known.proven and name not in known.warned
+    ]
+    if not young or (said := version()) is None:
+        return
+    for name, since in young:
+        if _is_before(said, since):
+            known.warned.add(name)
+            warnings.warn(_too_young(name, since, said), stacklevel=stacklevel + 1)
+
+
+def _is_before(version: str, since: str) -> bool:
+    """
+    Tell whether a version of Camunda is older than another one; the forks, which count from 1, are
+    younger than all.
+    """
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers is None:
+        return False
+    major, minor = map(int, numbers.groups())
+    return major == 7 and minor < int(since.partition(".")[2])
 
 
 def prove_known(
@@ -52,7 +129,7 @@ def prove_known(
         except errors.BadRequest:
             proven.add(name)
         else:
-            raise _ignored(name, since, version())
+            raise ValueError(f"{_too_young(name, since, version())}. Nothing was changed")
 
 
 def prove_effective(
@@ -66,7 +143,7 @@ def prove_effective(
     body = query.body()
     for name, since in _young(query).items():
         if count(_impossible(name, body[name])) != 0:
-            raise _ignored(name, since, version())
+            raise ValueError(f"{_too_young(name, since, version())}. Nothing was changed")
 
 
 def _young(query: ExternalTaskQuery) -> dict[str, str]:
@@ -88,9 +165,9 @@ def _impossible(name: str, value: Any) -> dict[str, object]:
     return {name: text}
 
 
-def _ignored(name: str, since: str, version: str | None) -> ValueError:
+def _too_young(name: str, since: str, version: str | None) -> str:
     engine = "this engine" if version is None else f"this engine, {visible(version):.40},"
-    return ValueError(
+    return (
         f"{engine} ignores the filter {name}, which came with {since}: more tasks would match than "
-        "the query says. Nothing was changed"
+        "the query says"
     )

@@ -155,7 +155,7 @@ class ExternalTaskClient:
             log_bodies=_check.flag("log_bodies", log_bodies),
         )
         self._close = transport.close
-        self._honoured: set[str] = set()
+        self._known = _proof.Known()
 
     def close(self) -> None:
         """
@@ -225,8 +225,10 @@ class ExternalTaskClient:
         """
         Give the external tasks that match, by id if the query does not say otherwise.
 
-        Whether the engine knows each filter is not looked at: one that is too young for it, see
-        `ExternalTaskQuery`, is ignored.
+        An engine ignores filters that are younger than itself, see `ExternalTaskQuery`, and gives
+        more tasks. If the query has such a filter the engine is asked for its version, once for
+        each client, and if that is too old there is a `UserWarning`, once for each filter.
+        `check()` proves it, and `select()` does so by itself.
 
         Args:
             first_result:
@@ -239,16 +241,34 @@ class ExternalTaskClient:
 
             via: ``GET`` to send the query in the URL, if it can be said there.
         """
-        return self._send(self._to_list(query, _window(first_result, max_results), via))
+        request = self._to_list(query, _window(first_result, max_results), via)
+        self._warn_of_young(query)
+        return self._send(request)
 
     def count(self, query: ExternalTaskQuery | None = None, *, via: Via = "POST") -> int:
         """
         Give the number of external tasks that match.
+
+        An engine that is too old for a filter is warned of as in `list()`.
         """
         path = "/external-task/count"
-        return self._send(
-            self._to_request("count", path, CountResult, ExternalTaskQuery, query, via)
-        ).count
+        request = self._to_request("count", path, CountResult, ExternalTaskQuery, query, via)
+        self._warn_of_young(query)
+        return self._send(request).count
+
+    def check(self, query: ExternalTaskQuery) -> None:
+        """
+        Refuse a query with a filter that the engine ignores, because it is older than the filter.
+
+        For each filter that is younger than 7.5 the engine is asked once for each client, by counts
+        that change nothing and need no tasks to tell. `select()`, `iterate()`, the bulk writes and
+        `set_retries_of()` do this by themselves.
+
+        Raises:
+            ValueError: The engine ignores a filter: more tasks would match than the query says.
+        """
+        query = _to_query(query, ExternalTaskQuery)
+        _proof.prove_known(self._probe, query, self._known.proven, self._told_version)
 
     def iterate(
         self, query: ExternalTaskQuery | None = None, *, page_size: int = 500
@@ -279,6 +299,9 @@ class ExternalTaskClient:
     ) -> Selection:
         """
         Give the external tasks that match, to be asked for when they are used.
+
+        Before the first of them is asked for, the engine shows that it honours each filter, see
+        `check()`.
 
         Args:
             page_size: How many tasks to ask for at a time, at least 2.
@@ -1029,14 +1052,19 @@ class ExternalTaskClient:
                     "that is meant"
                 )
         if isinstance(body.external_task_query, ExternalTaskQuery):
-            self._prove_honoured(body.external_task_query)
+            self.check(body.external_task_query)
         return body
 
-    def _prove_honoured(self, query: ExternalTaskQuery) -> None:
+    def _warn_of_young(self, query: ExternalTaskQuery | None) -> None:
+        if query is not None:
+            filters = query.filters().items()
+            _proof.warn_of_young(filters, self._known, self._told_version, stacklevel=3)
+
+    def _told_version(self) -> str | None:
         """
-        Raise `ValueError` if the engine ignores a filter, so that more would match than is meant.
+        Give the engine's version, without much ado if it cannot be had.
         """
-        _proof.prove_known(self._probe, query, self._honoured)
+        return self._known.ask(self.with_options(retry=False).version)
 
     def _probe(self, body: Mapping[str, object]) -> int:
         """

@@ -332,6 +332,9 @@ _GONE: Final = "It was completed or cancelled, or never existed."
 _RACE: Final = "The task may have been changed by somebody else at the same time: look at it first."
 _AGAIN: Final = "It was rolled back: try again soon, after a look at the task."
 _WAIT: Final = "Wait, then try again."
+_NO_SUCH_ORDER: Final = (
+    "The engine cannot sort by that: createTime came with 7.21, all other criteria with 7.5."
+)
 
 #: The first row that fits an answer *of the engine* is its error.
 _ROWS: Final = (
@@ -364,6 +367,14 @@ _ROWS: Final = (
         400,
         # It quotes the value, which may hold the words of any other row.
         message=r"\A(Cannot convert value|Unsupported value type|Must provide 'null' or)",
+    ),
+    # By POST and by GET; 7.6 says it with status 500.
+    _Row(
+        BadRequest,
+        _NO_SUCH_ORDER,
+        operation="list",
+        message=r"\A(You should call any of the orderBy methods first before specifying a direction"
+        r"|Cannot set query parameter 'sortBy' to value )",
     ),
     _Row(
         LockLost,

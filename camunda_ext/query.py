@@ -319,7 +319,7 @@ class ExternalTaskQuery(Query):
     _lock_expiration_after: datetime | None = filter_field(read=lambda text: (aware_date(text),))
     _lock_expiration_before: datetime | None = filter_field(read=lambda text: (aware_date(text),))
     _activity_id: str | None = filter_field()
-    _activity_id_in: tuple[str, ...] | None = filter_field()
+    _activity_id_in: tuple[str, ...] | None = filter_field(since="7.13")
     _execution_id: str | None = filter_field()
     _process_instance_id: str | None = filter_field()
     _process_instance_id_in: tuple[str, ...] | None = filter_field(since="7.13")

@@ -39,7 +39,9 @@ class Selection(Shown, BulkWrites, Value):
     The tasks that match a query, asked for when they are used; `ExternalTaskClient.select()` makes
     one.
 
-    Each use asks the engine anew. A selection never changes, and nothing is kept in it.
+    Each use asks the engine anew. A selection never changes, and nothing is kept in it. Before the
+    first request the engine shows that it honours each filter, see `ExternalTaskClient.check()`; a
+    filter that it is too old for is a `ValueError`.
 
     Iterating gives all tasks that match, page by page, each once. Tasks may be completed meanwhile,
     by the consumer or by others: each one that matches during the whole run comes exactly once.
@@ -69,10 +71,10 @@ class Selection(Shown, BulkWrites, Value):
     # --------------------------------------------------------------------------- what Python calls
 
     def __iter__(self) -> Iterator[ExternalTask]:
+        self._client.check(self.query)
         asked, by_id = self._ordered()
-
         fetch = self._client._received if self._prefetch else self._client.list
-        return _pages.walk(
+        yield from _pages.walk(
             lambda offset, size: fetch(asked, first_result=self._start + offset, max_results=size),
             self._page_size,
             in_id_order=by_id,
@@ -140,6 +142,7 @@ class Selection(Shown, BulkWrites, Value):
         limit = self._limit()
         if limit == 0:
             return 0
+        self._client.check(self.query)
         left = max(0, self._client.count(self.query) - self._start)
         return left if limit is None else min(left, limit)
 
@@ -321,6 +324,7 @@ class Selection(Shown, BulkWrites, Value):
         wanted = most if limit is None else min(most, limit - at)
         if wanted <= 0:
             return ()
+        self._client.check(self.query)
         return self._client.list(
             self._ordered()[0], first_result=self._start + at, max_results=wanted
         )

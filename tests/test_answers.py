@@ -495,6 +495,7 @@ def test_the_table_of_operations_is_complete() -> None:
     }
 
     assert {one.name for one in OPERATIONS} == methods - {
+        "check",
         "close",
         "follow",
         "iterate",

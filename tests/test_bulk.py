@@ -31,7 +31,7 @@ from camunda_ext import (
     Topic,
 )
 from camunda_ext.testing import Engine
-from tests.stub import BROKEN, Stub, html_answer, json_answer, raw_answer
+from tests.stub import BROKEN, NO_CONTENT, Stub, html_answer, json_answer, raw_answer
 from tests.test_proof import YOUNG
 
 _A: Final = ExternalTaskQuery().topic("a")
@@ -556,13 +556,38 @@ def test_a_run_of_answers_begins_anew_with_each_that_comes() -> None:
     assert (summary.done, len(summary.unknown), summary.left, summary.stopped) == (2, 4, 0, None)
 
 
+@pytest.mark.parametrize("status", ["405 Method Not Allowed", "404 Not Found"])
+def test_without_an_operation_for_many_each_task_is_changed_by_itself(
+    status: str, tmp_path: Path
+) -> None:
+    """
+    Engines before 7.8 have none; the journal knows what was done.
+    """
+    journal = tmp_path / "journal"
+    answers = (
+        json_answer(200, [{"id": "t1"}, {"id": "t2"}, {"id": "t3"}]),
+        html_answer(status),
+        NO_CONTENT,
+        json_answer(500, {"type": "ProcessEngineException", "message": "no"}),
+        NO_CONTENT,
+    )
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url, retry=False) as client:
+        summary = client.select(_A).set_retries(7, journal=journal)
+        seen = [(one.method, one.target.partition("/external-task")[2]) for one in stub.seen[-4:]]
+        again = client.select(_A).set_retries(7, journal=journal)
+
+    assert (summary.matched, summary.done, summary.left, summary.stopped) == (3, 2, 0, None)
+    assert [problem.task_id for problem in summary.failed] == ["t2"]
+    assert seen == [("PUT", f"/{name}retries") for name in ("", "t1/", "t2/", "t3/")]
+    assert (again.done, again.skipped) == (1, 2)
+
+
 def test_what_the_engine_lacks_ends_the_run() -> None:
     """
     All tasks would meet it.
     """
     page = [{"id": "t1"}, {"id": "t2"}]
     answers = (
-        json_answer(200, {"count": 2}),
         json_answer(200, page),
         html_answer("405 Method Not Allowed"),
     )
@@ -570,7 +595,8 @@ def test_what_the_engine_lacks_ends_the_run() -> None:
         summary = client.select(_A).set_retries(7)
 
     assert (summary.matched, summary.done, summary.left, summary.failed) == (2, 0, 2, ())
-    assert "an engine older than 7.8" in (summary.stopped or "")
+    assert "look at the URL" in (summary.stopped or "")
+    assert len(stub.seen) == 3
 
 
 def test_what_is_unknown_is_told_and_done_again_by_the_next_run(

@@ -20,7 +20,7 @@ from camunda_ext.cli._commands import camunda_ext as command
 from camunda_ext.testing import Engine
 from tests.test_cli_tasks import on_a_terminal, terminal
 
-VARIABLES: Final = ("URL", "USER", "ENGINE", "CONTEXT", "PASSWORD")
+VARIABLES: Final = ("URL", "USER", "ENGINE", "CONTEXT", "PASSWORD", "DATE_ZONE")
 URL: Final = "http://localhost:8080/engine-rest"
 
 
@@ -103,7 +103,25 @@ def test_contexts_are_kept_in_a_file_of_the_users_own(file: Path) -> None:
     )
     assert said("context", "rm", "prod") == "Forgotten: prod; none is used now\n"
     assert said("context", "ls", "-o", "jsonl") == (
-        f'{{"current":false,"name":"local","url":"{URL}","user":null,"engine":null}}\n'
+        f'{{"current":false,"name":"local","url":"{URL}","user":null,"engine":null,'
+        '"date_zone":null}\n'
+    )
+
+
+def test_a_context_knows_the_zone_of_an_old_engine(file: Path) -> None:
+    """
+    A column says so where any does; a zone that is none is not kept.
+    """
+    said("context", "add", "old", "--url", URL, "--date-zone", "Europe/Berlin")
+    result = run("context", "add", "odd", "--url", URL, "--date-zone", "Europe/Nowhere")
+
+    assert json.loads(file.read_text("utf-8"))["contexts"] == {
+        "old": {"url": URL, "date_zone": "Europe/Berlin"}
+    }
+    assert said("context", "ls").splitlines()[0].endswith("engine  date zone")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2,
+        "Error: there is no zone of the name 'Europe/Nowhere'.",
     )
 
 

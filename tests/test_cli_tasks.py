@@ -27,11 +27,12 @@ from camunda_ext.cli._commands import COMMANDS
 from camunda_ext.cli._commands import camunda_ext as command
 from camunda_ext.cli._filters import with_query
 from camunda_ext.testing import Engine
+from tests.stub import Stub, html_answer, json_answer
 
 ROOT: Final = Path(camunda_ext.__file__).parents[1]
 MAIN: Final = "from camunda_ext.cli import main; main()"
 CTRL_C: Final = "\x03"
-VARIABLES: Final = ("URL", "USER", "ENGINE", "CONTEXT", "PASSWORD")
+VARIABLES: Final = ("URL", "USER", "ENGINE", "CONTEXT", "PASSWORD", "DATE_ZONE")
 
 #: In the name of what is listed: it takes over the clipboard, colours the rest, turns it around.
 NASTY: Final = "no\x1b]52;c;QUJD\x07 \x1b[31mstock\u202e\nsecond line"
@@ -537,6 +538,43 @@ def test_topics_are_shown_in_numbers(busy: Engine) -> None:
     ]
     assert said("topics", "--with-retries-left") == "".join(NUMBERS.splitlines(True)[:3])
     assert said("topics", "--topic", "c", "-o", "json") == "[]\n"
+
+
+#: A task as Camunda 7.6 tells of it, but for what is null.
+_OLD_TASK: Final = {"id": "t1", "topicName": "a", "lockExpirationTime": "2026-11-22T10:31:00"}
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "405 Method Not Allowed"])
+def test_an_engine_that_does_not_know_its_topics_lists_them(
+    status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Camunda 7.6 does not; it cannot sort by the time of creation either.
+    """
+    no_sorting = json_answer(
+        400, {"type": "InvalidRequestException", "message": "Cannot set query parameter 'sortBy'"}
+    )
+    counts = [json_answer(200, {"count": one}) for one in (2, 1, 0)]
+    answers = (html_answer(status), json_answer(200, [_OLD_TASK]), *counts, no_sorting)
+    with Stub(*answers) as stub:
+        monkeypatch.setenv("CAMUNDA_EXT_URL", stub.url)
+        shown = said("topics", "-o", "jsonl", "--date-zone", "Europe/Berlin")
+
+    assert shown == '{"topic":"a","total":2,"locked":1,"failed":0,"oldest":null}\n'
+
+
+def test_dates_of_an_old_engine_are_in_its_own_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    They name none; the option, the environment or the context does.
+    """
+    with Stub(json_answer(200, [_OLD_TASK])) as stub:
+        monkeypatch.setenv("CAMUNDA_EXT_URL", stub.url)
+        monkeypatch.setenv("CAMUNDA_EXT_DATE_ZONE", "America/New_York")
+        by_environment = json.loads(said("ls", "-o", "jsonl"))
+        by_option = json.loads(said("ls", "-o", "jsonl", "--date-zone", "Europe/Berlin"))
+
+    assert by_environment["lock_expiration_time"] == "2026-11-22T10:31:00.000-05:00"
+    assert by_option["lock_expiration_time"] == "2026-11-22T10:31:00.000+01:00"
 
 
 @pytest.mark.parametrize("arguments", [["top", "--once"], ["top"]])

@@ -159,10 +159,13 @@ def test_a_filter_that_is_ignored_stops_a_bulk_command() -> None:
     The engine that counts with a value of the wrong type has not looked at it.
     """
     query = ExternalTaskQuery().topic("a").process_definition_key("k")
-    with Stub(ZERO, ZERO) as stub, ExternalTaskClient(stub.url) as client:
-        with pytest.raises(ValueError, match="ignores the filter processDefinitionKey"):
+    version = json_answer(200, {"version": "7.14.0"})
+    with Stub(ZERO, ZERO, version) as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(ValueError, match=r"7\.14\.0, ignores the filter processDefinitionKey"):
             client.set_retries_async(3, external_task_query=query)
-        assert sent(stub) == [CONTROL, count_request({"processDefinitionKey": {}})]
+        *asked, (_, last, _) = sent(stub)
+    assert asked == [CONTROL, count_request({"processDefinitionKey": {}})]
+    assert last.endswith("/version")
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,26 @@ class Said:
 
 _PERSISTENCE: Final = "An exception occurred in the persistence layer. Please check the server logs"
 
+_NO_ORDER: Final = (
+    "You should call any of the orderBy methods first before specifying a direction: "
+    "currentOrderingProperty is null"
+)
+_CANNOT_SORT: Final = (
+    "The engine cannot sort by that: createTime came with 7.21, all other criteria with 7.5."
+)
+
 SAID: Final = (
+    # ----- sorted by what came later
+    Said("list", 400, "NotValidException", _NO_ORDER, BadRequest, _CANNOT_SORT),
+    Said("list", 500, "NotValidException", _NO_ORDER, BadRequest, _CANNOT_SORT),
+    Said(
+        "list",
+        400,
+        "InvalidRequestException",
+        "Cannot set query parameter 'sortBy' to value 'createTime'",
+        BadRequest,
+        _CANNOT_SORT,
+    ),
     # ----- no such task
     Said(
         "complete",

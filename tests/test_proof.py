@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import pytest
 
-from camunda_ext import ExternalTaskClient, ExternalTaskQuery, NoAnswer
+from camunda_ext import ExternalTaskClient, ExternalTaskQuery, NoAnswer, Selection
 from camunda_ext._proof import prove_effective, prove_known
 from camunda_ext.testing import Engine
 from tests.stub import Stub, json_answer, raw_answer
@@ -22,6 +23,7 @@ _WRONG_TYPE: Final = json_answer(400, {"type": "InvalidRequestException", "messa
 #: A query with each filter that some engine since 7.6 ignores, and the version that brought it.
 YOUNG: Final[Mapping[str, tuple[ExternalTaskQuery, str]]] = {
     "externalTaskIdIn": (ExternalTaskQuery().external_task_id_in("t1", "t2"), "7.13"),
+    "activityIdIn": (ExternalTaskQuery().activity_id_in("a"), "7.13"),
     "processInstanceIdIn": (ExternalTaskQuery().process_instance_id_in("i1"), "7.13"),
     "processDefinitionKey": (ExternalTaskQuery().process_definition_key("k"), "7.24"),
     "processDefinitionKeyIn": (ExternalTaskQuery().process_definition_key_in("k"), "7.24"),
@@ -148,7 +150,7 @@ def test_old_filters_need_no_proof() -> None:
     """
     What every engine knows is not asked for.
     """
-    query = ExternalTaskQuery().topic("a").activity_id_in("b").suspended()
+    query = ExternalTaskQuery().topic("a").activity_id("b").suspended()
     with Stub() as stub, ExternalTaskClient(stub.url) as client:
         prove_known(client._probe, query, set())
         prove_effective(client._probe, query)
@@ -195,3 +197,169 @@ def test_nothing_is_changed_by_a_proof() -> None:
         assert {(one.method, one.target) for one in stub.seen} == {
             ("POST", "/engine-rest/external-task/count")
         }
+
+
+# ------------------------------------------------------------------------------- before one reads
+
+_YOUNGEST: Final = ExternalTaskQuery().topic("a").process_variable("v", "eq", 1)
+
+
+@pytest.fixture
+def old() -> Iterator[Engine]:
+    """
+    Give an engine that ignores `_YOUNGEST`'s condition, with a task that does not match.
+    """
+    with Engine(version="7.14") as engine:
+        engine.create_task("a")
+        yield engine
+
+
+#: What can be done with a selection, but for its bulk writes.
+_USES: Final[Mapping[str, Callable[[Selection], Any]]] = {
+    "count": lambda selection: selection.count(),
+    "exists": lambda selection: selection.exists(),
+    "first": lambda selection: selection.first(),
+    "one": lambda selection: selection.one(),
+    "index": lambda selection: selection[3],
+    "slice": lambda selection: list(selection[1:3]),
+    "count of a slice": lambda selection: selection[1:].count(),
+    "list": list,
+    "ids": lambda selection: list(selection.ids()),
+    "chunks": lambda selection: list(selection.chunks(2)),
+    "to_dicts": lambda selection: list(selection.to_dicts()),
+    "table": lambda selection: selection.table(),
+}
+
+
+@pytest.mark.parametrize("use", _USES)
+def test_a_selection_is_proven_before_it_is_used(use: str, old: Engine) -> None:
+    """
+    Whoever completes what they are given does harm by reading, too.
+    """
+    selection = old.client().select(_YOUNGEST)
+    with pytest.raises(ValueError, match=r"7\.14\.0, ignores the filter processVariables"):
+        _USES[use](selection)
+
+
+@pytest.mark.parametrize("prefetch", [0, 4])
+def test_an_iteration_is_proven_before_it_begins(prefetch: int, old: Engine) -> None:
+    """
+    To begin with, nothing is sent.
+    """
+    client = old.client()
+    tasks = iter(client.select(_YOUNGEST, prefetch=prefetch))
+    same = client.iterate(_YOUNGEST)
+    for one in (tasks, same):
+        with pytest.raises(ValueError, match="ignores the filter processVariables"):
+            next(one)
+
+
+def test_a_selection_that_is_looked_at_says_why_it_shows_nothing(old: Engine) -> None:
+    """
+    A prompt must not end in a traceback.
+    """
+    shown = old.client().select(_YOUNGEST)._repr_mimebundle_()["text/plain"]
+
+    assert "ValueError: this engine, 7.14.0, ignores the filter processVariables" in shown
+
+
+def test_a_client_proves_each_filter_once() -> None:
+    """
+    Also for those with other options, which share what it knows.
+    """
+    one = json_answer(200, {"count": 1})
+    with Stub(_ZERO, _WRONG_TYPE, one) as stub, ExternalTaskClient(stub.url) as client:
+        client.check(_YOUNGEST)
+        asked = len(stub.seen)
+        client.check(_YOUNGEST)
+        client.with_options(timeout=5).select(_YOUNGEST).count()
+        client.count(_YOUNGEST)
+        counted = len(stub.seen) - asked
+
+    assert (asked, counted) == (2, 2)
+
+
+def test_only_a_query_is_checked() -> None:
+    """
+    Anything else is a mistake.
+    """
+    client = ExternalTaskClient("http://engine.invalid/engine-rest")
+    with pytest.raises(TypeError, match="ExternalTaskQuery"):
+        client.check({"processVariables": []})  # type: ignore[arg-type]
+
+
+def _versioned(version: str | None) -> tuple[bytes, ...]:
+    """
+    Give answers to a question for the version, and to counts after it.
+    """
+    return json_answer(200, {"version": version}), json_answer(200, {"count": 1})
+
+
+@pytest.mark.parametrize("version", ["7.14.0", "7.23.1-ee", "7.8.0-SNAPSHOT"])
+def test_a_filter_that_is_too_young_is_warned_of_once(version: str) -> None:
+    """
+    To count and to list prove nothing, but they know the version of the engine.
+    """
+    with (
+        Stub(*_versioned(version)) as stub,
+        ExternalTaskClient(stub.url) as client,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        for _ in range(2):
+            assert client.count(_YOUNGEST) == 1
+            assert client.count(_YOUNGEST, via="POST") == 1
+        assert client.with_options(timeout=5).count(_YOUNGEST.process_definition_key("k")) == 1
+
+    assert [str(one.message).partition(",")[2][:60] for one in caught] == [
+        f" {version}, ignores the filter processVariables, which came with "[:60],
+        f" {version}, ignores the filter processDefinitionKey, which came with "[:60],
+    ]
+    assert {(one.category, one.filename) for one in caught} == {(UserWarning, __file__)}
+    assert [one.target for one in stub.seen].count("/engine-rest/version") == 1
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        _versioned("7.24.0"),
+        _versioned("8.0.0"),
+        _versioned("1.0.0"),  # Operaton
+        _versioned("2.1.0"),  # CIB seven
+        _versioned(None),
+        _versioned("unknown"),
+        (raw_answer("404 Not Found"), json_answer(200, {"count": 1})),
+        (raw_answer("401 Unauthorized"), json_answer(200, {"count": 1})),
+        (raw_answer("503 Service Unavailable"), json_answer(200, {"count": 1})),
+    ],
+)
+def test_where_the_version_says_nothing_nothing_is_warned_of(answers: tuple[bytes, ...]) -> None:
+    """
+    Forks count from 1, and some servers do not tell.
+    """
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        assert client.count(_YOUNGEST) == 1
+
+    assert len(stub.seen) == 2
+
+
+def test_filters_of_all_engines_need_no_version() -> None:
+    """
+    Most queries are one request.
+    """
+    with Stub(json_answer(200, {"count": 1})) as stub, ExternalTaskClient(stub.url) as client:
+        client.count(ExternalTaskQuery().topic("a").locked())
+        client.count()
+
+    assert len(stub.seen) == 2
+
+
+def test_an_old_engine_is_warned_of(old: Engine) -> None:
+    """
+    By the function that the user has called.
+    """
+    client = old.client()
+    with pytest.warns(UserWarning, match=r"7\.14\.0, ignores the filter") as caught:
+        assert len(client.list(_YOUNGEST)) == 1
+    assert client.count(_YOUNGEST) == 1
+    assert caught[0].filename == __file__

@@ -5,8 +5,10 @@ Selections on each engine, the real ones too, while workers are at the same task
 from __future__ import annotations
 
 import csv
+import json
 import random
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +16,10 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from camunda_ext import SortBy
+from camunda_ext.cli._commands import camunda_ext as command
 from tests.conformance.live import AnyEngine, Live, live_on
 from tests.conformance.processes import FAN
 
@@ -113,3 +117,51 @@ def test_tasks_that_are_equal_by_what_they_are_sorted_by_come_once(
     assert (len(exported), set(exported)) == (len(staying), staying)
     assert (summary.matched, summary.done) == (len(staying), len(staying))
     assert {task.priority for task in live.client.list(live.own)} == {7}
+
+
+def test_reading_is_as_safe_as_writing(live: Live) -> None:
+    """
+    An engine that ignores a filter is found out by a selection, and warned of by one request if it
+    tells its version.
+    """
+    first, second = live.tasks(2)
+    instance = str(live.client.get(first).process_instance_id)
+    dialect = live.dialect
+    for query, is_honoured, expected in (
+        (live.own.process_variable("v", "eq", 1), dialect.young_filters, 0),
+        (live.own.process_definition_key("none"), dialect.young_filters, 0),
+        (live.own.external_task_id_in(first), dialect.id_lists, 1),
+        (live.own.process_instance_id_in(instance), dialect.id_lists, 1),
+    ):
+        selection = live.client.select(query)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            listed, counted = len(live.client.list(query)), live.client.count(query)
+        if is_honoured:
+            assert listed == counted == selection.count() == len(list(selection)) == expected
+            assert caught == []
+            continue
+        assert listed == counted == 2
+        assert len(caught) == (0 if dialect.date_options else 1)  # 7.6 tells no version
+        for use in (selection.count, selection.exists, lambda: list(selection)):  # noqa: B023  # called here
+            with pytest.raises(ValueError, match="ignores the filter"):
+                use()
+    assert {task.id for task in live.client.list(live.own)} == {first, second}
+
+
+def test_the_commands_know_the_topics_of_each_engine(live: Live) -> None:
+    """
+    Also of one that does not know them itself, has no date of creation, and names no zone.
+    """
+    live.tasks(2)
+    live.fetch(max_tasks=1)
+    zone = ("--date-zone", "UTC") if live.dialect.date_options else ()
+    shown = CliRunner().invoke(command, ["topics", "-o", "json", "--url", live.url, *zone])
+    live_view = CliRunner().invoke(command, ["top", "--url", live.url, *zone])
+
+    assert shown.exit_code == 0, shown.output
+    assert shown.stderr == ""
+    [row] = [one for one in json.loads(shown.stdout) if one["topic"] == live.topic_a]
+    assert (row["total"], row["locked"], row["failed"]) == (2, 1, 0)
+    assert (row["oldest"] is not None) == live.dialect.create_time
+    assert (live_view.exit_code, live.topic_a[:8] in live_view.stdout) == (0, True)

@@ -54,7 +54,16 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
         "--context",
         {"help": "A context, see camunda-ext context.", "shell_complete": complete_context},
     ),
+    (
+        "--date-zone",
+        {
+            "help": "The zone that the clock of an engine before 7.8 runs in, such as "
+            "Europe/Berlin: its dates name none."
+        },
+    ),
 )
+#: How engines before 7.8 write dates.
+_OLD_DATES: Final = "%Y-%m-%dT%H:%M:%S"
 
 
 def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,7 +75,7 @@ def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def called(*arguments: Any, timeout: float | None, **given: Any) -> Any:
-        names = [flag[2:] for flag, _ in _OPTIONS]
+        names = [_name(flag) for flag, _ in _OPTIONS]
         client = client_of(_chosen(**{name: given.pop(name) for name in names}))
         with client:
             return function(*arguments, client=client.with_options(timeout=timeout), **given)
@@ -80,22 +89,31 @@ def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
         help="How long one request may take, with all its attempts; 120 by default.",
     )(called)
     for flag, told in reversed(_OPTIONS):
-        variable = f"CAMUNDA_EXT_{flag[2:].upper()}"
+        variable = f"CAMUNDA_EXT_{_name(flag).upper()}"
         option = click.option(
             flag,
             cls=SectionOption,
             section=ENGINE,
             envvar=variable,
             show_envvar=True,
-            metavar=flag[2:].upper() if flag == "--url" else "NAME",
+            metavar="URL" if flag == "--url" else "NAME",
             **told,
         )
         decorated = option(decorated)
     return decorated
 
 
+def _name(flag: str) -> str:
+    return flag[2:].replace("-", "_")
+
+
 def _chosen(
-    *, url: str | None, user: str | None, engine: str | None, context: str | None
+    *,
+    url: str | None,
+    user: str | None,
+    engine: str | None,
+    context: str | None,
+    date_zone: str | None,
 ) -> Context:
     """
     Give what the options, the environment and the contexts make up.
@@ -103,7 +121,8 @@ def _chosen(
     Raises:
         UsageError: They say nothing, or contradict each other.
     """
-    for option, value in {"url": url, "user": user, "engine": engine, "context": context}.items():
+    given = {"url": url, "user": user, "engine": engine, "context": context, "date-zone": date_zone}
+    for option, value in given.items():
         if value == "":
             # It comes of a variable of a script that is not set, and would mean another engine.
             raise click.UsageError(f"--{option} must not be empty.")
@@ -112,7 +131,7 @@ def _chosen(
             raise click.UsageError("Either a URL or a context can be given, not both.")
         url, context = (url, None) if _is_typed("url") else (None, context)
     if url:
-        return Context(url=url, user=user, engine=engine)
+        return Context(url=url, user=user, engine=engine, date_zone=date_zone)
     contexts = _contexts.read()
     name = context or contexts.current
     if name is None:
@@ -127,6 +146,7 @@ def _chosen(
         url=kept.url,
         user=(user if _is_typed("user") else None) or kept.user,
         engine=(engine if _is_typed("engine") else None) or kept.engine,
+        date_zone=(date_zone if _is_typed("date_zone") else None) or kept.date_zone,
     )
 
 
@@ -161,7 +181,7 @@ def check(context: Context) -> None:
         warnings.simplefilter("ignore")
         auth = None if context.user is None else (context.user, "")
         try:
-            ExternalTaskClient(context.url, auth=auth, engine=context.engine).close()
+            _made(context, auth).close()
         except ValueError as error:
             raise click.UsageError(in_options(f"{error}.")) from None
 
@@ -176,12 +196,22 @@ def client_with(context: Context, auth: tuple[str, str] | None) -> ExternalTaskC
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            client = ExternalTaskClient(context.url, auth=auth, engine=context.engine)
+            client = _made(context, auth)
         except ValueError as error:
             raise click.UsageError(in_options(f"{error}.")) from None
     for warning in caught:
         click.echo(f"Warning: {visible(str(warning.message))}.", err=True)
     return client
+
+
+def _made(context: Context, auth: tuple[str, str] | None) -> ExternalTaskClient:
+    return ExternalTaskClient(
+        context.url,
+        auth=auth,
+        engine=context.engine,
+        date_format=None if context.date_zone is None else _OLD_DATES,
+        date_zone=context.date_zone,
+    )
 
 
 def password_of(user: str, url: str) -> str:

@@ -31,8 +31,16 @@ def context() -> None:
 @click.option("--url", required=True, help="The engine's REST API.")
 @click.option("--user", metavar="NAME", help="Who asks, by Basic auth.")
 @click.option("--engine", metavar="NAME", help="Name of the engine, where a server runs several.")
+@click.option("--date-zone", metavar="NAME", help="The zone of an engine before 7.8.")
 @click.option("--overwrite", is_flag=True, help="Replace the context of this name.")
-def add(name: str, url: str, user: str | None, engine: str | None, overwrite: bool) -> None:
+def add(
+    name: str,
+    url: str,
+    user: str | None,
+    engine: str | None,
+    date_zone: str | None,
+    overwrite: bool,
+) -> None:
     """
     Keep an engine as NAME. The first one is used from now on.
 
@@ -40,7 +48,7 @@ def add(name: str, url: str, user: str | None, engine: str | None, overwrite: bo
     """
     if not name or not name.isprintable() or name != name.strip():
         raise click.UsageError("A name must be text that can be printed, without spaces around it.")
-    made = Context(url=url, user=user, engine=engine)
+    made = Context(url=url, user=user, engine=engine, date_zone=date_zone)
     check(made)
     held = _contexts.read()
     if name in held.contexts and not overwrite:
@@ -102,8 +110,11 @@ def ls(form: str) -> None:
             "url": visible(one.url),
             "user": one.user,
             "engine": one.engine,
+            "date_zone": one.date_zone,
         }
         for name, one in sorted(held.contexts.items())
     ]
-    names = ("current", "name", "url", "user", "engine")
+    names = ["current", "name", "url", "user", "engine"]
+    if form == "csv" or any(row["date_zone"] for row in rows):
+        names.append("date_zone")  # few engines are as old
     print_rows(names, rows, form, narrowed=(("url", 24), ("name", 12)))

@@ -35,6 +35,9 @@ class Context:
     #: Name of the engine where a server runs several; ``None`` for the default one.
     engine: str | None = None
 
+    #: The zone of an engine before 7.8, whose dates name none; ``None`` for younger ones.
+    date_zone: str | None = None
+
 
 @attrs.frozen(kw_only=True)
 class Contexts:

@@ -108,7 +108,7 @@ def honoured(client: ExternalTaskClient, query: ExternalTaskQuery) -> ExternalTa
     Give the query if the engine knows all of its filters: it would ignore the others.
     """
     try:
-        client._prove_honoured(query)
+        client.check(query)
     except ValueError as error:
         raise refused(error) from None
     return query

@@ -13,12 +13,20 @@ from typing import Any, Final
 
 import click
 
-from camunda_ext import BadRequest, CamundaError, ExternalTaskClient, ExternalTaskQuery, SortBy
+from camunda_ext import (
+    BadRequest,
+    CamundaError,
+    ExternalTaskClient,
+    ExternalTaskQuery,
+    NotFound,
+    NotTheEngine,
+    SortBy,
+)
 from camunda_ext._display import visible
 from camunda_ext._table import cut
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
-from camunda_ext.cli._look import honoured
+from camunda_ext.cli._look import honoured, patient
 from camunda_ext.cli._output import (
     Row,
     now,
@@ -47,7 +55,8 @@ def topics(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> N
 
     "Locked" is how many of them a worker holds, "failed" how many have no retries left, and
     "oldest" when the first of them came to be, which engines before 7.21 do not say. The engine
-    counts them one after the other, while others may change them.
+    counts them one after the other, while others may change them. One before 7.13 does not know its
+    topics: all tasks that match are listed for it.
     """
     print_rows(_NAMES, counted(client, query), form, **_FITTING)
 
@@ -158,7 +167,7 @@ def counted(client: ExternalTaskClient, query: ExternalTaskQuery) -> Sequence[Ro
     """
     body = honoured(client, query).body()
     chosen = body.get("topicName")
-    names = sorted(client.topic_names()) if chosen is None else [str(chosen)]
+    names = _names(client, query) if chosen is None else [str(chosen)]
     # For the engine, the one filter would overrule the other.
     none_failed = bool(body.get("withRetriesLeft"))
     rows: list[Row] = []
@@ -176,6 +185,13 @@ def counted(client: ExternalTaskClient, query: ExternalTaskQuery) -> Sequence[Ro
                 }
             )
     return rows
+
+
+def _names(client: ExternalTaskClient, query: ExternalTaskQuery) -> list[str]:
+    try:
+        return sorted(client.topic_names())
+    except (NotFound, NotTheEngine):  # it came with 7.13
+        return sorted({task.topic_name for task in patient(client.select(query.unsorted()))})
 
 
 def _oldest(client: ExternalTaskClient, topic: ExternalTaskQuery) -> datetime | None:
