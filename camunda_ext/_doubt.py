@@ -14,7 +14,15 @@ from typing import Any, Final
 import attrs
 
 from camunda_ext._request import Request
-from camunda_ext.dto import ExternalTask, ExternalTaskFailure, HistoricExternalTaskLog
+from camunda_ext.dto import (
+    ExtendLockOnExternalTask,
+    ExternalTask,
+    ExternalTaskFailure,
+    HistoricExternalTaskLog,
+    LockExternalTask,
+    Priority,
+    Retries,
+)
 
 #: The engine keeps so many UTF-16 units of an error message (ExternalTaskEntity.java).
 _MESSAGE_UNITS: Final = 666
@@ -62,9 +70,46 @@ def shown(request: Request[Any], seen: Seen) -> Shown:
     """
     if request.operation == "unlock":
         return _after_unlock(seen.task, request.worker_id)
-    if isinstance(request.body, ExternalTaskFailure):
-        return _after_failure(request.body, seen)
+    match request.body:
+        case ExternalTaskFailure():
+            return _after_failure(request.body, seen)
+        case Priority(priority=priority):
+            return Shown.DONE if seen.task.priority == priority else Shown.UNCLEAR
+        case Retries(retries=retries):
+            return Shown.DONE if seen.task.retries == retries else Shown.UNCLEAR
+        case LockExternalTask(worker_id=worker_id, lock_duration=duration):
+            # A lock that the worker has for longer stays as it is.
+            return _after_lock(seen, worker_id, duration, or_later=True)
+        case ExtendLockOnExternalTask(worker_id=worker_id, new_duration=duration):
+            return _after_lock(seen, worker_id, duration, or_later=False)
     return Shown.NOT_DONE  # what ends a task has not ended this one
+
+
+def _after_lock(seen: Seen, worker_id: str, duration: int, *, or_later: bool) -> Shown:
+    task = seen.task
+    if task.worker_id != worker_id or task.lock_expiration_time is None:
+        return Shown.UNCLEAR
+    ends = _ends_of(seen, duration)
+    if ends is None or task.lock_expiration_time < ends[0]:
+        return Shown.UNCLEAR
+    return Shown.DONE if or_later or task.lock_expiration_time <= ends[1] else Shown.UNCLEAR
+
+
+def _ends_of(seen: Seen, duration: int) -> tuple[datetime, datetime] | None:
+    """
+    Give between which moments a lock ends that was set by this command; ``None`` if nobody can
+    tell.
+
+    Args:
+        duration: How long it lasts, in milliseconds.
+    """
+    if seen.now is None:
+        return None
+    try:
+        lasts = timedelta(milliseconds=duration)
+        return seen.now - timedelta(seconds=seen.since) + lasts - _BLUR, seen.now + lasts + _BLUR
+    except OverflowError:  # beyond the years that Python has
+        return None
 
 
 def _after_unlock(task: ExternalTask, worker_id: str | None) -> Shown:
@@ -80,15 +125,10 @@ def _after_failure(body: ExternalTaskFailure, seen: Seen) -> Shown:
     if (task.retries, task.error_message or None) != (body.retries, _kept(body.error_message)):
         return Shown.NOT_DONE if task.worker_id == body.worker_id else Shown.UNCLEAR
     # An earlier failure may have said the same. This one has set the end of the lock.
-    if seen.now is None or task.lock_expiration_time is None:
+    ends = _ends_of(seen, body.retry_timeout or 0)
+    if ends is None or task.lock_expiration_time is None:
         return Shown.UNCLEAR
-    try:
-        timeout = timedelta(milliseconds=body.retry_timeout or 0)
-        earliest = seen.now - timedelta(seconds=seen.since) + timeout - _BLUR
-        latest = seen.now + timeout + _BLUR
-    except OverflowError:  # beyond the years that Python has
-        return Shown.UNCLEAR
-    return Shown.DONE if earliest <= task.lock_expiration_time <= latest else Shown.UNCLEAR
+    return Shown.DONE if ends[0] <= task.lock_expiration_time <= ends[1] else Shown.UNCLEAR
 
 
 def reported(

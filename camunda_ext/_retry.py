@@ -38,6 +38,10 @@ class Came(Enum):
     #: The engine's database failed; it was rolled back, unless what failed was the commit.
     DATABASE = "database"
 
+    #: The engine failed, and would fail again; but it may have stumbled over the end of the task by
+    #: another command, for which it has many words.
+    FAILED = "failed"
+
     #: No trustworthy answer came.
     NO_ANSWER = "no answer"
 
@@ -58,6 +62,9 @@ class Next(Enum):
 
     #: Look at the task, and send it again only if that shows that it is not done.
     LOOK = "look"
+
+    #: Look at the task, and raise the error, or what the look shows.
+    LAST_LOOK = "last look"
 
     #: Raise the error.
     STOP = "stop"
@@ -84,11 +91,12 @@ def _row(
     not_now: str,
     rolled_back: str,
     database: str,
+    failed: str,
     no_answer: str,
     timed_out: str,
     too_large: str,
 ) -> Mapping[Came, Next]:
-    cells = (not_sent, not_now, rolled_back, database, no_answer, timed_out, too_large)
+    cells = (not_sent, not_now, rolled_back, database, failed, no_answer, timed_out, too_large)
     return dict(zip(Came, map(Next, cells), strict=True))
 
 
@@ -105,17 +113,19 @@ _BATCH_MAYBE: Final = (
 _BATCH_LOOK: Final = "Look at the batch."
 
 _READ: Final = Rule(
-    after=_row("again", "again", "again", "again", "again", "again", "stop"),
+    after=_row("again", "again", "again", "again", "stop", "again", "again", "stop"),
     settles=(errors.Refused,),
 )
 #: What may be done twice, for the second time changes nothing.
-_TWICE: Final = _row("again", "again", "again", "again", "again", "again", "again")
+_TWICE: Final = _row("again", "again", "again", "again", "stop", "again", "again", "again")
+#: The same, of a single task.
+_SETS: Final[Mapping[Came, Next]] = {**_TWICE, Came.FAILED: Next.LAST_LOOK}
 #: What would be done a second time.
-_ONCE: Final = _row("again", "again", "again", "stop", "stop", "stop", "stop")
-_LOOK_FIRST: Final = _row("again", "again", "look", "look", "look", "look", "look")
+_ONCE: Final = _row("again", "again", "again", "stop", "stop", "stop", "stop", "stop")
+_LOOK_FIRST: Final = _row("again", "again", "look", "look", "last look", "look", "look", "look")
 #: A second commit is impossible: the first one deletes the task. But while the first is under way,
 #: the process would go on twice, and only one of the two be rolled back.
-_ENDS_TASK: Final = _row("again", "again", "look", "look", "again", "look", "again")
+_ENDS_TASK: Final = _row("again", "again", "look", "look", "last look", "again", "look", "again")
 
 #: The rule for each operation; one that is not here only reads.
 RULES: Final[Mapping[str, Rule]] = {
@@ -128,12 +138,12 @@ RULES: Final[Mapping[str, Rule]] = {
     "failure": Rule(after=_LOOK_FIRST, doubt=_LOOK_AT_TASK),
     "unlock": Rule(after=_LOOK_FIRST, doubt=_LOOK_AT_TASK),
     # A lock that is lost is lost, whether or not it was held for a moment.
-    "lock": Rule(after=_TWICE, settles=(errors.LockLost, errors.TaskNotFound), doubt=_LOOK_AT_TASK),
+    "lock": Rule(after=_SETS, settles=(errors.LockLost, errors.TaskNotFound), doubt=_LOOK_AT_TASK),
     "extend_lock": Rule(
-        after=_TWICE, settles=(errors.LockLost, errors.TaskNotFound), doubt=_LOOK_AT_TASK
+        after=_SETS, settles=(errors.LockLost, errors.TaskNotFound), doubt=_LOOK_AT_TASK
     ),
-    "set_priority": Rule(after=_TWICE, doubt=_LOOK_AT_TASK),
-    "set_retries": Rule(after=_TWICE, doubt=_LOOK_AT_TASK),
+    "set_priority": Rule(after=_SETS, doubt=_LOOK_AT_TASK),
+    "set_retries": Rule(after=_SETS, doubt=_LOOK_AT_TASK),
     "set_retries_of": Rule(after=_TWICE, doubt=_BULK_MAYBE),
     # The second time, a query may match others, or nothing any more.
     "set_retries_of by query": Rule(after=_ONCE, doubt=_BULK_MAYBE),
@@ -169,7 +179,9 @@ def came_of(error: errors.CamundaError, how: Came | None) -> Came | None:
             return Came.ROLLED_BACK
         case errors.EngineFailure(type="ProcessEnginePersistenceException"):
             # 10001 and 10002 are broken constraints: a missing key, a text that is too long.
-            return None if error.code in (10001, 10002) else Came.DATABASE
+            return Came.FAILED if error.code in (10001, 10002) else Came.DATABASE
+        case errors.EngineFailure():
+            return Came.FAILED
         case errors.NoAnswer(status=504):
             return Came.TIMED_OUT  # the gateway's patience, not ours
         case errors.NoAnswer():

@@ -185,7 +185,7 @@ class _Exchange:
         elif step is not Next.STOP:
             wait = self._wait(result)
         if step is Next.STOP or wait is None:
-            if step is Next.LOOK and len(self._attempts) > 1:
+            if came is not None and self._is_worth_a_look(step):
                 return self._look(error, came, last=True)
             return self._settled(error)
         _log.warning(
@@ -194,13 +194,23 @@ class _Exchange:
             len(self._attempts),
             type(error).__name__,
             error.in_short(),
-            "looked at" if step is Next.LOOK else "sent again",
+            "sent again" if step is Next.AGAIN else "looked at",
             wait,
         )
         sleep(wait)
-        settled = self._look(error, came) if step is Next.LOOK else None
+        settled = None
+        if step is not Next.AGAIN:
+            settled = self._look(error, came, last=step is Next.LAST_LOOK)
         # A look, and to get other credentials, may have taken all the time.
         return settled or (None if self._has_time() else self._settled(error))
+
+    def _is_worth_a_look(self, step: Next) -> bool:
+        """
+        Tell whether a look at the task may say more than several attempts.
+        """
+        if len(self._attempts) == 1 or "task_id" not in self._request.ids:
+            return False
+        return step is Next.LOOK or (self._doubt is not None and self._call.doubt is not None)
 
     def _wait(self, result: _Result) -> float | None:
         """
@@ -352,7 +362,8 @@ class _Exchange:
             self._doubt = None  # the engine has answered, so it is not at it any more
         if shown is Shown.NOT_DONE and not last:
             return None
-        if shown is Shown.DONE:
+        # That it is as it should be does not say that what the engine refused was done.
+        if shown is Shown.DONE and not (came is Came.FAILED and self._doubt is None):
             return _Result()
         return self._settled(gone or error)
 

@@ -19,12 +19,18 @@ _CAME: Final = {
     Came.NOT_NOW: "Not now",
     Came.ROLLED_BACK: "Rolled back",
     Came.DATABASE: "Database",
+    Came.FAILED: "Failed",
     Came.NO_ANSWER: "No answer",
     Came.TIMED_OUT: "Timed out",
     Came.TOO_LARGE: "Too large",
 }
 
-_NEXT: Final = {Next.AGAIN: "again", Next.LOOK: "look", Next.STOP: "**raise**"}
+_NEXT: Final = {
+    Next.AGAIN: "again",
+    Next.LOOK: "look",
+    Next.LAST_LOOK: "look, **raise**",
+    Next.STOP: "**raise**",
+}
 
 #: What has no rule of its own.
 _READS: Final = "what only reads"

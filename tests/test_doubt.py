@@ -14,7 +14,15 @@ import pytest
 from camunda_ext import ExternalTask, HistoricExternalTaskLog
 from camunda_ext._doubt import Seen, Shown, logged, reported, shown
 from camunda_ext._request import Request
-from camunda_ext.dto import CompleteExternalTask, ExternalTaskBpmnError, ExternalTaskFailure
+from camunda_ext.dto import (
+    CompleteExternalTask,
+    ExtendLockOnExternalTask,
+    ExternalTaskBpmnError,
+    ExternalTaskFailure,
+    LockExternalTask,
+    Priority,
+    Retries,
+)
 
 _NOW: Final = datetime(2026, 11, 22, 13, 0, 0, tzinfo=timezone.utc)
 _IDS: Final = {"task_id": "t1"}
@@ -49,6 +57,65 @@ def test_who_holds_the_lock_tells_of_an_unlock(
     )
 
     assert shown(request, _seen(worker_id=holder)) is expected
+
+
+# ------------------------------------------------------------------------------------ what is set
+
+
+@pytest.mark.parametrize(
+    ("body", "task", "expected"),
+    [
+        (Priority(priority=7), {"priority": 7}, Shown.DONE),
+        (Priority(priority=7), {"priority": 0}, Shown.UNCLEAR),
+        (Priority(priority=0), {"priority": 0}, Shown.DONE),
+        (Retries(retries=0), {"retries": 0}, Shown.DONE),
+        (Retries(retries=0), {"retries": None}, Shown.UNCLEAR),
+        (Retries(retries=3), {"retries": 2}, Shown.UNCLEAR),
+    ],
+)
+def test_what_is_set_is_seen(body: object, task: dict[str, Any], expected: Shown) -> None:
+    """
+    Where it is another, it may still be on its way.
+    """
+    request = Request("a", "PUT /external-task/{task_id}/a", NoneType, _IDS, body=body)
+
+    assert shown(request, _seen(**task)) is expected
+
+
+_LOCK: Final = LockExternalTask(worker_id="w1", lock_duration=60_000)
+_EXTEND: Final = ExtendLockOnExternalTask(worker_id="w1", new_duration=60_000)
+
+
+@pytest.mark.parametrize(
+    ("body", "holder", "seconds", "expected"),
+    [
+        # The attempts took 10 seconds, and headers have no parts of one.
+        (_LOCK, "w1", 60, Shown.DONE),
+        (_LOCK, "w1", 50, Shown.DONE),
+        (_LOCK, "w1", 47, Shown.UNCLEAR),
+        (_LOCK, "w1", 900, Shown.DONE),  # it was longer before, and stays so
+        (_LOCK, "w2", 60, Shown.UNCLEAR),
+        (_LOCK, None, None, Shown.UNCLEAR),
+        (_EXTEND, "w1", 60, Shown.DONE),
+        (_EXTEND, "w1", 50, Shown.DONE),
+        (_EXTEND, "w1", 62, Shown.DONE),
+        (_EXTEND, "w1", 63, Shown.UNCLEAR),
+        (_EXTEND, "w1", 47, Shown.UNCLEAR),
+        (_EXTEND, "w2", 60, Shown.UNCLEAR),
+    ],
+)
+def test_a_lock_is_seen_by_its_end(
+    body: object, holder: str | None, seconds: int | None, expected: Shown
+) -> None:
+    """
+    It lasts from one of the attempts on.
+    """
+    request = Request("a", "POST /external-task/{task_id}/a", NoneType, _IDS, body=body)
+    ends = None if seconds is None else _NOW + timedelta(seconds=seconds)
+    seen = _seen(since=10.0, worker_id=holder, lock_expiration_time=ends)
+
+    assert shown(request, seen) is expected
+    assert shown(request, attrs.evolve(seen, now=None)) is Shown.UNCLEAR
 
 
 # ------------------------------------------------------------------------------------ what ends it

@@ -612,10 +612,47 @@ def test_a_failure_in_the_process_is_not_sent_again() -> None:
     What follows the task would fail again.
     """
     failed = _said(500, "ProcessEngineException", "Unknown property used in expression", code=0)
-    with Stub(failed) as stub, quick(stub.url) as client:
+    with Stub(failed, _HELD) as stub, quick(stub.url) as client:
         error = _raised(lambda: client.complete("t1", "w1"))
 
-    assert (type(error), len(stub.seen)) == (errors.EngineFailure, 1)
+    assert (type(error), len(error.attempts)) == (errors.EngineFailure, 1)
+    assert _what(stub) == [_COMPLETE, _LOOK]
+
+
+#: What those hear who come too late, besides that there is no such task.
+_TOO_LATE: Final = (
+    _said(500, "NullValueException", "Cannot find execution with id e1 for ...", code=0),
+    _said(500, "NullPointerException", 'Cannot read field "rootProcessInstanceId"', code=0),
+    _said(500, "ProcessEngineException", "ENGINE-13033 Propagation of bpmn error e failed. "),
+    _said(500, "ProcessEngineException", "An exception occurred in the persistence layer."),
+    _said(500, "ProcessEnginePersistenceException", "ENGINE-03083", code=10001),
+)
+
+
+@pytest.mark.parametrize("late", _TOO_LATE, ids=range(len(_TOO_LATE)))
+@pytest.mark.parametrize(
+    "asked", [one for one in OPERATIONS if one.changes and "/t1/" in one.path], ids=label
+)
+def test_who_comes_too_late_is_told_that_the_task_is_gone(asked: Operation, late: bytes) -> None:
+    """
+    The engine stumbles over what another command has just taken away, and calls it a failure.
+    """
+    with Stub(late, _GONE) as stub, quick(stub.url) as client:
+        error = _raised(lambda: asked.call(client))
+
+    assert (type(error), len(error.attempts)) == (TaskNotFound, 1)
+    assert _what(stub)[1:] == [_LOOK]
+
+
+def test_a_failure_that_no_look_explains_stays_one() -> None:
+    """
+    Who may complete a task need not be allowed to see it.
+    """
+    with Stub(_TOO_LATE[1], html_answer("200 OK")) as stub, quick(stub.url) as client:
+        error = _raised(lambda: client.complete("t1", "w1"))
+
+    assert (type(error), error.type) == (errors.EngineFailure, "NullPointerException")
+    assert _what(stub).count(_COMPLETE) == 1
 
 
 def test_a_look_that_shows_nothing_leaves_the_first_error() -> None:
@@ -627,6 +664,79 @@ def test_a_look_that_shows_nothing_leaves_the_first_error() -> None:
         error = _raised(lambda: client.complete("t1", "w1"))
 
     assert (type(error), error.code, _what(stub)) == (errors.Conflict, 1, [_COMPLETE, _LOOK])
+
+
+#: The task as each command leaves it, where that can be seen.
+_AS_IT_SHOULD_BE: Final[Mapping[str, Mapping[str, object]]] = {
+    "set_priority": {"priority": 7},
+    "set_retries": {"retries": 5},
+    "lock": {"workerId": "w1", "lockExpirationTime": "2026-11-22T13:01:00.000+0000"},
+    "extend_lock": {"workerId": "w1", "lockExpirationTime": "2026-11-22T13:01:00.000+0000"},
+}
+_LAST_CALLS: Final[Mapping[str, Callable[[ExternalTaskClient], None]]] = {
+    "set_priority": lambda client: client.set_priority("t1", 7),
+    "set_retries": lambda client: client.set_retries("t1", 5),
+    "lock": lambda client: client.lock("t1", "w1", 60_000),
+    "extend_lock": lambda client: client.extend_lock("t1", "w1", 60_000),
+}
+
+
+@pytest.mark.parametrize("lost", _LOST)
+@pytest.mark.parametrize("name", _AS_IT_SHOULD_BE)
+def test_where_every_answer_is_lost_a_look_tells(name: str, lost: str) -> None:
+    """
+    If the task is as it should be, that is all there was to do.
+    """
+    answers = (*[_LOST[lost]] * 3, _shown(**_AS_IT_SHOULD_BE[name]))
+    with Stub(*answers) as stub, quick(stub.url) as client:
+        _LAST_CALLS[name](client)
+
+    assert _what(stub)[3:] == [_LOOK]
+    assert _alike(stub.seen[:3])
+
+
+@pytest.mark.parametrize("name", _AS_IT_SHOULD_BE)
+def test_where_every_answer_is_lost_a_look_may_tell_nothing(name: str) -> None:
+    """
+    What is not as it should be may still be on its way.
+    """
+    with Stub(*[then_reset()] * 3, _shown()) as stub, quick(stub.url) as client:
+        error = _raised(lambda: _LAST_CALLS[name](client))
+
+    assert (type(error), len(error.attempts)) == (OutcomeUnknown, 3)
+    assert _what(stub)[3:] == [_LOOK]
+
+
+@pytest.mark.parametrize("lost", _LOST)
+def test_where_every_answer_to_a_completion_is_lost_the_history_tells(lost: str) -> None:
+    """
+    A task that is gone was completed by its worker.
+    """
+    log = _log({"workerId": "w1", "successLog": True})
+    with Stub(*[_LOST[lost]] * 3, _GONE, log) as stub, quick(stub.url) as client:
+        client.complete("t1", "w1")
+
+    assert _what(stub) == [*[_COMPLETE] * 3, _LOOK, _HISTORY]
+
+
+def test_where_every_answer_to_a_completion_is_lost_a_task_that_is_there_is_no_proof() -> None:
+    """
+    The engine may still be at it.
+    """
+    with Stub(*[then_reset()] * 3, _HELD) as stub, quick(stub.url) as client:
+        error = _raised(lambda: client.complete("t1", "w1"))
+
+    assert (type(error), _what(stub)) == (OutcomeUnknown, [*[_COMPLETE] * 3, _LOOK])
+
+
+def test_who_sends_once_does_not_look() -> None:
+    """
+    That is one request, and no more.
+    """
+    with Stub(then_reset()) as stub, quick(stub.url, retry=False) as client:
+        error = _raised(lambda: client.set_priority("t1", 7))
+
+    assert (type(error), len(stub.seen)) == (OutcomeUnknown, 1)
 
 
 def test_an_engine_that_may_be_at_it_still_is_watched(clock: Clock) -> None:
