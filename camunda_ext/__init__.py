@@ -55,6 +55,7 @@ from camunda_ext.errors import (
     Problem,
     Refused,
     ResourceReport,
+    Suspended,
     TaskNotFound,
     Unauthorized,
 )
@@ -122,6 +123,7 @@ __all__ = [
     "SetRetriesForExternalTasks",
     "SortBy",
     "Sorting",
+    "Suspended",
     "SuspensionState",
     "TaskNotFound",
     "Timeout",

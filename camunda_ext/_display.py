@@ -283,7 +283,7 @@ class Shown:
         return table_text(*_look(self, first), width or _terminal_width(), now=_now())
 
     def __repr__(self) -> str:
-        return _for_terminal(self, sys.stdout) if _is_typed() else _line_of(self)
+        return _for_terminal(self, sys.stdout) if is_typed() else _line_of(self)
 
     def __str__(self) -> str:
         # What is printed, or put into a text, is for no terminal that we know.
@@ -329,7 +329,7 @@ class Shown:
 _PROMPTS: Final = ("<stdin>", "<python-input-", "<console>", "<bpython-input-")
 
 
-def _is_typed() -> bool:
+def is_typed() -> bool:
     """
     Tell whether the caller of our caller is a line that has just been typed at a prompt.
     """

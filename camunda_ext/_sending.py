@@ -196,6 +196,7 @@ class _Exchange:
             error.in_short(),
             "sent again" if step is Next.AGAIN else "looked at",
             wait,
+            extra=self._facts(error, attempt=len(self._attempts), wait=wait),
         )
         sleep(wait)
         settled = None
@@ -229,7 +230,8 @@ class _Exchange:
             wanted = wait is not None and wait <= TIMEOUT_MAX
         except Exception:  # noqa: BLE001
             # It may be the user's own; what became of the request must be told all the same.
-            _log.exception("%s: the retry policy raised", self._call)
+            facts = self._facts(result.error, attempt=len(self._attempts))
+            _log.exception("%s: the retry policy raised", self._call, extra=facts)
             return None
         if not wanted or wait is None or not self._has_time(wait):
             return None
@@ -467,14 +469,37 @@ class _Exchange:
         if not _log.isEnabledFor(logging.DEBUG):
             return
         response, error = result.response, result.error
+        seconds, attempts = monotonic() - self._began, self._sent_times(result)
         _log.debug(
             "%s: %s in %.1f ms, attempts: %d%s",
             self._call,
             type(error).__name__ if error is not None else response.status if response else "done",
-            (monotonic() - self._began) * 1000,
-            self._sent_times(result),
+            seconds * 1000,
+            attempts,
             self._bodies(response) if self._sender.log_bodies else "",
+            extra=self._facts(error, response, attempts=attempts, seconds=seconds),
         )
+
+    def _facts(
+        self,
+        error: errors.CamundaError | None,
+        response: HttpResponse | None = None,
+        **more: float | None,
+    ) -> dict[str, object]:
+        """
+        Give what a record in the log is about, for programs that read logs.
+        """
+        status = response.status if response is not None else error.status if error else None
+        return {
+            "operation": self._call.operation,
+            "method": self._call.method,
+            "url": self._call.url,
+            "task_id": self._request.ids.get("task_id"),
+            "worker_id": getattr(self._request.body, "worker_id", self._request.worker_id),
+            "error": type(error).__name__ if error is not None else None,
+            "status": status,
+            **more,
+        }
 
     def _bodies(self, response: HttpResponse | None) -> str:
         sent, got = (

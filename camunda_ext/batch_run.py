@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from camunda_ext import _check
+from camunda_ext._display import is_typed
 from camunda_ext._progress import check, telling
 from camunda_ext._value import Value, visible
 from camunda_ext.dto import Batch, BatchStatistics
-from camunda_ext.errors import NoAnswer, NotSent
+from camunda_ext.errors import CamundaError, NoAnswer, NotSent
 
 if TYPE_CHECKING:
     from camunda_ext.client import ExternalTaskClient
@@ -80,18 +81,7 @@ class BatchResult(Value):
             raise BatchFailed(self)
 
     def __str__(self) -> str:
-        told = f"batch {visible(self.batch_id)}: "
-        total = self.total_jobs or 0
-        done = f"{total - self.failed_jobs - self.waiting_jobs} of {total} jobs done"
-        if self.gone and self.total_jobs is None:
-            return f"{told}gone before the first look: finished, or deleted"
-        if self.gone and self.finished:
-            return f"{told}gone, as one that has finished; it had {total} jobs"
-        if self.finished:
-            return f"{told}finished, {total} jobs done"
-        told += f"deleted by somebody, {done}" if self.gone else f"not finished, {done}"
-        if self.failed_jobs:
-            told += f", {self.failed_jobs} failed"
+        told = f"batch {visible(self.batch_id)}: {self._state()}"
         if self.failed_jobs and not self.gone:
             told += (
                 ". It does not end by itself: see its incidents, then give its jobs new retries, "
@@ -101,10 +91,25 @@ class BatchResult(Value):
             told += ". It rests until somebody activates it"
         return told
 
+    def _state(self) -> str:
+        total = self.total_jobs or 0
+        done = f"{total - self.failed_jobs - self.waiting_jobs} of {total} jobs done"
+        if self.gone and self.total_jobs is None:
+            return "gone before the first look: finished, or deleted"
+        if self.gone and self.finished:
+            return f"gone, as one that has finished; it had {total} jobs"
+        if self.finished:
+            return f"finished, {total} jobs done"
+        told = f"deleted by somebody, {done}" if self.gone else f"not finished, {done}"
+        return f"{told}, {self.failed_jobs} failed" if self.failed_jobs else told
+
 
 class BatchRun:
     """
     A batch to follow, from `ExternalTaskClient.follow()`.
+
+    At Python's prompt and in a notebook it shows its state, for which the engine is asked; in a
+    log, a debugger or a traceback, what the last look saw.
 
     Args:
         batch: The batch, or its id.
@@ -139,7 +144,36 @@ class BatchRun:
         return self._id
 
     def __repr__(self) -> str:
-        return f"<BatchRun {visible(self.id)}>"
+        return self._now() if is_typed() else self._line()
+
+    def __str__(self) -> str:
+        return self._line()
+
+    def __rich__(self) -> str:
+        """
+        Give the state to rich, as of now.
+        """
+        from rich.markup import escape
+
+        return escape(self._now())
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """
+        Give the state to IPython, as of now.
+        """
+        return {"text/plain": self._now()}
+
+    def _line(self, problem: str = "") -> str:
+        state = "" if self._seen is None else f": {self._seen._state()}"
+        return f"<BatchRun {visible(self.id)}{state}{visible(problem)}>"
+
+    def _now(self) -> str:
+        try:
+            if self._look(self._client) is None:
+                self._seen = self._gone()
+        except CamundaError as error:
+            return self._line(f" (not seen now: {type(error).__name__}: {error.in_short()})")
+        return self._line()
 
     def statistics(self) -> BatchStatistics | None:
         """
@@ -178,7 +212,7 @@ class BatchRun:
         """
         check(progress)
         seconds = None if timeout is None else _to_seconds(timeout)
-        with telling(progress, repr(self)) as tell:
+        with telling(progress, f"<BatchRun {visible(self.id)}>") as tell:
             return self._wait(seconds, tell)
 
     def _wait(self, seconds: float | None, tell: Callable[[int, int], object]) -> BatchResult:

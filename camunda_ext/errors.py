@@ -9,7 +9,8 @@ What went wrong, told by class::
     │   ├── LockLost            another worker has the lock, or nobody has
     │   ├── Unauthorized        no credentials, or wrong ones
     │   ├── Forbidden           the credentials are right, the permission is missing
-    │   ├── BadRequest          the engine does not take it as it is; also a suspended task
+    │   ├── BadRequest          the engine does not take it as it is
+    │   │   └── Suspended       the process instance rests until somebody activates it
     │   ├── Conflict            somebody changed the same rows; rolled back
     │   ├── EngineBusy          starting, or too many requests
     │   ├── EngineFailure       any other failure in the engine; rolled back
@@ -256,6 +257,13 @@ class BadRequest(Refused):
     details: Mapping[str, ResourceReport] = {}
 
 
+class Suspended(BadRequest):
+    """
+    The process instance is suspended, or its definition is. The lock is kept, and when somebody has
+    activated it, the same request is taken.
+    """
+
+
 class Conflict(Refused):
     """
     Somebody changed the same rows at the same time; rolled back, so try again soon.
@@ -433,7 +441,7 @@ _ROWS: Final = (
     _Row(NotFound, "The engine lacks this operation: it came with {since}. Look at the URL.", 404),
     _Row(NotFound, "The engine lacks this operation: it came with {since}. Look at the URL.", 405),
     _Row(
-        BadRequest,
+        Suspended,
         "The process instance is suspended; the lock is kept. Activate it first.",
         400,
         message=r" is suspended\.\Z",
@@ -498,6 +506,13 @@ _ROWS: Final = (
 #: What a status means whoever said it; looked at after the engine's own words.
 _ANYBODYS: Final[Mapping[int, tuple[type[Refused], str]]] = {
     400: (BadRequest, "The request is malformed, or too large, for the engine or its server."),
+    407: (NotTheEngine, "A proxy wants credentials: they belong in its URL, see proxies=."),
+    413: (BadRequest, "The body is larger than a server on the way takes: send less at a time."),
+    414: (BadRequest, 'The URL is longer than a server on the way takes: pass via="POST".'),
+    431: (
+        BadRequest,
+        "The headers are larger than a server on the way takes: look at auth= and headers=.",
+    ),
     401: (
         Unauthorized,
         "Look at auth=. After a wrong password the engine refuses the right one too, for seconds.",
@@ -532,6 +547,8 @@ def from_response(call: Call, status: int, content: bytes, reason: str = "") -> 
     """
     said = _engine_said(content)
     error, hint = _classify(call, status, said)
+    if said is None and (error is NotTheEngine or status == 200) and not _is_usual(call.url):
+        hint += " Most engines answer below /engine-rest, which is not in this URL."
     raised = _error(
         error,
         call,
@@ -621,6 +638,10 @@ def _engine_said(content: bytes) -> _Said | None:
     if message is not None and not isinstance(message, str):
         return None
     return _Said(body["type"], message, code if isinstance(code, int) else None, body)
+
+
+def _is_usual(url: str) -> bool:
+    return "/engine-rest/" in url
 
 
 def _classify(call: Call, status: int, said: _Said | None) -> tuple[type[CamundaError], str]:

@@ -4,12 +4,14 @@ Following a batch until it is over, or cannot end by itself.
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from rich.console import Console
 
 from camunda_ext import (
     Batch,
@@ -20,7 +22,7 @@ from camunda_ext import (
     ExternalTaskQuery,
 )
 from camunda_ext.testing import Engine
-from tests.stub import Stub, json_answer, then_silence
+from tests.stub import Stub, html_answer, json_answer, then_silence
 
 _GONE: Final = json_answer(200, [])
 
@@ -327,3 +329,65 @@ def test_a_task_that_is_gone_fails_a_job(engine: Engine) -> None:
 
     assert result == BatchResult(batch_id=batch.id, finished=False, total_jobs=3, failed_jobs=1)
     assert {task.retries for task in client.list()} == {5}
+
+
+# ----------------------------------------------------------------------------------- what it shows
+
+
+def _statistics_answer(**told: Any) -> bytes:
+    return json_answer(200, [{"id": "b1", "totalJobs": 10, "jobsCreated": 10, **told}])
+
+
+def test_it_shows_what_the_last_look_saw() -> None:
+    """
+    A log or a debugger asks the engine for nothing.
+    """
+    answers = (
+        _statistics_answer(remainingJobs=7, completedJobs=3, failedJobs=1),
+        _statistics_answer(remainingJobs=0, completedJobs=10, failedJobs=0),
+        json_answer(200, []),
+    )
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        run = client.follow("b1")
+        shown = [repr(run)]
+        for _ in answers:
+            run.statistics()
+            shown += [str(run)]
+        asked = len(stub.seen)
+        together = f"{run} {run!r}"
+
+    assert shown == [
+        "<BatchRun b1>",
+        "<BatchRun b1: not finished, 3 of 10 jobs done, 1 failed>",
+        "<BatchRun b1: finished, 10 jobs done>",
+        "<BatchRun b1: finished, 10 jobs done>",
+    ]
+    assert (asked, len(stub.seen)) == (3, 3)
+    assert together == f"{shown[-1]} {shown[-1]}"
+
+
+def test_at_a_prompt_it_shows_how_it_is_now() -> None:
+    """
+    IPython and rich ask for that on behalf of a person.
+    """
+    answers = (
+        _statistics_answer(remainingJobs=10, completedJobs=0, failedJobs=0, suspended=True),
+        _statistics_answer(remainingJobs=4, completedJobs=6, failedJobs=0),
+        json_answer(200, []),
+        html_answer("503 Service Unavailable"),
+    )
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url, retry=False) as client:
+        run = client.follow("b1")
+        shown = [run._repr_mimebundle_()["text/plain"] for _ in range(2)]
+        console = Console(file=io.StringIO(), width=100)
+        console.print(run)
+        shown.append(console.file.getvalue().strip())  # type: ignore[attr-defined]  # the one above
+        shown.append(run._repr_mimebundle_()["text/plain"])
+
+    gone = "gone, as one that has finished; it had 10 jobs"
+    assert shown == [
+        "<BatchRun b1: not finished, 0 of 10 jobs done>",
+        "<BatchRun b1: not finished, 6 of 10 jobs done>",
+        f"<BatchRun b1: {gone}>",
+        f"<BatchRun b1: {gone} (not seen now: NoAnswer: 503)>",
+    ]

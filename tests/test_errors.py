@@ -36,12 +36,13 @@ from camunda_ext import (
     Problem,
     Refused,
     ResourceReport,
+    Suspended,
     TaskNotFound,
     Topic,
     Unauthorized,
     errors,
 )
-from tests.stub import Stub, error_of, json_answer, operation, raw_answer, sample
+from tests.stub import Stub, error_of, html_answer, json_answer, operation, raw_answer, sample
 
 _GONE: Final = "It was completed or cancelled, or never existed."
 _NOBODY: Final = "Nobody holds the lock: fetch the task again, or lock it."
@@ -259,7 +260,7 @@ SAID: Final = (
         400,
         "RestException",
         "ENGINE-03043 ExternalTask with id 't1' is suspended.",
-        BadRequest,
+        Suspended,
         "The process instance is suspended; the lock is kept. Activate it first.",
         code=0,
     ),
@@ -839,6 +840,58 @@ def test_a_lone_surrogate_can_be_printed_and_logged(caplog: pytest.LogCaptureFix
     assert caplog.messages[-1].encode("utf-8").decode("utf-8") == str(error)
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "hint"),
+    [
+        ("407 Proxy Authentication Required", NotTheEngine, "proxies="),
+        ("413 Content Too Large", BadRequest, "send less at a time"),
+        ("414 URI Too Long", BadRequest, 'via="POST"'),
+        ("431 Request Header Fields Too Large", BadRequest, "headers="),
+    ],
+)
+def test_what_is_too_much_for_a_gateway_is_told(
+    status: str, kind: type[CamundaError], hint: str
+) -> None:
+    """
+    By what the caller can do about it.
+    """
+    error = _error_of("complete", html_answer(status))
+
+    assert (type(error), hint in error.hint) == (kind, True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        html_answer("404 Not Found"),
+        html_answer("405 Method Not Allowed"),
+        json_answer(404, {"timestamp": 1, "status": 404, "error": "Not Found", "path": "/"}),
+        html_answer("302 Found", "Location: /login"),
+        html_answer("200 OK"),
+    ],
+)
+@pytest.mark.parametrize("path", ["", "/", "/camunda", "/rest", "/engine-rest-old"])
+def test_a_url_without_the_usual_path_is_recognised(path: str, answer: bytes) -> None:
+    """
+    It is what is forgotten first.
+    """
+    with Stub(answer) as stub:
+        place = stub.url.removesuffix("/engine-rest")
+        with ExternalTaskClient(place + path, retry=False) as client:
+            wrong = _raised_by(client)
+        with ExternalTaskClient(stub.url, retry=False) as client:
+            right = _raised_by(client)
+
+    assert "/engine-rest, which is not in this URL" in wrong.hint
+    assert "/engine-rest" not in right.hint
+
+
+def _raised_by(client: ExternalTaskClient) -> CamundaError:
+    with pytest.raises(CamundaError) as raised:
+        client.complete("t1", "w1")
+    return raised.value
+
+
 # ------------------------------------------------------------------------------------- as values
 
 
@@ -858,6 +911,7 @@ _PARENTS: Final[Mapping[str, str]] = {
     "Unauthorized": "Refused",
     "Forbidden": "Refused",
     "BadRequest": "Refused",
+    "Suspended": "BadRequest",
     "Conflict": "Refused",
     "EngineBusy": "Refused",
     "EngineFailure": "Refused",

@@ -38,6 +38,7 @@ from camunda_ext.errors import (
     NotTheEngine,
     OutcomeUnknown,
     Refused,
+    Suspended,
     TaskNotFound,
     Unauthorized,
 )
@@ -195,6 +196,7 @@ _DATABASE: Final = "ProcessEnginePersistenceException"
         (Unauthorized(status=401), Came.NO_ANSWER, None),
         (Forbidden(status=403), Came.NO_ANSWER, None),
         (BadRequest(status=400), Came.NO_ANSWER, None),
+        (Suspended(status=400), Came.NO_ANSWER, None),
         (NotTheEngine(status=302), Came.NO_ANSWER, None),
     ],
     ids=lambda one: repr(one)[:40],
@@ -226,6 +228,7 @@ def test_each_class_of_errors_was_looked_at() -> None:
         Unauthorized,
         Forbidden,
         BadRequest,
+        Suspended,
         Conflict,
         EngineBusy,
         EngineFailure,

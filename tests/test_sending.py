@@ -1238,6 +1238,33 @@ def test_a_resend_is_one_warning_and_a_call_one_record(caplog: pytest.LogCapture
     ]
 
 
+def test_records_carry_their_facts(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A program that reads the log asks for all about one task.
+    """
+    caplog.set_level(logging.DEBUG, logger="camunda_ext")
+    with Stub(then_reset(), NO_CONTENT) as stub, quick(stub.url) as client:
+        client.complete("t1", "w1")
+        client.unlock("t2", worker_id="w2")
+        place = stub.url
+    facts = [
+        (record.operation, record.method, record.task_id, record.worker_id, record.error)  # type: ignore[attr-defined]  # ours
+        for record in caplog.records
+        if record.name == "camunda_ext"
+    ]
+    resent, completed, _ = (record.__dict__ for record in caplog.records)
+
+    assert facts == [
+        ("complete", "POST", "t1", "w1", "OutcomeUnknown"),
+        ("complete", "POST", "t1", "w1", None),
+        ("unlock", "POST", "t2", "w2", None),
+    ]
+    assert (resent["attempt"], resent["wait"], resent["status"]) == (1, 0.0, None)
+    assert (completed["attempts"], completed["status"]) == (2, 204)
+    assert completed["url"] == f"{place}/external-task/t1/complete"
+    assert completed["seconds"] > 0
+
+
 def test_a_look_is_a_call_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
     """
     So that what goes over the wire is all there.

@@ -17,6 +17,7 @@ from camunda_ext import (
     LockLost,
     NotFound,
     NotTheEngine,
+    Suspended,
     TaskNotFound,
     VariableValue,
 )
@@ -152,7 +153,7 @@ def test_079_a_suspended_task_is_not_completed(live: Live) -> None:
     live.suspend(task.process_instance_id)
 
     assert refusal(live.client.complete, task.id, "w1") == Told(
-        BadRequest,
+        Suspended,
         400,
         "RestException",
         f"ENGINE-03043 ExternalTask with id '{task.id}' is suspended.",
