@@ -29,6 +29,7 @@ from camunda_ext.dto import (
     ExternalTaskFailure,
     HistoricExternalTaskLog,
 )
+from camunda_ext.variables import VariableValue
 
 T = TypeVar("T")
 
@@ -300,10 +301,43 @@ class _Exchange:
         """
         returns, dates = self._request.returns, self._sender.dates
         _check(returns, response)
+        if returns is bytes and not self._is_file(response):
+            raise _NotDue(
+                f"a file was due, not {response.headers.get('content-type') or 'nothing'}"
+            )
         if self._reads_later and len(response.content) > _SHORT:
             self._unread_since = monotonic()
             return partial(self._read, response)
         return _read(returns, response, dates)
+
+    def _is_file(self, response: HttpResponse) -> bool:
+        """
+        Tell whether an answer is the contents of the variable that was asked for, and no page.
+        """
+        kind = response.headers.get("content-type", "")
+        if kind.startswith("application/octet-stream"):
+            return True
+        if "content-disposition" in response.headers:
+            return True
+        # Tomcat leaves that header out if the file's name is beyond Latin-1. What the engine tells
+        # of the variable then has to be what has come.
+        asked = Request(
+            "variable",
+            "GET /process-instance/{scope}/variables/{name}",
+            VariableValue,
+            self._request.ids,
+            params={"deserializeValue": "false"},
+        )
+        try:
+            variable = _Exchange(self._sender, asked, self._deadline).run().answer
+        except errors.CamundaError:
+            return False
+        info = variable.value_info or {}
+        return (
+            variable.type == "File"
+            and _is_beyond_latin_1(info.get("filename"))
+            and _media_type(kind) == _media_type(info.get("mimeType"))
+        )
 
     def _read(self, response: HttpResponse) -> Any:
         """
@@ -595,12 +629,20 @@ def _check(returns: Any, response: HttpResponse) -> None:
         if not kind.startswith("text/plain"):
             raise _NotDue(f"text/plain was due, not {kind or 'nothing'}")
     elif returns is bytes:
-        if not kind.startswith("application/octet-stream") and (
-            "content-disposition" not in response.headers
-        ):
-            raise _NotDue(f"a file was due, not {kind or 'nothing'}")
+        return
     elif not content or kind.startswith("text/html"):
         raise _NotDue(f"JSON was due, not {'a page' if content else 'nothing'}")
+
+
+def _is_beyond_latin_1(text: object) -> bool:
+    return isinstance(text, str) and any(character > "\xff" for character in text)
+
+
+def _media_type(text: object) -> str:
+    """
+    Give a media type without its parameters.
+    """
+    return str(text).partition(";")[0].strip().lower()
 
 
 def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:

@@ -376,22 +376,30 @@ class ExternalTaskClient:
             )
         )
 
-    def variable_file(self, process_instance_id: str, name: str) -> bytes:
+    def variable_file(self, scope: ExternalTask | str, name: str) -> bytes:
         """
         Give the contents of a variable of type File or Bytes.
 
         Args:
-            name: Name of the variable; it must be one of the process instance, not of the task.
+            scope:
+                A task, for what it sees: the variables of its own scope, such as its input
+                parameters, and those of its process instance. Or the id of a process instance or of
+                an execution. A process instance does not see what belongs to a task alone.
+
+            name: Name of the variable.
 
         Raises:
-            NotFound: There is no such variable, or no such process instance.
+            NotFound: There is no such variable there, or no such process instance or execution.
         """
+        if isinstance(scope, ExternalTask):
+            # Engines take the id of any execution where that of a process instance is due.
+            scope = scope.execution_id or scope.process_instance_id or ""
         return self._send(
             Request(
                 "variable_file",
-                "GET /process-instance/{process_instance_id}/variables/{name}/data",
+                "GET /process-instance/{scope}/variables/{name}/data",
                 bytes,
-                {"process_instance_id": process_instance_id, "name": name},
+                {"scope": scope, "name": name},
             )
         )
 

@@ -417,6 +417,14 @@ _ROWS: Final = (
         "InvalidRequestException",
         message=r"(?s)\AProcess engine .* not available",
     ),
+    _Row(
+        NotFound,
+        "There is no such variable there. One of a task's own scope is found by the task alone: "
+        "variable_file(task, name).",
+        404,
+        "InvalidRequestException",
+        operation="variable_file",
+    ),
     _Row(NotFound, "It is finished, deleted, or never existed.", 404, "InvalidRequestException"),
     _Row(
         NotFound,
@@ -432,7 +440,7 @@ _ROWS: Final = (
     ),
     _Row(
         NotFound,
-        "There is no such process instance (any more).",
+        "There is no such process instance or execution (any more).",
         500,
         # RuntimeServiceImpl.java fails on an unknown execution, where a variable is just missing.
         message=r": execution is null\Z",

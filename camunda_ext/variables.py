@@ -60,7 +60,7 @@ class File(Value):
     """
     A variable of type File as a query gives it: all but the contents.
 
-    The contents are fetched by `ExternalTaskClient.variable_file()`.
+    The contents are fetched by `ExternalTaskClient.variable_file()`, with the task that has it.
     """
 
     #: Name of the file, chosen by whoever set the variable: never use it as a path.

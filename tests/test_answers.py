@@ -17,8 +17,10 @@ from camunda_ext import (
     CamundaError,
     EngineBusy,
     EngineFailure,
+    ExternalTask,
     ExternalTaskClient,
     Forbidden,
+    LockedExternalTask,
     NoAnswer,
     NotFound,
     NotTheEngine,
@@ -482,6 +484,64 @@ def test_a_compressed_answer_may_come_in_small_pieces() -> None:
 
     with Stub(byte_by_byte) as stub, once(stub.url) as client:
         assert client.count() == 42
+
+
+def _metadata(filename: str | None, mime_type: str | None, kind: str = "File") -> bytes:
+    info = {"filename": filename, "mimeType": mime_type}
+    return json_answer(200, {"type": kind, "value": None, "valueInfo": info})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "is_file"),
+    [
+        (_metadata("Report — final.html", "text/html"), True),
+        (_metadata("Report — final.html", "Text/HTML; charset=utf-8"), True),
+        (_metadata("Report — final.html", "text/plain"), False),
+        (_metadata("Report — final.html", None), False),
+        (_metadata("Übersicht.html", "text/html"), False),
+        (_metadata(None, "text/html"), False),
+        (_metadata("Report — final.html", "text/html", "Bytes"), False),
+        (json_answer(200, {"type": "File", "value": None, "valueInfo": None}), False),
+        (html_answer("200 OK"), False),
+        (raw_answer("404 Not Found"), False),
+    ],
+)
+def test_a_file_without_its_header_is_what_the_engine_tells_of_it(
+    metadata: bytes, is_file: bool
+) -> None:
+    """
+    Tomcat drops the header with a name that it cannot say; a login page never had one.
+    """
+    page = raw_answer("200 OK", "Content-Type: text/html;charset=UTF-8", body=b"<html>")
+    with Stub(page, metadata) as stub, ExternalTaskClient(stub.url, retry=False) as client:
+        if is_file:
+            assert client.variable_file("p1", "v") == b"<html>"
+        else:
+            with pytest.raises(NoAnswer, match="a file was due, not text/html"):
+                client.variable_file("p1", "v")
+
+    assert [one.target for one in stub.seen] == [
+        "/engine-rest/process-instance/p1/variables/v/data",
+        "/engine-rest/process-instance/p1/variables/v?deserializeValue=false",
+    ]
+
+
+def test_the_file_of_a_task_is_asked_for_in_its_own_scope() -> None:
+    """
+    Or in that of its process instance, if no more is known of the task.
+    """
+    content = raw_answer("200 OK", "Content-Type: application/octet-stream", body=b"x")
+    with Stub(content) as stub, ExternalTaskClient(stub.url) as client:
+        for task in (
+            ExternalTask(id="t1", process_instance_id="p1", execution_id="e1"),
+            LockedExternalTask(id="t1", process_instance_id="p1", execution_id="e1"),
+            ExternalTask(id="t1", process_instance_id="p1"),
+        ):
+            client.variable_file(task, "v")
+        with pytest.raises(ValueError, match="scope"):
+            client.variable_file(ExternalTask(id="t1"), "v")
+
+    assert [one.target.split("/")[3] for one in stub.seen] == ["e1", "e1", "p1"]
 
 
 def test_the_table_of_operations_is_complete() -> None:

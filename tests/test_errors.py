@@ -242,7 +242,7 @@ SAID: Final = (
         "NullValueException",
         "execution p1 doesn't exist: execution is null",
         NotFound,
-        "There is no such process instance (any more).",
+        "There is no such process instance or execution (any more).",
     ),
     # ----- the lock, see below for whose it is
     Said(

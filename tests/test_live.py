@@ -7,11 +7,13 @@ from __future__ import annotations
 import enum
 import math
 import os
+import re
 import time
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from itertools import product
+from typing import Any, Final
 from uuid import UUID
 
 import attrs
@@ -113,14 +115,42 @@ def test_a_variable_of_every_type_comes_back(live: Live) -> None:
     assert {name: type(value) for name, value in read.items()} == {
         name: type(value) for name, value in expected.items()
     }
-    assert live.client.variable_file(following.process_instance_id, "file") == b"<html>\xff"
-    assert live.client.variable_file(following.process_instance_id, "bytes") == VALUES["bytes"]
+    for scope in (following, following.process_instance_id, following.execution_id):
+        assert live.client.variable_file(scope, "file") == b"<html>\xff"
+        assert live.client.variable_file(scope, "bytes") == VALUES["bytes"]
     for missing in (
         (following.process_instance_id, "no such variable"),
         ("no such instance", "file"),
     ):
         with pytest.raises(NotFound):
             live.client.variable_file(*missing)
+
+
+#: What a file may be called, from what all headers can say to what none can.
+_NAMES: Final = ("a.txt", "Übersicht.pdf", "Report — final.txt", "日本.pdf", "😀", 'a"b;c.txt')
+
+
+@pytest.mark.parametrize("mime_type", [None, "text/plain", "text/html", "application/json"])
+def test_a_file_is_read_whatever_it_is_called(live: Live, mime_type: str | None) -> None:
+    """
+    In the scope of the process instance, and in that of the task alone.
+    """
+    task, content, read = live.locked(), b"<html>\xff", []
+    instance_id = str(task.process_instance_id)
+    for filename, encoding in product(_NAMES, (None, "UTF-8")):
+        file = typed.file(content, filename, mime_type=mime_type, encoding=encoding)
+        body = {"type": "File", "value": file.value, "valueInfo": dict(file.value_info)}
+        live.done("PUT", f"/process-instance/{instance_id}/variables/file", json=body)
+        live.done("PUT", f"/execution/{task.execution_id}/localVariables/own", json=body)
+        read += [
+            live.client.variable_file(task, "file"),
+            live.client.variable_file(task, "own"),
+            live.client.variable_file(instance_id, "file"),
+        ]
+
+    assert read == [content] * 3 * 2 * len(_NAMES)
+    with pytest.raises(NotFound, match=re.escape("variable_file(task, name)")):
+        live.client.variable_file(instance_id, "own")
 
 
 def test_an_attrs_instance_goes_through_the_engine(live: Live) -> None:

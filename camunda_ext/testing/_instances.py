@@ -215,21 +215,28 @@ def activity_instances(tx: Transaction, instance_id: str) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------- variables
 
 
-def variables(tx: Transaction, instance_id: str) -> dict[str, Value]:
+def variables(tx: Transaction, execution_id: str, *, local: bool = False) -> dict[str, Value]:
     """
-    The variables of an instance's own scope.
+    The variables that an execution sees, or those of its own scope alone.
+
+    Args:
+        execution_id: Also the id of a process instance, which is its first execution.
     """
-    _ensure_runs(tx, instance_id)
-    return _scopes.of_scope(tx, instance_id)
+    instance_id = _instance_of(tx, execution_id)
+    if local:
+        return _scopes.of_scope(tx, execution_id)
+    return _scopes.visible(tx, instance_id, execution_id)
 
 
-def set_variables(tx: Transaction, instance_id: str, values: Mapping[str, Value]) -> None:
+def set_variables(
+    tx: Transaction, execution_id: str, values: Mapping[str, Value], *, local: bool = False
+) -> None:
     """
-    Set variables of an instance.
+    Set variables where an execution sees them, or in its own scope.
     """
-    _ensure_runs(tx, instance_id)
+    instance_id = _instance_of(tx, execution_id)
     try:
-        _scopes.assign(tx, instance_id, instance_id, values)
+        (_scopes.assign_local if local else _scopes.assign)(tx, instance_id, execution_id, values)
     except EngineError as error:
         if error.code != TOO_LONG:
             raise
@@ -237,9 +244,16 @@ def set_variables(tx: Transaction, instance_id: str, values: Mapping[str, Value]
         raise EngineError(400, "BadUserRequestException", message, 0) from None
 
 
-def _ensure_runs(tx: Transaction, instance_id: str) -> None:
-    if _find(tx, instance_id) is None:
-        raise null_value(f"execution {instance_id} doesn't exist: execution is null")
+def _instance_of(tx: Transaction, execution_id: str) -> str:
+    """
+    The process instance of an execution: itself, or that of an external task's scope.
+    """
+    if _find(tx, execution_id) is not None:
+        return execution_id
+    row = tx.row("SELECT instance_id FROM task WHERE execution_id = ?", execution_id)
+    if row is None:
+        raise null_value(f"execution {execution_id} doesn't exist: execution is null")
+    return str(row["instance_id"])
 
 
 # ------------------------------------------------------------------------ user tasks and incidents

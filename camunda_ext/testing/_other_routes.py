@@ -249,47 +249,72 @@ def _is_not_false(call: Call, name: str) -> bool:
     return call.parameters.get(name, "true").lower() == "true"
 
 
-@ROUTES.operation("variables", "GET", "/process-instance/<instance_id>/variables")
-def _variables(tx: Transaction, call: Call, instance_id: str) -> Answer:
-    found = _instances.variables(tx, instance_id)
-    deserialize = _is_not_false(call, "deserializeValues")
-    return {
-        name: _values.show(value, deserialize=deserialize, name=name)
-        for name, value in found.items()
-    }
+@attrs.frozen
+class _Variables:
+    """
+    The routes to the variables of an execution: all that it sees, or those of its own scope.
+    """
+
+    prefix: str
+    path: str
+    #: What the engine calls their owner.
+    owner: str
+    local: bool
+
+    def add(self) -> None:
+        """
+        Add them to all routes.
+        """
+        path, one = self.path, f"{self.path}/<name>"
+        ROUTES.operation(f"{self.prefix}variables", "GET", path)(self._all)
+        ROUTES.operation(f"{self.prefix}variable", "GET", one)(self._one)
+        ROUTES.command(f"set_{self.prefix}variable", "PUT", one)(self._set)
+        file = ROUTES.operation(f"{self.prefix}variable_file", "GET", f"{one}/data", produces="*/*")
+        file(self._file)
+
+    def _all(self, tx: Transaction, call: Call, execution_id: str) -> Answer:
+        found = _instances.variables(tx, execution_id, local=self.local)
+        deserialize = _is_not_false(call, "deserializeValues")
+        return {
+            name: _values.show(value, deserialize=deserialize, name=name)
+            for name, value in found.items()
+        }
+
+    def _one(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Answer:
+        found = self._existing(tx, execution_id, name)
+        with _saying(f"Cannot get {self.owner} variable {name}"):
+            deserialize = _is_not_false(call, "deserializeValue")
+            return _values.show(found, deserialize=deserialize, name=name)
+
+    def _existing(self, tx: Transaction, execution_id: str, name: str) -> _values.Value:
+        with _saying(f"Cannot get {self.owner} variable {name}"):
+            found = _instances.variables(tx, execution_id, local=self.local).get(name)
+        if found is None:
+            message = f"{self.owner} variable with name {name} does not exist"
+            raise invalid_request(message, status=404)
+        return found
+
+    def _set(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Answer:
+        variable = reading.variable(call.json())
+        with _saying(f"Cannot put {self.owner} variable {name}"):
+            values = call.variables({name: variable})
+            _instances.set_variables(tx, execution_id, values, local=self.local)
+
+    def _file(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Answer:
+        found = self._existing(tx, execution_id, name)
+        content, headers = _values.file_answer(found, execution_id)
+        return Contents(content, headers)
 
 
-@ROUTES.operation("variable", "GET", "/process-instance/<instance_id>/variables/<name>")
-def _variable(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
-    found = _existing_variable(tx, instance_id, name)
-    with _saying(f"Cannot get process instance variable {name}"):
-        deserialize = _is_not_false(call, "deserializeValue")
-        return _values.show(found, deserialize=deserialize, name=name)
-
-
-def _existing_variable(tx: Transaction, instance_id: str, name: str) -> _values.Value:
-    with _saying(f"Cannot get process instance variable {name}"):
-        found = _instances.variables(tx, instance_id).get(name)
-    if found is None:
-        message = f"process instance variable with name {name} does not exist"
-        raise invalid_request(message, status=404)
-    return found
-
-
-@ROUTES.command("set_variable", "PUT", "/process-instance/<instance_id>/variables/<name>")
-def _set_variable(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
-    variable = reading.variable(call.json())
-    with _saying(f"Cannot put process instance variable {name}"):
-        _instances.set_variables(tx, instance_id, call.variables({name: variable}))
-
-
-@ROUTES.operation(
-    "variable_file", "GET", "/process-instance/<instance_id>/variables/<name>/data", produces="*/*"
-)
-def _variable_file(tx: Transaction, call: Call, instance_id: str, name: str) -> Answer:
-    found = _existing_variable(tx, instance_id, name)
-    content, headers = _values.file_answer(found, instance_id)
-    return Contents(content, headers)
+_Variables(
+    prefix="",
+    path="/process-instance/<execution_id>/variables",
+    owner="process instance",
+    local=False,
+).add()
+_Variables(
+    prefix="local_", path="/execution/<execution_id>/localVariables", owner="execution", local=True
+).add()
 
 
 @ROUTES.operation("user_tasks", "GET", "/task")
