@@ -21,13 +21,16 @@ from camunda_ext._doubt import Shown
 from camunda_ext._hooks import Ended, Hooks, Outgoing
 from camunda_ext._json import DateFormat, dumps
 from camunda_ext._request import HttpRequest, HttpResponse, Request, Timeout
-from camunda_ext._retry import Came, Failed, Next, Quota, RetryPolicy, came_of, retry_after
+from camunda_ext._retry import Came, Failed, Next, Quota, Retry, RetryPolicy, came_of, retry_after
 from camunda_ext._transport import Transport, TransportFailure
 from camunda_ext.dto import (
     CompleteExternalTask,
     ExternalTask,
     ExternalTaskFailure,
+    FetchedTasks,
     HistoricExternalTaskLog,
+    LockedExternalTask,
+    UnreadableTask,
 )
 from camunda_ext.variables import VariableValue
 
@@ -308,7 +311,10 @@ class _Exchange:
         if self._reads_later and len(response.content) > _SHORT:
             self._unread_since = monotonic()
             return partial(self._read, response)
-        return _read(returns, response, dates)
+        answer = _read(returns, response, dates)
+        if isinstance(answer, FetchedTasks):
+            self._log_unreadable(answer)
+        return answer
 
     def _is_file(self, response: HttpResponse) -> bool:
         """
@@ -328,8 +334,10 @@ class _Exchange:
             self._request.ids,
             params={"deserializeValue": "false"},
         )
+        # Where all that comes is a page, it is asked for often enough.
+        once = attrs.evolve(self._sender, retry=Retry(attempts=1))
         try:
-            variable = _Exchange(self._sender, asked, self._deadline).run().answer
+            variable = _Exchange(once, asked, self._deadline).run().answer
         except errors.CamundaError:
             return False
         info = variable.value_info or {}
@@ -514,6 +522,17 @@ class _Exchange:
             extra=self._facts(error, response, attempts=attempts, seconds=seconds),
         )
 
+    def _log_unreadable(self, tasks: FetchedTasks) -> None:
+        for task in tasks.unreadable:
+            facts = {**self._facts(None), "task_id": task.id}
+            _log.error(
+                "%s: task %s is locked, but cannot be read: %s",
+                self._call,
+                errors.printable(task.id),
+                errors.printable(task.reason),
+                extra=facts,
+            )
+
     def _facts(
         self,
         error: errors.CamundaError | None,
@@ -657,6 +676,10 @@ def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
     if returns is bytes:
         return content
     try:
+        if returns is FetchedTasks:
+            tasks, odd = _wire.decode_each(content, LockedExternalTask, dates)
+            unreadable = [UnreadableTask(id=id_, reason=reason) for id_, reason in odd]
+            return FetchedTasks(tasks, unreadable=unreadable)
         return _wire.decode(content, returns, dates)
     except ValueError as error:
         raise _NotDue(str(error)) from None

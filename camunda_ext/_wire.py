@@ -145,7 +145,10 @@ def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
             return made
         except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
             pass
-    body = _json.loads(content, has_long_numbers=has_long_numbers)
+    return _structured(_json.loads(content, has_long_numbers=has_long_numbers), kind, dates)
+
+
+def _structured(body: Any, kind: type[T], dates: DateFormat) -> T:
     import cattrs  # only now: to load it takes longer than all of this package
 
     try:
@@ -153,6 +156,40 @@ def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
     except (cattrs.BaseValidationError, TypeError, ValueError) as error:
         told = "; ".join(cattrs.transform_error(error, "answer", _explain)[:3])
         raise ValueError(f"JSON of the wrong shape: {told}") from None
+
+
+def decode_each(
+    content: bytes, kind: type[T], dates: DateFormat = MODERN
+) -> tuple[tuple[T, ...], list[tuple[str, str]]]:
+    """
+    Read an answer in JSON as a list of objects with ids, each by itself.
+
+    Returns:
+        Those of *kind*; and of each other one its id, and what is wrong with it.
+
+    Raises:
+        ValueError: It is not JSON, or no list of objects with ids.
+    """
+    due: Any = kind
+    of_all: Any = GenericAlias(tuple, (kind, ...))
+    try:
+        return decode(content, of_all, dates), []
+    except ValueError:
+        body = _json.loads(content, has_long_numbers=_is_open(due))
+        if type(body) is not list or not all(map(_has_id, body)):
+            raise
+    made: list[T] = []
+    odd: list[tuple[str, str]] = []
+    for one in body:
+        try:
+            made.append(_structured(one, kind, dates))
+        except ValueError as error:
+            odd.append((one["id"], str(error)))
+    return tuple(made), odd
+
+
+def _has_id(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("id"), str)
 
 
 def _decode_all(content: bytes, kind: Any, dates: DateFormat, *, has_long_numbers: bool) -> Any:

@@ -31,9 +31,9 @@ from camunda_ext.dto import (
     ExternalTask,
     ExternalTaskBpmnError,
     ExternalTaskFailure,
+    FetchedTasks,
     FetchExternalTasks,
     HistoricExternalTaskLog,
-    LockedExternalTask,
     LockExternalTask,
     Priority,
     Retries,
@@ -414,7 +414,7 @@ class ExternalTaskClient:
         use_priority: bool | None = None,
         async_response_timeout: int | timedelta | None = None,
         sorting: Iterable[Sorting] | None = None,
-    ) -> tuple[LockedExternalTask, ...]:
+    ) -> FetchedTasks:
         """
         Lock tasks for a worker and give them, with their variables.
 
@@ -438,6 +438,11 @@ class ExternalTaskClient:
 
             sorting: ``[Sorting("createTime", "asc")]``. Since 7.21; older engines ignore it.
 
+        Returns:
+            A tuple of the tasks. What could not be read, such as a date beyond the years that
+            Python has, does not keep the others away: its id is in `FetchedTasks.unreadable`, and
+            in the log.
+
         Raises:
             OutcomeUnknown: No answer came; tasks may be locked.
         """
@@ -453,7 +458,7 @@ class ExternalTaskClient:
             Request(
                 "fetch_and_lock",
                 "POST /external-task/fetchAndLock",
-                tuple[LockedExternalTask, ...],
+                FetchedTasks,
                 body=body,
                 extra_time=(body.async_response_timeout or 0) / 1000,
             )
@@ -661,6 +666,7 @@ class ExternalTaskClient:
         worker_id: str,
         *,
         known: Iterable[str] = (),
+        failed: bool = False,
         async_response_timeout: int | timedelta = 0,
     ) -> tuple[ExternalTask, ...]:
         """
@@ -674,18 +680,32 @@ class ExternalTaskClient:
         Args:
             known: Ids of the tasks that the worker has in hand.
 
+            failed:
+                Whether tasks that have failed before are given, too. To the engine one that waits
+                for its retry looks like one that was fetched again and lost: `failure()` keeps the
+                worker's id, and the time of the retry is where the end of a lock is. To unlock it
+                would bring the retry forward. So pass `True` only with the ids in *known* of all
+                tasks whose failures this worker has reported.
+
             async_response_timeout:
                 That of the lost fetch, in milliseconds, or a `timedelta`. A client that hung up is
                 not noticed: the engine goes on to wait for tasks, and locks the first that come. So
                 this looks once a second until there are some, or this time and a second are over.
+                With 0 it looks once, and does not wait: for a caller that calls it again, at a pace
+                of its own.
         """
         _check.worker_id("worker_id", worker_id)
         in_hand = set(_check.texts("known", known))
         timeout = _check.milliseconds("async_response_timeout", async_response_timeout, low=0)
         until = monotonic() + (timeout + 1000) / 1000 if timeout else monotonic()
+        _check.flag("failed", failed)
         query = ExternalTaskQuery().worker_id(worker_id).locked()
         while True:
-            stranded = tuple(task for task in self.iterate(query) if task.id not in in_hand)
+            stranded = tuple(
+                task
+                for task in self.iterate(query)
+                if task.id not in in_hand and (failed or task.retries is None)
+            )
             left = until - monotonic()
             if stranded or left <= 0:
                 return stranded

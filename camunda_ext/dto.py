@@ -174,6 +174,46 @@ class LockedExternalTask(ExternalTask):
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
+class UnreadableTask(Value):
+    """
+    A task that a worker has locked, but whose answer no `LockedExternalTask` can be made of.
+    """
+
+    #: Id of the task; what needs no more than that can be done with it.
+    id: str
+
+    #: What is wrong with the answer.
+    reason: str
+
+
+class FetchedTasks(tuple[LockedExternalTask, ...]):
+    """
+    The tasks that a fetch has locked: a tuple of those that could be read.
+    """
+
+    #: The others, which are locked for the worker just so. Unlock them, report a failure, or let
+    #: their locks expire. One that comes again and again is for the engine's operator to look at.
+    unreadable: tuple[UnreadableTask, ...]
+
+    def __new__(
+        cls,
+        tasks: Iterable[LockedExternalTask] = (),
+        *,
+        unreadable: Iterable[UnreadableTask] = (),
+    ) -> FetchedTasks:
+        """
+        Make one, such as for a test.
+        """
+        made = super().__new__(cls, tasks)
+        made.unreadable = tuple(unreadable)
+        return made
+
+    def __repr__(self) -> str:
+        tasks = super().__repr__()
+        return f"FetchedTasks({tasks}, unreadable={self.unreadable})" if self.unreadable else tasks
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CountResult(Value):
     """
     How many results a query has (``CountResultDto``).

@@ -4,8 +4,10 @@ Every operation against every answer that is not the one that is due: an error, 
 
 from __future__ import annotations
 
+import copy
 import gzip
 import inspect
+import pickle
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from camunda_ext import (
     EngineFailure,
     ExternalTask,
     ExternalTaskClient,
+    FetchedTasks,
     Forbidden,
     LockedExternalTask,
     NoAnswer,
@@ -26,7 +29,9 @@ from camunda_ext import (
     NotTheEngine,
     OutcomeUnknown,
     Timeout,
+    Topic,
     Unauthorized,
+    UnreadableTask,
 )
 from tests.stub import (
     BROKEN,
@@ -338,7 +343,6 @@ def test_json_of_the_wrong_shape_is_no_answer(operation: Operation, shape: str) 
         ("get", {"id": "t1", "lockExpirationTime": 1795853730250}),
         ("get", {"id": "t1", "lockExpirationTime": "2026-02-30T00:00:00.000+0000"}),
         ("get", {"id": "t1", "lockExpirationTime": "2026-02-03T00:00:00.000+9900"}),
-        ("fetch_and_lock", [{"id": "t1", "variables": []}]),
         ("batch", {"id": "b1", "totalJobs": "12"}),
         ("batch_statistics", {"id": "b1", "failedJobs": 0}),
         ("version", {"version": 7.24}),
@@ -484,6 +488,68 @@ def test_a_compressed_answer_may_come_in_small_pieces() -> None:
 
     with Stub(byte_by_byte) as stub, once(stub.url) as client:
         assert client.count() == 42
+
+
+#: What may be odd about a task that is locked, and how it is told.
+_ODD: Final[tuple[tuple[dict[str, Any], str], ...]] = (
+    ({"priority": "high"}, "expected int, not str 'high'"),
+    ({"lockExpirationTime": "+33715-01-01T00:00:00.000+0000"}, "+33715"),
+    ({"suspended": 0}, "expected bool, not int 0"),
+    ({"variables": []}, "expected dict, not list []"),
+    ({"retries": 1.5}, "expected int, not float 1.5"),
+)
+
+
+@pytest.mark.parametrize(("odd", "reason"), _ODD, ids=[one[1] for one in _ODD])
+@pytest.mark.parametrize("others", [0, 2, 20])
+def test_an_odd_task_does_not_keep_the_others_away(
+    odd: dict[str, Any], reason: str, others: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    All of them are locked: those that can be read are given, and of the others ids and reasons.
+    """
+    good = [{"id": f"g{index}", "workerId": "w1", "priority": 1} for index in range(others)]
+    page = [*good[1:], {"id": "t1", **odd}, *good[:1], {"id": "t2", **odd}]
+    with Stub(json_answer(200, page)) as stub, ExternalTaskClient(stub.url) as client:
+        tasks = client.fetch_and_lock("w1", [Topic("a", lock_duration=1)], max_tasks=100)
+
+    assert sorted(task.id for task in tasks) == sorted(str(one["id"]) for one in good)
+    assert all(type(task) is LockedExternalTask for task in tasks)
+    assert [task.id for task in tasks.unreadable] == ["t1", "t2"]
+    assert all(reason in task.reason for task in tasks.unreadable)
+    assert [record.__dict__["task_id"] for record in caplog.records] == ["t1", "t2"]
+    assert all(reason in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    "page", [[{"id": "t1"}, {"priority": "high"}], [{"id": "t1"}, 5], [{"id": 5}], {"id": "t1"}]
+)
+def test_what_has_no_id_is_no_task_and_the_answer_none(page: object) -> None:
+    """
+    Nobody could do anything with it.
+    """
+    with (
+        Stub(json_answer(200, page)) as stub,
+        ExternalTaskClient(stub.url) as client,
+        pytest.raises(OutcomeUnknown, match="wrong shape"),
+    ):
+        client.fetch_and_lock("w1", [Topic("a", lock_duration=1)], max_tasks=100)
+
+
+def test_what_a_fetch_gives_is_a_tuple() -> None:
+    """
+    Also in a pickle and in a copy.
+    """
+    task = LockedExternalTask(id="t1")
+    odd = UnreadableTask(id="t2", reason="its priority is text")
+    tasks = FetchedTasks([task], unreadable=[odd])
+
+    assert (*tasks,) == (task,)
+    assert (tasks.unreadable, FetchedTasks().unreadable, FetchedTasks()) == ((odd,), (), ())
+    assert repr(FetchedTasks([task])) == repr((task,))
+    assert "its priority is text" in repr(tasks)
+    for made in (copy.copy(tasks), copy.deepcopy(tasks), pickle.loads(pickle.dumps(tasks))):  # noqa: S301  # ours
+        assert (made, made.unreadable) == ((task,), (odd,))
 
 
 def _metadata(filename: str | None, mime_type: str | None, kind: str = "File") -> bytes:

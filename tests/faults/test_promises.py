@@ -17,6 +17,7 @@ from camunda_ext import (
     ExternalTaskClient,
     ExternalTaskQuery,
     HistoricExternalTaskLogQuery,
+    LockedExternalTask,
     OutcomeUnknown,
     Retry,
     Timeout,
@@ -134,15 +135,15 @@ def _work(client: ExternalTaskClient, direct: ExternalTaskClient) -> set[str]:
     for _ in range(200):
         if direct.count() == 0:
             return all_of_them
+        fetched: tuple[LockedExternalTask, ...] = ()
         try:
             fetched = client.fetch_and_lock(
                 "w1", [Topic("a", lock_duration=300_000)], max_tasks=_TASKS
             )
         except OutcomeUnknown:
-            fetched = ()
             in_hand |= {task.id: task for task in direct.recover("w1", known=in_hand)}
         except CamundaError:
-            fetched = ()
+            pass
         in_hand |= {task.id: task for task in fetched}
         for task_id in list(in_hand):
             try:

@@ -28,9 +28,9 @@ from camunda_ext import (
     ExternalTaskClient,
     ExternalTaskQuery,
     Failed,
+    FetchedTasks,
     HistoricExternalTaskLog,
     HistoricExternalTaskLogQuery,
-    LockedExternalTask,
     LockLost,
     LogSortBy,
     OAuth2ClientCredentials,
@@ -175,7 +175,7 @@ def commands(client: ExternalTaskClient) -> None:
         async_response_timeout=timedelta(seconds=20),
         sorting=[Sorting("createTime", "desc")],
     )
-    assert_type(tasks, tuple[LockedExternalTask, ...])
+    assert_type(tasks, FetchedTasks)
     for task in tasks:
         assert_type(task.id, str)
         assert_type(task.variables, Variables)
