@@ -12,9 +12,9 @@ from camunda_ext._request import Timeout
 from camunda_ext._retry import Failed, Retry, RetryPolicy
 from camunda_ext._summary import BulkFailed, BulkProblem, BulkSummary
 from camunda_ext._version import __version__
-from camunda_ext.auth import Basic, Bearer
+from camunda_ext.auth import Auth, Basic, Bearer
 from camunda_ext.batch_run import BatchFailed, BatchResult, BatchRun
-from camunda_ext.client import ExternalTaskClient
+from camunda_ext.client import ExternalTaskClient, Via
 from camunda_ext.dto import (
     Batch,
     BatchStatistics,
@@ -29,10 +29,12 @@ from camunda_ext.dto import (
     HistoricExternalTaskLog,
     LockedExternalTask,
     LockExternalTask,
+    Operator,
     Priority,
     Retries,
     SetRetriesForExternalTasks,
     Sorting,
+    SortOrder,
     SuspensionState,
     Topic,
     UnreadableTask,
@@ -64,10 +66,18 @@ from camunda_ext.errors import (
 from camunda_ext.history import HistoricExternalTaskLogQuery, LogSortBy
 from camunda_ext.query import ExternalTaskQuery, SortBy
 from camunda_ext.selection import NotOne, Selection
-from camunda_ext.variables import File, JavaObject, Variables, VariableValue, typed
+from camunda_ext.variables import (
+    File,
+    JavaObject,
+    Variables,
+    VariablesLike,
+    VariableValue,
+    typed,
+)
 
 __all__ = [
     "Attempt",
+    "Auth",
     "BadRequest",
     "Basic",
     "Batch",
@@ -113,6 +123,7 @@ __all__ = [
     "NotSent",
     "NotTheEngine",
     "OAuth2ClientCredentials",
+    "Operator",
     "OutcomeUnknown",
     "Outgoing",
     "Priority",
@@ -125,6 +136,7 @@ __all__ = [
     "Selection",
     "SetRetriesForExternalTasks",
     "SortBy",
+    "SortOrder",
     "Sorting",
     "Suspended",
     "SuspensionState",
@@ -136,7 +148,9 @@ __all__ = [
     "VariableQueryParameter",
     "VariableValue",
     "Variables",
+    "VariablesLike",
     "Version",
+    "Via",
     "__version__",
     "typed",
 ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Literal, Protocol, overload, runtime_checkable
 
 from camunda_ext._summary import BulkSummary
 from camunda_ext.batch_run import BatchRun
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from camunda_ext.client import ExternalTaskClient
 
 
+@runtime_checkable
 class _Selection(Protocol):
     """
     What the bulk writes need of a selection.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
@@ -59,6 +59,7 @@ class Ended(Value):
     seconds: float
 
 
+@runtime_checkable
 class Hook(Protocol):
     """
     Is called before each attempt; what it gives, if anything, is called after it.

@@ -13,7 +13,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from threading import TIMEOUT_MAX
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
@@ -211,6 +211,7 @@ class Failed(Value):
     retry_after: float | None = None
 
 
+@runtime_checkable
 class RetryPolicy(Protocol):
     """
     Who says how often and when to send again what may be sent again.

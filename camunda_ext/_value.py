@@ -26,7 +26,23 @@ def visible(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
-class Value:
+class TakenAsIs:
+    """
+    What pydantic takes as it is, in models and in ``validate_call``: an instance of the class.
+
+    It would make a dict of a mapping, and ask for a setting where a class is not its own.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema  # there where pydantic asks
+
+        return core_schema.is_instance_schema(cls)
+
+
+class Value(TakenAsIs):
     """
     What attrs would write for each class, which takes it as long as all the rest of the class.
     """

@@ -14,7 +14,7 @@ import attrs
 from camunda_ext import _check
 from camunda_ext._display import is_typed
 from camunda_ext._progress import check, telling
-from camunda_ext._value import Value, visible
+from camunda_ext._value import TakenAsIs, Value, visible
 from camunda_ext.dto import Batch, BatchStatistics
 from camunda_ext.errors import CamundaError, NoAnswer, NotSent
 
@@ -104,7 +104,7 @@ class BatchResult(Value):
         return f"{told}, {self.failed_jobs} failed" if self.failed_jobs else told
 
 
-class BatchRun:
+class BatchRun(TakenAsIs):
     """
     A batch to follow, from `ExternalTaskClient.follow()`.
 

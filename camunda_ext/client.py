@@ -13,13 +13,14 @@ from typing import Any, Final, Literal, TypeVar
 
 import attrs
 
-from camunda_ext import _check, _proof, _wire
+from camunda_ext import _bulk_writes, _check, _proof, _wire, batch_run, selection
 from camunda_ext._hooks import Hook, Hooks
 from camunda_ext._json import DateFormat
 from camunda_ext._request import Request, Timeout
 from camunda_ext._retry import Retry, RetryPolicy, Rule, rule_of
 from camunda_ext._sending import Sender
 from camunda_ext._transport import LARGEST_ANSWER, POOL_SIZE, Session, to_base, to_transport
+from camunda_ext._value import TakenAsIs
 from camunda_ext.auth import Auth, hiding, to_auth
 from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import (
@@ -41,20 +42,21 @@ from camunda_ext.dto import (
     Sorting,
     SuspensionState,
     Topic,
-    VariablesLike,
     Version,
 )
 from camunda_ext.history import HistoricExternalTaskLogQuery
 from camunda_ext.query import OLDEST, ExternalTaskQuery, Query
 from camunda_ext.selection import Selection
+from camunda_ext.variables import VariablesLike
 
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Query)
 
+#: How a query is sent: in a body, or in the URL.
 Via = Literal["POST", "GET"]
 
 
-class ExternalTaskClient:
+class ExternalTaskClient(TakenAsIs):
     """
     A client for the external tasks of one engine.
 
@@ -1173,3 +1175,15 @@ def _says_anything(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_says_anything(one) for one in value)
     return value is not None and value is not False and value != ""
+
+
+# These name the client in annotations, and cannot import what imports them. Whoever resolves their
+# annotations, such as pydantic, looks the name up there.
+_seen_by_them: tuple[dict[str, Any], ...] = (
+    vars(_bulk_writes),
+    vars(batch_run),
+    vars(selection),
+    Selection.__init__.__globals__,  # attrs has made a copy for it
+)
+for _names in _seen_by_them:
+    _names["ExternalTaskClient"] = ExternalTaskClient

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import attrs
 
 from camunda_ext import _check
 from camunda_ext._value import Value
-from camunda_ext.variables import Variables
+from camunda_ext.variables import Variables, VariablesLike
 
+#: In which direction results are sorted.
 SortOrder = Literal["asc", "desc"]
+
+#: How the value of a variable is compared.
 Operator = Literal["eq", "neq", "gt", "gteq", "lt", "lteq", "like", "notLike"]
-
-
-#: Values by name: a mapping, or an attrs instance for its fields.
-VariablesLike: TypeAlias = "Mapping[str, Any] | attrs.AttrsInstance"
 
 
 # ------------------------------------------------------------------------ how requests are checked
@@ -39,6 +38,11 @@ def _valid(
             check(field.name, value, **bounds)
 
     return validate
+
+
+def _to_milliseconds(value: int | timedelta) -> int:
+    # Python looks the annotation up in the module of the class.
+    return _check.to_milliseconds(value)
 
 
 def _to_texts(value: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -308,7 +312,7 @@ class Topic(Value):
 
     #: How long the tasks are locked, in milliseconds, or a `timedelta`.
     lock_duration: int = attrs.field(
-        kw_only=True, converter=_check.to_milliseconds, validator=_valid(_check.milliseconds)
+        kw_only=True, converter=_to_milliseconds, validator=_valid(_check.milliseconds)
     )
 
     #: The variables to bring along: ``None`` for all, an empty list for none.
@@ -550,7 +554,7 @@ class LockExternalTask(Value):
 
     #: How long, in milliseconds from now, or a `timedelta`.
     lock_duration: int = attrs.field(
-        converter=_check.to_milliseconds, validator=_valid(_check.milliseconds)
+        converter=_to_milliseconds, validator=_valid(_check.milliseconds)
     )
 
 
@@ -565,7 +569,7 @@ class ExtendLockOnExternalTask(Value):
 
     #: How long, in milliseconds from now, or a `timedelta`; may shorten the lock.
     new_duration: int = attrs.field(
-        converter=_check.to_milliseconds, validator=_valid(_check.milliseconds)
+        converter=_to_milliseconds, validator=_valid(_check.milliseconds)
     )
 
 

@@ -17,6 +17,7 @@ import attrs
 from camunda_ext import _check, _wire
 from camunda_ext._display import Explanation, explanation_of
 from camunda_ext._json import MODERN, aware_date
+from camunda_ext._value import TakenAsIs
 from camunda_ext.dto import Operator, Sorting, SortOrder, VariableQueryParameter
 
 Q = TypeVar("Q", bound="Query")
@@ -73,7 +74,7 @@ _new: Final = object.__new__  # a query of six filters needs it seven times
 
 # An instance has the fields that are set, and lacks the others: each method copies them all.
 @attrs.frozen(slots=False, init=False, eq=False, repr=False)
-class Query:
+class Query(TakenAsIs):
     """
     What all queries have: they never change, and compile to a POST body or to GET parameters.
     """

@@ -12,6 +12,7 @@ import binascii
 import enum
 import math
 import re
+from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
@@ -23,7 +24,7 @@ import attrs
 
 from camunda_ext import _check, _json
 from camunda_ext._json import MODERN, DateFormat, aware_date
-from camunda_ext._value import Value
+from camunda_ext._value import TakenAsIs, Value
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -599,7 +600,7 @@ _TYPES: Final[Mapping[str, Callable[[VariableValue, DateFormat], Any]]] = {
 }
 
 
-class Variables(Mapping[str, Any]):
+class Variables(TakenAsIs, Mapping[str, Any]):
     """
     The variables of a task: a mapping of their names to Python values.
 
@@ -742,6 +743,24 @@ class Variables(Mapping[str, Any]):
             for name, variable in self._all_typed().items()
         )
         return f"<Variables {{{shown}}}>"
+
+
+if TYPE_CHECKING:
+    from attrs import AttrsInstance
+else:
+
+    class AttrsInstance(TakenAsIs, ABC):
+        """
+        An instance of any attrs class, as `isinstance` and libraries that check types can tell it.
+        """
+
+        @classmethod
+        def __subclasshook__(cls, kind: type) -> bool:
+            return attrs.has(kind)
+
+
+#: Values by name: a mapping, or an attrs instance for its fields. `Variables` keep their types.
+VariablesLike = Variables | Mapping[str, Any] | AttrsInstance
 
 
 def _typed_of(given: object) -> dict[str, VariableValue] | None:

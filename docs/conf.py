@@ -52,8 +52,8 @@ nitpick_ignore = [
     # Constants, where Sphinx knows the classes alone of what is built in.
     ("py:obj", "True"),
     ("py:obj", "False"),
-    # Known to Sphinx as text only; it stands under this name among the DTOs.
-    ("py:class", "VariablesLike"),
+    # A part of the alias VariablesLike.
+    ("py:class", "camunda_ext.variables.AttrsInstance"),
     # The class of the query that a method is called on, and a class that is asked for.
     ("py:class", "builtins.type"),
     ("py:class", "camunda_ext.query.Q"),

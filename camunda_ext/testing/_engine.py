@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakSet
 from xml.sax.saxutils import quoteattr
 
 import requests
 from requests.auth import HTTPBasicAuth
 
+from camunda_ext import ExternalTaskClient
 from camunda_ext.testing import _batches, _deployments, _flow, _instances, _scopes, _users, _values
 from camunda_ext.testing._app import OPERATIONS, App
 from camunda_ext.testing._faults import Faults
@@ -28,9 +29,6 @@ from camunda_ext.testing._polls import Polls
 from camunda_ext.testing._store import Store, Transaction
 from camunda_ext.testing._urls import BASE
 from camunda_ext.testing._versions import LATEST, Version
-
-if TYPE_CHECKING:
-    from camunda_ext import ExternalTaskClient
 
 #: Where a session of `Engine.session` finds the engine; the name leads nowhere else.
 _IN_PROCESS: Final = "http://engine.invalid"
@@ -392,8 +390,6 @@ class Engine:
             options: More of what `~camunda_ext.ExternalTaskClient` takes, but for ``base_url``
                 and ``session``.
         """
-        from camunda_ext import ExternalTaskClient
-
         return ExternalTaskClient(self.local_url, session=self.session(), **options)
 
     def close(self) -> None:
