@@ -4,12 +4,17 @@ The engines that the tests run on, and what switches them.
 The embedded engine runs always. ``CAMUNDA_EXT_ENGINES`` says which real ones do: not set, Camunda
 7.24 and Operaton if Java and Maven are there; ``required``, the same, and a failure where they are
 not; ``all``, all six, required; ``none``, no other.
+
+The monotonic clock begins at 1 second with the tests, as on a machine that has just booted: it
+counts from the start of the machine. ``CAMUNDA_EXT_UPTIME`` is for other seconds.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +24,20 @@ from tests.conformance.live import AnyEngine
 from tests.engines import embedded, launch
 from tests.engines.catalog import CATALOG, JUDGES
 from tests.engines.embedded import EMBEDDED
+
+_monotonic = time.monotonic
+_ahead = float(os.environ.get("CAMUNDA_EXT_UPTIME", "1")) - _monotonic()
+
+
+def _since_boot() -> float:
+    return _monotonic() + _ahead
+
+
+time.monotonic = _since_boot
+# pytest has loaded the package's plugin, and with it the package, before this file.
+for _module in list(sys.modules.values()):
+    if getattr(_module, "monotonic", None) is _monotonic:
+        setattr(_module, "monotonic", _since_boot)  # noqa: B010  # of any module
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conformance.live import AnyEngine, Live, live_on
+from tests.engines.embedded import with_own_time
 
 
 @pytest.fixture
@@ -15,6 +16,15 @@ def live(engine: AnyEngine) -> Iterator[Live]:
     An engine without authentication, and processes of the test's own.
     """
     with live_on(engine) as live:
+        yield live
+
+
+@pytest.fixture
+def timed(engine: AnyEngine) -> Iterator[Live]:
+    """
+    The same, for tests that let time pass.
+    """
+    with with_own_time(engine) as own, live_on(own) as live:
         yield live
 
 

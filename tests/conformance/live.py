@@ -23,6 +23,7 @@ from camunda_ext import (
     LockedExternalTask,
     Topic,
 )
+from camunda_ext.testing import Engine
 from tests.conformance.dialect import DIALECTS, Dialect
 from tests.conformance.processes import bpmn
 
@@ -67,6 +68,8 @@ class Live:
     client: ExternalTaskClient
     admin: tuple[str, str]
     _session: requests.Session
+    #: The embedded engine, if it is that.
+    _embedded: Engine | None
     _tag: str = attrs.field(init=False, factory=lambda: uuid.uuid4().hex[:12])
     _deployments: dict[tuple[str, str | None], str] = attrs.field(init=False, factory=dict)
 
@@ -236,6 +239,46 @@ class Live:
         found = self.done("GET", f"/incident?configuration={task_id}")
         return [(one["incidentType"], one["incidentMessage"]) for one in found]
 
+    def let_pass(self, seconds: float) -> None:
+        """
+        Let so much time pass for the engine: at once, if it has a clock that can be advanced.
+        """
+        if self._embedded is None:
+            time.sleep(seconds)
+        else:
+            self._embedded.advance(seconds + 0.001)
+
+    @property
+    def is_real(self) -> bool:
+        """
+        Whether its time passes as it does, and nothing tells what it is at.
+        """
+        return self._embedded is None
+
+    @property
+    def moment(self) -> float:
+        """
+        The seconds in which a poll is pending for sure.
+        """
+        return 1.0 if self.is_real else 0.1
+
+    def clock(self) -> float:
+        """
+        The seconds of the engine's time.
+        """
+        if self._embedded is None:
+            return time.monotonic()
+        return self._embedded.now.timestamp()
+
+    def wait_for_poll(self) -> None:
+        """
+        Wait until a poll is pending. Of a real engine nothing tells that it is.
+        """
+        if self._embedded is None:
+            time.sleep(self.moment)
+        elif self.dialect.long_polling:
+            self._embedded.wait_for_polls()
+
     def wait_for(self, look: Callable[[], T], *, every: float = 0.02) -> T:
         """
         What *look* gives as soon as there is something, looking *every* so many seconds.
@@ -278,7 +321,8 @@ def live_on(engine: AnyEngine, *, auth: tuple[str, str] | None = None) -> Iterat
     with client, requests.Session() as session:
         session.trust_env = False
         session.auth = auth
-        live = Live(engine.url, dialect, client, engine.admin, session)
+        embedded: Engine | None = getattr(engine, "engine", None)
+        live = Live(engine.url, dialect, client, engine.admin, session, embedded)
         try:
             yield live
         finally:

@@ -295,17 +295,18 @@ def test_085_a_failure_is_kept(live: Live) -> None:
     assert live.client.error_details(task.id) == "d"
 
 
-def test_086_a_failed_task_waits_for_its_retry(live: Live) -> None:
+def test_086_a_failed_task_waits_for_its_retry(timed: Live) -> None:
     """
     Nobody can fetch a failed task before its retry, and anybody after.
     """
-    task = live.locked()
-    live.client.failure(
+    task = timed.locked()
+    timed.client.failure(
         task.id, "w1", retries=2, retry_timeout=2_000, error_message="m", error_details="d"
     )
 
-    before = live.fetch("w2")
-    [again] = live.wait_for(lambda: live.fetch("w2"))
+    before = timed.fetch("w2")
+    timed.let_pass(2.0)
+    [again] = timed.wait_for(lambda: timed.fetch("w2"))
 
     assert before == ()
     assert (again.id, again.worker_id, again.retries) == (task.id, "w2", 2)

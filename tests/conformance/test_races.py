@@ -51,7 +51,7 @@ def test_129_a_poll_outlives_its_client(live: Live) -> None:
         return
 
     with pytest.raises(requests.ReadTimeout):
-        live.raw("POST", "/external-task/fetchAndLock", json=body, timeout=1)
+        live.raw("POST", "/external-task/fetchAndLock", json=body, timeout=live.moment)
     task = live.task()
 
     [locked] = live.wait_for(lambda: live.client.list(live.own.locked()))

@@ -70,6 +70,7 @@ def test_115_a_wrong_password_locks_the_user(guarded: Live, user: str) -> None:
 
     with guarded.client_with(auth=(user, PASSWORD)) as client:
         refused_by_the_filter(client)
+        guarded.let_pass(3.0)
         guarded.wait_for(
             lambda: guarded.raw("GET", "/external-task", auth=(user, PASSWORD)).status_code == 200
         )

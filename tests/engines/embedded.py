@@ -7,12 +7,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import attrs
 
 from camunda_ext.testing import Engine
 from tests.engines.launch import ADMIN
+
+T = TypeVar("T")
 
 #: The versions that it answers as, and the real engine of which each does what that does.
 EMBEDDED: Final[Mapping[str, str]] = {
@@ -33,6 +35,8 @@ class EmbeddedEngine:
     name: str
     url: str
     admin: tuple[str, str]
+    #: Itself, which has a clock that can be advanced.
+    engine: Engine
 
 
 @contextmanager
@@ -44,4 +48,18 @@ def serve(name: str, *, basic_auth: bool = False) -> Iterator[EmbeddedEngine]:
     model = EMBEDDED[name]
     version = model.removeprefix("camunda-")
     with Engine(version=version, auth=admin if basic_auth else None) as engine:
-        yield EmbeddedEngine(model, engine.url, admin)
+        yield EmbeddedEngine(model, engine.url, admin, engine)
+
+
+@contextmanager
+def with_own_time(engine: T) -> Iterator[T | EmbeddedEngine]:
+    """
+    Give another engine like *engine* if it is an embedded one: if its clock is advanced, it shows
+    another time than this machine. A real engine is given back.
+    """
+    if not isinstance(engine, EmbeddedEngine):
+        yield engine
+        return
+    [name] = [name for name, model in EMBEDDED.items() if model == engine.name]
+    with serve(name) as own:
+        yield own
