@@ -7,10 +7,11 @@ on that are known to be harmless.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Mapping
-from http.client import BadStatusLine, HTTPException, RemoteDisconnected
+from http.client import BadStatusLine, HTTPException, InvalidURL, RemoteDisconnected
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -53,6 +54,7 @@ _NEVER_SENT: Final[tuple[type[Exception], ...]] = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
     requests.URLRequired,
+    InvalidURL,
     urllib3.exceptions.LocationParseError,
 )
 
@@ -82,7 +84,11 @@ def is_never_sent(error: Exception, proxy: str | None) -> bool:
     """
     Tell whether an exception is raised before there is anything to send.
     """
-    return isinstance(error, _NEVER_SENT) or not (proxy is None or _has_host(proxy))
+    return (
+        isinstance(error, _NEVER_SENT)
+        or isinstance(_innermost(error), _NEVER_SENT)
+        or not (proxy is None or _has_host(proxy))
+    )
 
 
 def is_before_connected(error: Exception) -> bool:
@@ -184,7 +190,8 @@ def _has_host(url: str) -> bool:
         (parts.host or "").encode("idna")
     except (urllib3.exceptions.LocationParseError, UnicodeError):
         return False
-    return bool(parts.host) and parts.scheme in _SCHEMES
+    # Until its version 2.8, urllib3 takes a blank as a part of a host's name.
+    return bool(re.fullmatch(r"[^\s\x00-\x1f\x7f]+", parts.host or "")) and parts.scheme in _SCHEMES
 
 
 _SCHEMES: Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
