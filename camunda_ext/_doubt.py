@@ -24,8 +24,6 @@ from camunda_ext.dto import (
     Retries,
 )
 
-#: The engine keeps so many UTF-16 units of an error message (ExternalTaskEntity.java).
-_MESSAGE_UNITS: Final = 666
 #: The header Date has whole seconds, and some databases round the ends of locks to such.
 _BLUR: Final = timedelta(seconds=2)
 
@@ -122,7 +120,7 @@ def _after_unlock(task: ExternalTask, worker_id: str | None) -> Shown:
 
 def _after_failure(body: ExternalTaskFailure, seen: Seen) -> Shown:
     task = seen.task
-    if (task.retries, task.error_message or None) != (body.retries, _kept(body.error_message)):
+    if (task.retries, _stored(task.error_message)) != (body.retries, _stored(body.error_message)):
         return Shown.NOT_DONE if task.worker_id == body.worker_id else Shown.UNCLEAR
     # An earlier failure may have said the same. This one has set the end of the lock.
     ends = _ends_of(seen, body.retry_timeout or 0)
@@ -139,21 +137,21 @@ def reported(
     """
     if not entries or seen.now is None:
         return Shown.DONE  # no history is kept: what the task shows has to do
-    said = (body.worker_id, _kept(body.error_message))
+    said = (body.worker_id, _stored(body.error_message))
     earliest = seen.now - timedelta(seconds=seen.since) - _BLUR
     for entry in entries:
-        told = (entry.worker_id, entry.error_message or None)  # its retries are those before
+        told = (entry.worker_id, _stored(entry.error_message))  # its retries are those before
         if entry.failure_log and told == said and (entry.timestamp or earliest) >= earliest:
             return Shown.DONE
     return Shown.NOT_DONE if seen.task.worker_id == body.worker_id else Shown.UNCLEAR
 
 
-def _kept(message: str | None) -> str | None:
+def _stored(message: str | None) -> str | None:
     """
-    Give what the engine keeps of an error message, cut within an emoji if need be.
+    Give a message as it is in any database: some keep an empty one as none, or half of a character
+    as a question mark.
     """
-    units = (message or "").encode("utf-16-le", "surrogatepass")[: 2 * _MESSAGE_UNITS]
-    return units.decode("utf-16-le", "surrogatepass") or None
+    return (message or "").encode("utf-8", "replace").decode("utf-8") or None
 
 
 def logged(entries: Sequence[HistoricExternalTaskLog], worker_id: str) -> Shown:

@@ -529,7 +529,9 @@ class ExternalTaskClient(TakenAsIs):
                 How long nobody may fetch the task, in milliseconds, or a `timedelta`; ``None`` for
                 not at all.
 
-            error_message: What went wrong, in short; the engine keeps 666 UTF-16 units.
+            error_message:
+                What went wrong, in short. The engine keeps 666 UTF-16 units; no more are sent, and
+                no half of a character.
 
             error_details: All that is known of it; ``None`` keeps what was reported before.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -28,6 +28,10 @@ Operator = Literal["eq", "neq", "gt", "gteq", "lt", "lteq", "like", "notLike"]
 # ------------------------------------------------------------------------ how requests are checked
 # A converter brings a value into the form in which it is kept, and leaves one that has none to the
 # validator, which knows the name of the field.
+
+
+#: What the engine keeps of a failure's message.
+_MESSAGE_UNITS: Final = 666
 
 
 def _valid(
@@ -70,6 +74,14 @@ def _to_plain_values(
     if not isinstance(value, Mapping):
         return value
     return {name: _check.native(f"the value of {name!r}", one) for name, one in value.items()}
+
+
+def _to_message(value: Any) -> Any:
+    if not isinstance(value, str) or _check.utf16_units(value) <= _MESSAGE_UNITS:
+        return value
+    units = value.encode("utf-16-le", "surrogatepass")[: 2 * _MESSAGE_UNITS]
+    kept = units.decode("utf-16-le", "surrogatepass")
+    return kept if value.startswith(kept) else kept[:-1]
 
 
 def _to_variables(value: VariablesLike | None) -> Variables | None:
@@ -499,8 +511,11 @@ class ExternalTaskFailure(Value):
     #: The worker that holds the lock.
     worker_id: str = attrs.field(validator=_valid(_check.worker_id))
 
-    #: What went wrong, in short; becomes the incident's message.
-    error_message: str | None = attrs.field(default=None, validator=_valid(_check.text))
+    #: What went wrong, in short; becomes the incident's message. Cut as the engine cuts it, after
+    #: 666 UTF-16 units, but between characters: some databases refuse half of one.
+    error_message: str | None = attrs.field(
+        default=None, converter=_to_message, validator=_valid(_check.text)
+    )
 
     #: All that is known of it; ``None`` keeps the details of the failure before.
     error_details: str | None = attrs.field(default=None, validator=_valid(_check.text))

@@ -1,9 +1,7 @@
 """
 The engines that the tests run on, and what switches them.
 
-The embedded engine runs always. ``CAMUNDA_EXT_ENGINES`` says which real ones do: not set, Camunda
-7.24 and Operaton if Java and Maven are there; ``required``, the same, and a failure where they are
-not; ``all``, all six, required; ``none``, no other.
+The embedded engine runs always; :mod:`tests.engines.wanted` says which real ones do.
 
 The monotonic clock begins at 1 second with the tests, as on a machine that has just booted: it
 counts from the start of the machine. ``CAMUNDA_EXT_UPTIME`` is for other seconds.
@@ -17,13 +15,15 @@ import sys
 import time
 from collections.abc import Iterator
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.conformance.live import AnyEngine
 from tests.engines import embedded, launch
-from tests.engines.catalog import CATALOG, JUDGES
+from tests.engines.catalog import CATALOG
 from tests.engines.embedded import EMBEDDED
+from tests.engines.wanted import WANTED, available
 
 _monotonic = time.monotonic
 _ahead = float(os.environ.get("CAMUNDA_EXT_UPTIME", "1")) - _monotonic()
@@ -48,13 +48,19 @@ settings.load_profile("any machine")
 # Shells have what they run in the background ignore Ctrl-C, and its children after it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_CHOICES = ("", "required", "all", "none")
-_CHOICE = os.environ.get("CAMUNDA_EXT_ENGINES", "")
-if _CHOICE not in _CHOICES:
-    raise pytest.UsageError(f"CAMUNDA_EXT_ENGINES must be one of {_CHOICES[1:]}, not {_CHOICE!r}")
+
+@attrs.frozen
+class GivenEngine:
+    """
+    An engine that somebody else has started.
+    """
+
+    name: str
+    url: str
+    admin: tuple[str, str] = (launch.ADMIN, "")
 
 
-@pytest.fixture(scope="session", params=(*EMBEDDED, *(CATALOG if _CHOICE == "all" else JUDGES)))
+@pytest.fixture(scope="session", params=(*EMBEDDED, *WANTED.engines))
 def engine(request: pytest.FixtureRequest) -> Iterator[AnyEngine]:
     """
     Run the tests on each engine in turn, with neither authentication nor authorization.
@@ -63,11 +69,14 @@ def engine(request: pytest.FixtureRequest) -> Iterator[AnyEngine]:
         with embedded.serve(request.param) as served:
             yield served
         return
-    with launch.start(CATALOG[_available(request.param)]) as running:
+    if url := WANTED.engines.get(request.param):
+        yield GivenEngine(request.param, url)
+        return
+    with launch.start(CATALOG[available(request.param)]) as running:
         yield running
 
 
-@pytest.fixture(scope="session", params=("embedded", *JUDGES))
+@pytest.fixture(scope="session", params=("embedded", "camunda-7.24", "operaton-1.0"))
 def guarded_engine(request: pytest.FixtureRequest) -> Iterator[AnyEngine]:
     """
     Run the tests on an engine with Basic auth and authorizations.
@@ -76,20 +85,6 @@ def guarded_engine(request: pytest.FixtureRequest) -> Iterator[AnyEngine]:
         with embedded.serve(request.param, basic_auth=True) as served:
             yield served
         return
-    distribution = CATALOG[_available(request.param)]
+    distribution = CATALOG[available(request.param)]
     with launch.start(distribution, basic_auth=True, authorization=True) as running:
         yield running
-
-
-def _available(name: str) -> str:
-    """
-    Give *name* if engines are wanted here and can be had; skip the test, or fail it, otherwise.
-    """
-    if _CHOICE == "none":
-        pytest.skip("CAMUNDA_EXT_ENGINES=none leaves real engines out")
-    missing = launch.missing_tools()
-    if missing and _CHOICE:
-        pytest.fail(f"real engines are required (CAMUNDA_EXT_ENGINES={_CHOICE}): {missing}")
-    if missing:
-        pytest.skip(f"no real engine can be had: {missing}")
-    return name

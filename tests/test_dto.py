@@ -378,7 +378,7 @@ def test_an_odd_variable_does_not_break_its_page() -> None:
         (lambda: ExternalTaskFailure(worker_id="w", retries=-1), ValueError),
         (lambda: ExternalTaskFailure(worker_id="w", retries=None), TypeError),  # type: ignore[arg-type]
         (lambda: ExternalTaskFailure(worker_id="w", retries=1, retry_timeout=-1), ValueError),
-        (lambda: ExternalTaskFailure(worker_id="w", retries=1, error_message=5), TypeError),  # type: ignore[arg-type]
+        (lambda: ExternalTaskFailure(worker_id="w", retries=1, error_message=5), TypeError),
         (lambda: ExternalTaskBpmnError(worker_id="w", error_code=" "), ValueError),
         (
             lambda: ExternalTaskBpmnError(worker_id="w", error_code="E", error_message=""),
@@ -523,3 +523,21 @@ def test_tasks_can_be_kept_in_sets() -> None:
     assert len({ExternalTask(id="a"), ExternalTask(id="a"), LockedExternalTask(id="a")}) == 2
     assert hash(typed.short(1)) == hash(typed.short(1))
     assert hash(CompleteExternalTask(worker_id="w", variables={"a": []}))
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("a" * 667, "a" * 666),
+        ("a" + "\U0001f600" * 333, "a" + "\U0001f600" * 332),
+        ("\U0001f600" * 333 + "b", "\U0001f600" * 333),
+        ("a" * 665 + "\ud83d" + "b", "a" * 665 + "\ud83d"),  # half of one, as it was given
+        ("a" * 665 + "\U0001f600", "a" * 665),
+        ("\U0001f600" * 333, "\U0001f600" * 333),
+    ],
+)
+def test_a_message_is_cut_between_characters(said: str, kept: str) -> None:
+    """
+    After 666 units of UTF-16, or one earlier.
+    """
+    assert ExternalTaskFailure(worker_id="w", retries=0, error_message=said).error_message == kept

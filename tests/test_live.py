@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import enum
 import math
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ from camunda_ext import (
 from tests.conformance.live import AnyEngine, Live, live_on
 from tests.engines import launch
 from tests.engines.catalog import CATALOG
+from tests.engines.wanted import available
 
 UTC = timezone.utc
 
@@ -328,15 +328,13 @@ def test_dates_mean_the_same_on_both_sides(live: Live) -> None:
     look_at_dates(live)
 
 
-@pytest.mark.skipif(
-    os.environ.get("CAMUNDA_EXT_ENGINES") != "all", reason="only CAMUNDA_EXT_ENGINES=all starts 7.6"
-)
 def test_dates_mean_the_same_to_an_old_engine_of_another_zone() -> None:
     """
     Before 7.8, dates have no zone on the wire; the client is told in which the server lives.
     """
     zone = "America/New_York"
-    with launch.start(CATALOG["camunda-7.6"], time_zone=zone) as engine, live_on(engine) as live:
+    old = CATALOG[available("camunda-7.6")]
+    with launch.start(old, time_zone=zone) as engine, live_on(engine) as live:
         options: dict[str, Any] = {**live.dialect.date_options, "date_zone": zone}
         with ExternalTaskClient(engine.url, **options) as client:
             look_at_dates(attrs.evolve(live, client=client))

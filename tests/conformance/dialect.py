@@ -85,6 +85,16 @@ class Dialect:
     #: Status of an invalid query.
     not_valid: int = 400
 
+    #: The database keeps no fractions of seconds: times are cut when they are stored.
+    whole_seconds: bool = False
+
+    #: What is left of a message that is cut within a character beyond the first 65,536; ``None`` if
+    #: the database takes no such character.
+    half_a_character: str | None = "\ud83d"
+
+    #: A lock that ends beyond all time ends before it begins; the database refuses it otherwise.
+    endless_locks: bool = True
+
     #: What the loser of a race hears besides: the client's error, status and type.
     too_late: frozenset[tuple[type[CamundaError], int, str | None]] = frozenset()
 
@@ -124,6 +134,11 @@ _7_6: Final = attrs.evolve(
     too_late=frozenset({(OutcomeUnknown, 500, None)}),
 )
 
+_ON_POSTGRESQL: Final = attrs.evolve(_7_24, half_a_character="?", endless_locks=False)
+_ON_MARIADB: Final = attrs.evolve(
+    _7_24, whole_seconds=True, half_a_character=None, endless_locks=False
+)
+
 #: The row of each engine.
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "camunda-7.24": _7_24,
@@ -132,4 +147,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     "camunda-7.14": _7_14,
     "camunda-7.13": _7_13,
     "camunda-7.6": _7_6,
+    "postgresql": _ON_POSTGRESQL,
+    "mariadb": _ON_MARIADB,
+    "two-nodes": _ON_POSTGRESQL,
 }

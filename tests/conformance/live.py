@@ -104,6 +104,14 @@ class Live:
         topic = {"topicName": self.topic_a, "lockDuration": 60_000}
         return {"workerId": "w1", "maxTasks": 10, "topics": [topic], **fields}
 
+    def stored(self, moment: datetime | None) -> datetime | None:
+        """
+        What the engine's database keeps of a time.
+        """
+        if moment is None or not self.dialect.whole_seconds:
+            return moment
+        return moment.replace(microsecond=0)
+
     # ------------------------------------------------------------------------------------ processes
 
     @property
@@ -247,6 +255,15 @@ class Live:
             time.sleep(seconds)
         else:
             self._embedded.advance(seconds + 0.001)
+
+    def next_time(self) -> None:
+        """
+        Wait until what happens has a later time than what has happened, as the database stores it.
+        """
+        if self.is_real:
+            time.sleep(1.01 if self.dialect.whole_seconds else 0.01)
+        else:
+            self.let_pass(0.01)
 
     @property
     def is_real(self) -> bool:

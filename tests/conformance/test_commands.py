@@ -56,6 +56,7 @@ def assert_locked_as(live: Live, task: LockedExternalTask) -> None:
     Assert that nothing has happened to a task since it was fetched.
     """
     same = {field.name: getattr(task, field.name) for field in attrs.fields(ExternalTask)}
+    same["lock_expiration_time"] = live.stored(task.lock_expiration_time)
     assert live.client.get(task.id) == ExternalTask(**same)
 
 

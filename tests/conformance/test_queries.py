@@ -302,6 +302,7 @@ def test_023_each_criterion_sorts_both_ways(live: Live, criterion: SortBy) -> No
     for number, (process, tenant_id) in enumerate([("R", "t1"), ("P", "t2")], start=1):
         task = live.locked(process, tenant_id=tenant_id, lock_duration=number * 30_000)
         live.client.set_priority(task.id, number)
+        live.next_time()
 
     for order, reverse in ORDERS:
         query = live.own.sort_by(criterion, order)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import _available
 from tests.engines import launch
 from tests.engines.catalog import CATALOG
+from tests.engines.wanted import available
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +18,5 @@ def model_engine() -> Iterator[str]:
     """
     The URL of a Camunda 7.24 that nobody else uses, with neither processes nor history.
     """
-    with launch.start(CATALOG[_available("camunda-7.24")]) as running:
+    with launch.start(CATALOG[available("camunda-7.24")]) as running:
         yield running.url

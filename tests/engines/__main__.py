@@ -4,8 +4,9 @@
 
 import argparse
 
-from tests.engines.catalog import CATALOG
-from tests.engines.launch import EngineDidNotStart, PreparationFailed, missing_tools, start
+from tests.engines.catalog import CATALOG, Distribution
+from tests.engines.databases import DatabaseDidNotStart
+from tests.engines.launch import EngineDidNotStart, PreparationFailed, missing, start
 
 
 def main() -> None:
@@ -21,18 +22,25 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.list:
         for distribution in CATALOG.values():
-            print(f"{distribution.name:<14} {distribution.vendor} {distribution.version}")
+            print(f"{distribution.name:<14} {_described(distribution)}")
         return
     if arguments.name is None:
         parser.error("an engine's name or --list is needed")
-    if problem := missing_tools():
+    if problem := missing(CATALOG[arguments.name]):
         parser.exit(1, f"{problem}\n")
     try:
         _run(arguments)
-    except (EngineDidNotStart, PreparationFailed) as problem:
+    except (DatabaseDidNotStart, EngineDidNotStart, PreparationFailed) as problem:
         parser.exit(1, f"{problem}\n")
     except KeyboardInterrupt:
         pass
+
+
+def _described(distribution: Distribution) -> str:
+    words = f"{distribution.vendor} {distribution.version}"
+    if distribution.database is not None:
+        words += f" on {distribution.database.name}"
+    return words if distribution.nodes == 1 else f"{words}, {distribution.nodes} nodes"
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -44,9 +52,13 @@ def _run(arguments: argparse.Namespace) -> None:
     )
     with engine:
         print(engine.url, flush=True)
+        for number, node in enumerate(
+            engine.nodes[:0] if len(engine.nodes) == 1 else engine.nodes, 1
+        ):
+            print(f"node {number}: {node.url}", flush=True)
         if arguments.basic_auth:
             print("user {}, password {}".format(*engine.admin), flush=True)
-        engine.process.wait()
+        engine.wait()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import attrs
 
+from tests.engines.databases import MARIADB, POSTGRESQL, Database
+
 SHARED_SOURCE = "shared/Engine.java"
 CAMUNDA_SOURCES = (SHARED_SOURCE, "camunda/BasicAuthentication.java")
 OPERATON_SOURCES = (SHARED_SOURCE, "operaton/BasicAuthentication.java")
@@ -46,6 +48,10 @@ class Distribution:
     jvm_options: tuple[str, ...] = ()
     engine_properties: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     spring_properties: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    #: The server of its database; H2 in memory for none.
+    database: Database | None = None
+    #: How many processes share the database, behind a balancer that gives each request to the next.
+    nodes: int = 1
 
 
 # Seconds between two looks of a batch's monitor, and milliseconds of an idle job executor.
@@ -64,12 +70,16 @@ def camunda(
     dependencies: tuple[str, ...] = (),
     jvm_options: tuple[str, ...] = (),
     engine_properties: Mapping[str, str] = QUICK_JOBS,
+    name: str | None = None,
+    database: Database | None = None,
+    nodes: int = 1,
 ) -> Distribution:
     """
     A Camunda release that has a Spring Boot starter of the same version.
     """
+    of_database = {} if database is None else database.engine_properties
     return Distribution(
-        name="camunda-" + ".".join(version.split(".")[:2]),
+        name=name or "camunda-" + ".".join(version.split(".")[:2]),
         vendor="Camunda",
         version=version,
         spring_boot=spring_boot,
@@ -78,14 +88,17 @@ def camunda(
             f"org.camunda.bpm:camunda-engine-plugin-spin:{version}",
             f"org.camunda.spin:camunda-spin-dataformat-all:{spin}",
             "org.springframework.boot:spring-boot-starter-jdbc",
-            "com.h2database:h2",
+            "com.h2database:h2" if database is None else database.driver,
             *dependencies,
         ),
         java_sources=CAMUNDA_SOURCES,
         # An older Spring reads only older class files.
         java_release="17" if spring_boot.startswith("3.") else "8",
         jvm_options=jvm_options,
-        engine_properties=engine_properties,
+        engine_properties={**engine_properties, **of_database},
+        spring_properties={} if database is None else database.spring_properties,
+        database=database,
+        nodes=nodes,
     )
 
 
@@ -151,10 +164,20 @@ DISTRIBUTIONS = (
         jvm_options=OPEN_PACKAGES,
         spring_properties={"spring.datasource.initialize": "false"},
     ),
+    camunda("7.24.0", spin="7.24.0", spring_boot="3.5.5", name="postgresql", database=POSTGRESQL),
+    camunda("7.24.0", spin="7.24.0", spring_boot="3.5.5", name="mariadb", database=MARIADB),
+    camunda(
+        "7.24.0",
+        spin="7.24.0",
+        spring_boot="3.5.5",
+        name="two-nodes",
+        database=POSTGRESQL,
+        nodes=2,
+    ),
 )
 
 CATALOG: Mapping[str, Distribution] = {
     distribution.name: distribution for distribution in DISTRIBUTIONS
 }
 
-JUDGES = ("camunda-7.24", "operaton-1.0")
+JUDGES = ("camunda-7.24", "operaton-1.0", "postgresql")

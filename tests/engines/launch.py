@@ -12,21 +12,27 @@ import time
 import uuid
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 
 import attrs
 
+from tests.engines import databases
+from tests.engines.balancer import HAPROXY, balance
 from tests.engines.catalog import Distribution
+from tests.engines.databases import RunningDatabase
+from tests.engines.packages import Package, install, missing_programs
 from tests.engines.preparation import BUILD, PreparationFailed, missing_tools, prepare
 
 __all__ = [
     "EngineDidNotStart",
     "PreparationFailed",
     "RunningEngine",
-    "missing_tools",
+    "missing",
     "prepare",
+    "provide",
     "start",
 ]
 
@@ -49,6 +55,16 @@ class EngineDidNotStart(RuntimeError):
 
 
 @attrs.frozen
+class Node:
+    """
+    One process of an engine, which answers at `url` itself.
+    """
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
+@attrs.frozen
 class RunningEngine:
     """
     A process engine that answers at `url` until `stop` or the end of the with block.
@@ -56,9 +72,11 @@ class RunningEngine:
 
     distribution: Distribution
     url: str
-    process: subprocess.Popen[bytes]
-    log: Path
+    nodes: tuple[Node, ...]
     admin: tuple[str, str]
+    #: Its database server; `None` for a database in memory.
+    database: RunningDatabase | None
+    _owned: ExitStack
 
     @property
     def name(self) -> str:
@@ -67,11 +85,18 @@ class RunningEngine:
         """
         return self.distribution.name
 
+    def wait(self) -> None:
+        """
+        Return when one of its processes has ended.
+        """
+        while all(node.process.poll() is None for node in self.nodes):
+            time.sleep(0.2)
+
     def stop(self) -> None:
         """
         Nothing of the engine runs any more, also after the second call.
         """
-        _end(self.process)
+        self._owned.close()
 
     def __enter__(self) -> "RunningEngine":
         return self
@@ -85,6 +110,28 @@ class RunningEngine:
         self.stop()
 
 
+def missing(distribution: Distribution) -> str | None:
+    """
+    A sentence on what this machine lacks for starting an engine, or None if it has all.
+    """
+    return missing_tools() or next(
+        filter(None, map(missing_programs, _packages(distribution))), None
+    )
+
+
+def provide(distribution: Distribution) -> None:
+    """
+    Install the Debian packages that an engine needs, where root starts it.
+    """
+    for package in _packages(distribution):
+        install(package)
+
+
+def _packages(distribution: Distribution) -> list[Package]:
+    of_database = [] if distribution.database is None else [distribution.database.package]
+    return of_database + ([HAPROXY] if distribution.nodes > 1 else [])
+
+
 def start(
     distribution: Distribution,
     *,
@@ -95,35 +142,58 @@ def start(
     ready_within: float = 180.0,
 ) -> RunningEngine:
     """
-    An engine with an empty database in memory, whose REST API answers.
+    An engine with an empty database, whose REST API answers.
 
     `properties` are Spring's, with their full names, and outdo everything else.
     Raises `EngineDidNotStart` when it ends or is not ready within that many seconds.
     """
     prepared = prepare(distribution)
+    admin = (ADMIN, secrets.token_urlsafe(12))
+    with ExitStack() as owned:
+        database = None
+        jdbc = f"jdbc:h2:mem:{uuid.uuid4().hex};DB_CLOSE_DELAY=-1;DB_CLOSE_ON_EXIT=FALSE", "sa"
+        if distribution.database is not None:
+            database = owned.enter_context(databases.run(distribution.database))
+            jdbc = database.url, database.kind.user
+        settings = {
+            **_settings(
+                distribution, admin, jdbc, basic_auth=basic_auth, authorization=authorization
+            ),
+            **properties,
+        }
+        # One after the other: the first makes the tables.
+        nodes = [
+            _start_node(owned, distribution, prepared, settings, admin, time_zone, ready_within)
+            for _ in range(distribution.nodes)
+        ]
+        url = nodes[0].url
+        if len(nodes) > 1:
+            url = owned.enter_context(balance([node.url for node in nodes]))
+        return RunningEngine(distribution, url, tuple(nodes), admin, database, owned.pop_all())
+
+
+def _start_node(
+    owned: ExitStack,
+    distribution: Distribution,
+    prepared: Path,
+    settings: Mapping[str, str],
+    admin: tuple[str, str],
+    time_zone: str,
+    ready_within: float,
+) -> Node:
     (BUILD / "runs").mkdir(parents=True, exist_ok=True)
     run = Path(tempfile.mkdtemp(prefix=f"{distribution.name}-", dir=BUILD / "runs"))
-    admin = (ADMIN, secrets.token_urlsafe(12))
-    port_file = run / "port"
-    settings = {
-        **_settings(distribution, admin, basic_auth=basic_auth, authorization=authorization),
-        "engines.port-file": str(port_file),
-        **properties,
-    }
-    log = run / "engine.log"
+    port_file, log = run / "port", run / "engine.log"
+    settings = {**settings, "engines.port-file": str(port_file)}
     process = _launch(distribution, prepared, run, log, settings, time_zone)
+    owned.callback(_end, process)
     deadline = time.monotonic() + ready_within
     try:
         port = _wait_for_port(process, port_file, deadline)
         _wait_for_answer(process, port, f"{distribution.base_path}/engine", admin, deadline)
     except _NotReady as problem:
-        _end(process)
         raise EngineDidNotStart(f"{distribution.name} {problem}.\n{_end_of(log)}") from None
-    except BaseException:
-        _end(process)
-        raise
-    url = f"http://127.0.0.1:{port}{distribution.base_path}"
-    return RunningEngine(distribution, url, process, log, admin)
+    return Node(f"http://127.0.0.1:{port}{distribution.base_path}", process)
 
 
 class _NotReady(Exception):
@@ -133,6 +203,7 @@ class _NotReady(Exception):
 def _settings(
     distribution: Distribution,
     admin: tuple[str, str],
+    jdbc: tuple[str, str],
     *,
     basic_auth: bool,
     authorization: bool,
@@ -144,12 +215,11 @@ def _settings(
         "history-level": "full",
         **distribution.engine_properties,
     }
-    database = f"jdbc:h2:mem:{uuid.uuid4().hex};DB_CLOSE_DELAY=-1;DB_CLOSE_ON_EXIT=FALSE"
     return {
         "server.address": "127.0.0.1",
         "server.port": "0",
-        "spring.datasource.url": database,
-        "spring.datasource.username": "sa",
+        "spring.datasource.url": jdbc[0],
+        "spring.datasource.username": jdbc[1],
         "spring.datasource.password": "",
         "spring.main.banner-mode": "off",
         "engines.base-path": distribution.base_path,
