@@ -192,11 +192,12 @@ def run(write: Write, selected: Selected, caution: Caution) -> BulkSummary:
     """
     if caution.dry_run:
         return _dry(write.operation, write.value, selected, caution)
+    exact = _Exact(selected.query)
     with (
-        _listed(write.operation, write.value, selected, caution) as journal,
+        _listed(write.operation, write.value, selected, caution, exact) as journal,
         telling(caution.progress, str(write)) as tell,
     ):
-        return _Run(write, journal, tell).run()
+        return attrs.evolve(_Run(write, journal, tell).run(), unlike=exact.unlike)
 
 
 def run_async(retries: int, selected: Selected, caution: Caution) -> BatchRun | BulkSummary:
@@ -210,7 +211,7 @@ def run_async(retries: int, selected: Selected, caution: Caution) -> BatchRun | 
     client, operation = selected.client, "set_retries_async"
     if caution.dry_run:
         return _dry(operation, retries, selected, caution)
-    with _listed(operation, retries, selected, caution) as journal:
+    with _listed(operation, retries, selected, caution, _Exact(selected.query)) as journal:
         targets = journal.targets or ()
         if journal.batch_id is not None:
             return BatchRun(client, journal.batch_id)
@@ -266,7 +267,7 @@ def _dry(operation: str, value: int | None, selected: Selected, caution: Caution
     _prove(selected)
     matched = selected.count()
     _refuse_more(matched, caution)
-    first = tuple(islice(selected.tasks(), _FIRST))
+    first = tuple(islice(_Exact(selected.query).of(selected.tasks()), _FIRST))
     return BulkSummary(call=call, matched=matched, dry_run=True, first=first)
 
 
@@ -290,7 +291,7 @@ def _header(operation: str, value: int | None, selected: Selected) -> dict[str, 
 
 @contextmanager
 def _listed(
-    operation: str, value: int | None, selected: Selected, caution: Caution
+    operation: str, value: int | None, selected: Selected, caution: Caution, exact: _Exact
 ) -> Iterator[Journal]:
     """
     Give a journal that has all tasks in it: those of an earlier run, or those that match now.
@@ -305,10 +306,37 @@ def _listed(
         if caution.at_most is not None:
             _refuse_more(selected.count(), caution)
         most = None if caution.at_most is None else caution.at_most + 1
-        found = tuple(map(Target.of, islice(selected.tasks(), most)))
+        found = tuple(map(Target.of, islice(exact.of(selected.tasks()), most)))
         _refuse_more(len(found), caution)
         journal.list(found)
         yield journal
+
+
+class _Exact:
+    """
+    Those of the tasks whose topic and worker are the query's own in Python, too: some databases
+    take texts for equal that differ in case, or in blanks at their end.
+    """
+
+    def __init__(self, query: ExternalTaskQuery) -> None:
+        body = query.body()
+        self._topic, self._worker = body.get("topicName"), body.get("workerId")
+        #: How many were left out.
+        self.unlike = 0
+
+    def of(self, tasks: Iterable[ExternalTask]) -> Iterator[ExternalTask]:
+        """
+        Give these tasks, and count the others.
+        """
+        for task in tasks:
+            is_same = self._topic in (None, task.topic_name) and self._worker in (
+                None,
+                task.worker_id,
+            )
+            if is_same:
+                yield task
+            else:
+                self.unlike += 1
 
 
 def _prove(selected: Selected) -> None:
@@ -464,7 +492,13 @@ class _Run:
             unknown=tuple(self._problems[Fate.UNKNOWN]),
             left=self._left,
             stopped=self._stopped,
+            whole_seconds=self._write.operation == "unlock" and _in_whole_seconds(self._targets),
         )
+
+
+def _in_whole_seconds(targets: Sequence[Target]) -> bool:
+    ends = [one.lock_expiration_time for one in targets if one.lock_expiration_time is not None]
+    return bool(ends) and not any(end.microsecond for end in ends)
 
 
 def _in_chunks(targets: Sequence[Target], size: int) -> Iterator[Sequence[Target]]:

@@ -184,7 +184,8 @@ class BulkWrites:
         before: if its lock is not the one that it had when it was listed, because the worker has
         extended it or another one has the task, it is left alone and counted in
         `BulkSummary.changed`. In the milliseconds between the look and the command a worker may
-        still get the task, and lose it.
+        still get the task, and lose it. A task that waits for its retry has a lock, too: without it
+        the retry comes forward.
 
         Arguments, returned value and errors have the same meaning as for `set_retries()`.
         """

@@ -224,6 +224,7 @@ def to_milliseconds(value: int | timedelta) -> int:
     """
     Give a `timedelta` in milliseconds, a part of one counted as a whole; an `int` as it is.
     """
+    value = native("a duration", value)
     return math.ceil(value / _MILLISECOND) if isinstance(value, timedelta) else value
 
 
@@ -272,8 +273,13 @@ def native(name: str, value: Any) -> Any:
             if numpy.isnat(value)
             else f"{name} is a datetime64, which names no zone: pass an aware datetime"
         )
-    is_scalar = isinstance(value, getattr(numpy, "generic", ()))
-    return value.item() if is_scalar else value
+    generic: Any = getattr(numpy, "generic", ())
+    if not isinstance(value, generic):
+        return value
+    plain: Any = value.item()
+    if plain is None:  # a timedelta64 that is NaT
+        raise ValueError(f"{name} is NaT, which is no time: pass None for null")
+    return plain
 
 
 def choice(name: str, value: object, kind: type[E]) -> E:

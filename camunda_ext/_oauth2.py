@@ -22,6 +22,7 @@ from camunda_ext import _json
 from camunda_ext._reach import Reach, to_reach
 from camunda_ext._session import LeanSession, stay
 from camunda_ext._tracebacks import without_libraries
+from camunda_ext._value import TakenAsIs
 from camunda_ext._version import __version__
 from camunda_ext.auth import Explained, Secret, header_text, hiding, utf8
 
@@ -52,7 +53,7 @@ _NUMBER: Final = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
 _PAUSE: Final = 5.0
 
 
-class OAuth2ClientCredentials(AuthBase):
+class OAuth2ClientCredentials(TakenAsIs, AuthBase):
     """
     Tokens from a login server, by the OAuth 2 grant for programs: client credentials.
 

@@ -38,6 +38,9 @@ T = TypeVar("T", bound=_HasId)
 _NAME: Final = "camunda_ext pages"
 #: How long requests that are under way are waited for when a walk is left, in seconds.
 _PATIENCE: Final = 1.0
+#: How many requests in a row may bring nothing new. To find where a walk goes on, after thousands
+#: of results have vanished at once, takes fewer; more mean that the order itself changes.
+_MOST_FRUITLESS: Final = 20
 #: How many pages are asked for ahead at first: who leaves soon needs none of them.
 _FIRST_AHEAD: Final = 4
 
@@ -126,11 +129,16 @@ def walk(
             ends; requests that are under way then are waited for, for a second.
 
     Raises:
-        RuntimeError: The ids do not ascend after all, and it cannot be told any more what was seen.
+        RuntimeError: The ids do not ascend after all, and it cannot be told any more what was seen;
+            or nothing new came for too long, though there is more.
     """
     seen: _Ascending | set[str] = _Ascending() if in_id_order else set()
     first_step = step = max(1, page_size // 4)
     surviving, given = 0, 0
+    # Requests since the last new result. The walk goes on between the offsets, once they are known.
+    fruitless = 0
+    low: int | None = None
+    high: int | None = None
     # Results that may be there still, of those that were given before ids were remembered.
     forgotten = 0
     # How many had vanished by the last time that it could be told, and of how many that were given.
@@ -147,8 +155,13 @@ def walk(
     place = _Place(0, to_size(0), 0)
     with _Ahead(fetch, prefetch) as ahead:
         while limit is None or given < limit:
-            # While the walk steps back, nothing is new to a page that did not fit.
-            taken = ahead.take(fits) if step == first_step else None
+            if fruitless == _MOST_FRUITLESS:
+                raise RuntimeError(
+                    f"{fruitless} requests in a row brought nothing new, though there is more: "
+                    "the order changes from page to page, and what is missing cannot be found"
+                )
+            # While the walk looks for its place, nothing is new to a page that did not fit.
+            taken = ahead.take(fits) if high is None else None
             if taken is None:
                 page = _read(fetch(place.offset, place.size))
             else:
@@ -162,8 +175,12 @@ def walk(
             known = _known(seen, ids)
             if place.offset and not any(known if forgotten else known[:1]):
                 # As a whole: what is left to be given says nothing of where it is now.
-                place = place._replace(offset=max(0, place.offset - step), size=page_size)
-                step *= 2
+                fruitless, high = fruitless + 1, place.offset
+                if low is not None and low < high - 1:
+                    offset = (low + high) // 2
+                else:
+                    low, offset, step = None, max(0, high - step), step * 4
+                place = place._replace(offset=offset, size=page_size)
                 continue
             if forgotten and page and not any(known):
                 raise RuntimeError(
@@ -175,6 +192,13 @@ def walk(
                 # What stands before something that was given was given, too.
                 known = [any(known[index:]) for index in range(len(known))]
             new = [one for one, was_given in zip(page, known, strict=True) if not was_given]
+            is_last = len(page) < place.size
+            if high is not None and not new and not is_last:
+                # It went back too far: between here and where nothing was known is the place.
+                fruitless, low = fruitless + 1, place.offset + len(page) - 1
+                offset = max(low, (low + high) // 2)
+                place = _Place(offset, page_size, given)
+                continue
             surviving = place.offset + len(page) - len(new)
             if place.given > lost_of:
                 # What has vanished since the page before is the best guess for the next ones.
@@ -183,7 +207,6 @@ def walk(
             if limit is not None:
                 del new[limit - given :]
             seen.update([one.id for one in new])
-            is_last = len(page) < place.size
             if not is_last:
                 ahead.ask(place, given, len(new), loss, to_size)
             given += (new_count := len(new))
@@ -195,7 +218,8 @@ def walk(
                 return
             # What brings nothing new is behind what was given, and the rest may be far.
             size = to_size(given) if new_count else page_size
-            place, step = place.next(size, given, loss), first_step
+            place, step, low, high = place.next(size, given, loss), first_step, None, None
+            fruitless = 0 if new_count else fruitless + 1
 
 
 class _Asked(Generic[T]):

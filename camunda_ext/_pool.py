@@ -115,8 +115,9 @@ def _abandon(connection: Any) -> None:
     sock = getattr(connection, "sock", None)
     if sock is not None:
         # To close it would wait for whoever still reads from it, and nobody does here.
-        with suppress(OSError):
-            os.close(sock.detach())
+        # TLS within TLS gives no more than the number of its socket.
+        with suppress(OSError, ValueError):
+            os.close(sock.detach() if hasattr(sock, "detach") else sock.fileno())
 
 
 @cache

@@ -177,6 +177,8 @@ def came_of(error: errors.CamundaError, how: Came | None) -> Came | None:
             return Came.NOT_NOW
         case errors.Conflict():
             return Came.ROLLED_BACK
+        case errors.EngineFailure(type="TransactionSystemException"):
+            return Came.DATABASE  # what failed was the commit
         case errors.EngineFailure(type="ProcessEnginePersistenceException"):
             # 10001 and 10002 are broken constraints: a missing key, a text that is too long.
             return Came.FAILED if error.code in (10001, 10002) else Came.DATABASE
@@ -235,6 +237,10 @@ class Retry(Value):
     #: How many attempts at most, the first one included; 1 never sends again.
     attempts: int = attrs.field(default=5)
 
+    #: How many attempts at most of what ends in a `Conflict`, unless `attempts` is 1: the engine
+    #: rolled it back, for others changed the same rows, and it will pass when they are done.
+    conflict_attempts: int = attrs.field(default=20)
+
     #: The longest time before the second attempt, in seconds.
     first_delay: float = attrs.field(default=0.05)
 
@@ -242,10 +248,12 @@ class Retry(Value):
     longest_delay: float = attrs.field(default=5.0)
 
     def __attrs_post_init__(self) -> None:
-        if isinstance(self.attempts, bool) or not isinstance(self.attempts, int):
-            raise TypeError(f"attempts must be an int, not {self.attempts!r:.80}")
-        if self.attempts < 1:
-            raise ValueError(f"attempts must be at least 1, not {self.attempts}")
+        for name in ("attempts", "conflict_attempts"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise TypeError(f"{name} must be an int, not {number!r:.80}")
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, not {number}")
         for name in ("first_delay", "longest_delay"):
             seconds = getattr(self, name)
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
@@ -257,7 +265,10 @@ class Retry(Value):
         """
         Give the seconds to wait before the next attempt; ``None`` to make none.
         """
-        if failed.attempt >= self.attempts:
+        most = self.attempts
+        if most > 1 and isinstance(failed.error, errors.Conflict):
+            most = max(most, self.conflict_attempts)
+        if failed.attempt >= most:
             return None
         chosen = delay(failed.attempt, self.first_delay, self.longest_delay, random.random())  # noqa: S311  # to spread, not to hide
         return max(chosen, failed.retry_after or 0.0)

@@ -17,14 +17,16 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from camunda_ext import _doubt, _wire, errors
+from camunda_ext._characters import Odd, first_odd, hint_of
 from camunda_ext._doubt import Shown
 from camunda_ext._hooks import Ended, Hooks, Outgoing
-from camunda_ext._json import DateFormat, dumps
+from camunda_ext._json import DateFormat, dumps, loads
 from camunda_ext._request import HttpRequest, HttpResponse, Request, Timeout
 from camunda_ext._retry import Came, Failed, Next, Quota, Retry, RetryPolicy, came_of, retry_after
 from camunda_ext._transport import Transport, TransportFailure
 from camunda_ext.dto import (
     CompleteExternalTask,
+    CountResult,
     ExternalTask,
     ExternalTaskFailure,
     FetchedTasks,
@@ -135,9 +137,12 @@ class _Exchange:
         deadline: float | None,
         *,
         reads_later: bool = False,
+        asks_for_more: bool = True,
     ) -> None:
         self._sender = sender
         self._request = request
+        #: Whether an error is worth a question about it.
+        self._asks_for_more = asks_for_more
         self._deadline = deadline
         self._reads_later = reads_later
         #: When the answer came that is to be read later.
@@ -150,6 +155,8 @@ class _Exchange:
         #: Whether there was an attempt that the engine did not answer.
         self._is_lost = False
         self._renewed = False
+        #: How many attempts the quota has paid for.
+        self._paid = 0
 
     def run(self) -> _Result:
         """
@@ -167,7 +174,7 @@ class _Exchange:
         self._log_call(result)
         if result.error is None:
             if self._unread_since is None:
-                self._sender.quota.give(self._sent_times(result) - 1)
+                self._sender.quota.give(self._paid)
             return result
         # Raised out here, so that it has no context: one would hold the request and its secrets.
         raise result.error
@@ -182,10 +189,19 @@ class _Exchange:
         """
         assert result.error is not None  # noqa: S101  # the only caller asked
         error, came = result.error, came_of(result.error, result.how)
+        odd = self._odd_character() if came is Came.DATABASE else None
+        if odd is not None and self._refuses(odd):
+            if not self._is_lost:
+                self._doubt = None  # it never got as far as to the commit
+            error.hint = hint_of(odd)
+            return self._settled(error)
         step = Next.STOP if came is None else self._request.rule.after[came]
         wait: float | None = 0.0
         if isinstance(error, errors.Unauthorized) and not self._renewed and self._sender.renew():
             self._renewed, step = True, Next.AGAIN
+        elif odd is not None and len(self._attempts) > 1:
+            error.hint += f" The text of {odd.where} has {odd}, which some databases refuse."
+            wait = None
         elif step is not Next.STOP:
             wait = self._wait(result)
         if step is Next.STOP or wait is None:
@@ -239,10 +255,39 @@ class _Exchange:
             return None
         if not wanted or wait is None or not self._has_time(wait):
             return None
-        if not self._sender.quota.take():
-            result.error.hint += " It is not sent again now, for too many calls fail."
-            return None
+        if result.error.type is None:  # No engine that is at work has said so.
+            if not self._sender.quota.take():
+                result.error.hint += " It is not sent again now, for too many calls fail."
+                return None
+            self._paid += 1
         return max(wait, 0.0)
+
+    def _odd_character(self) -> Odd | None:
+        """
+        Give the character that the engine's database may have failed for.
+        """
+        if self._asked.content is None or not self._asks_for_more:
+            return None
+        return first_odd(loads(self._asked.content))
+
+    def _refuses(self, odd: Odd) -> bool:
+        """
+        Tell whether the engine's database takes no such character, not even in a question.
+        """
+        asked = Request(
+            "count",
+            "POST /external-task/count",
+            CountResult,
+            body={"topicName": odd.character},
+        )
+        once = attrs.evolve(self._sender, retry=Retry(attempts=1))
+        try:
+            _Exchange(once, asked, self._deadline, asks_for_more=False).run()
+        except errors.EngineFailure as error:
+            return came_of(error, None) is Came.DATABASE
+        except errors.CamundaError:
+            pass
+        return False
 
     def _has_time(self, seconds: float = 0.0) -> bool:
         return self._deadline is None or monotonic() + seconds < self._deadline
@@ -356,7 +401,7 @@ class _Exchange:
         except _NotDue as problem:
             error = self._odd(response, problem)
         else:
-            self._sender.quota.give(len(self._attempts))
+            self._sender.quota.give(self._paid)
             return answer
         self._reads_later = False
         self._forget_rest()

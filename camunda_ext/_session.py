@@ -27,7 +27,7 @@ import attrs
 import requests
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import AuthBase
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 from urllib3.connectionpool import HTTPConnectionPool
@@ -131,15 +131,21 @@ def prepare(
         (name, value) for name, value in merged if value is not None
     )
     prepared.body = content
-    prepared.hooks = {event: list(hooks) for event, hooks in session.hooks.items()}
+    prepared.hooks = {"response": hooks_of(session)}
     # Where Digest leaves cookies; they are not sent.
     prepared._cookies = session.cookies
     if content is not None or method != "GET":
         prepared.headers["Content-Length"] = str(len(content or b""))
-    given: Any = auth or session.auth
-    sign = HTTPBasicAuth(*given) if isinstance(given, tuple) else given
-    signed: PreparedRequest = prepared if sign is None else sign(prepared)
+    signed: PreparedRequest = prepared if auth is None else auth(prepared)
     return signed
+
+
+def hooks_of(session: requests.Session) -> list[Any]:
+    """
+    Give the hooks of a session for answers: requests takes a single one too, or none at all.
+    """
+    hooks = (session.hooks or {}).get("response") or []
+    return [hooks] if callable(hooks) else list(hooks)
 
 
 def stay(response: Response, **_: object) -> None:
@@ -170,6 +176,12 @@ class UnderWay:
     #: Gives the connection, as long as there is one.
     connection: Callable[[], Any] = lambda: None
 
+    def begin(self, deadline: float | None, read: float | None) -> None:
+        """
+        Forget the call before.
+        """
+        self.deadline, self.read, self.is_sent = deadline, read, None
+
 
 def _watched(kind: Any, under_way: UnderWay) -> Any:
     """
@@ -188,7 +200,6 @@ def _watched(kind: Any, under_way: UnderWay) -> Any:
         def request(self, *args: Any, **told: Any) -> None:
             if self.sock is None:
                 self.connect()  # to a proxy, and through it, as well
-            under_way.is_sent = True
             # urllib3 would send a large body under the time-out for the connection.
             self.timeout = under_way.read
             # Head and body would go in two packets, and wake the server twice.
@@ -198,6 +209,7 @@ def _watched(kind: Any, under_way: UnderWay) -> Any:
                 whole = b"".join(self._parts)
             finally:
                 self._parts = None
+            under_way.is_sent = True
             if whole:
                 self.send(whole)
 

@@ -75,6 +75,14 @@ class BulkSummary(Value):
     #: Tasks whose lock was another one when their turn came; they were left as they are.
     changed: int = 0
 
+    #: Tasks that match for the database alone, which takes topics or workers for equal that differ
+    #: in case or in blanks at their end. They are not counted in `matched`, and left as they are.
+    unlike: int = 0
+
+    #: Whether the ends of all locks were whole seconds, as on MySQL and MariaDB, where `Selection.unlock()`
+    #: cannot see that a worker has renewed a lock within the second in which it began.
+    whole_seconds: bool = False
+
     #: Tasks that were refused: they are as they were.
     failed: tuple[BulkProblem, ...] = ()
 
@@ -137,9 +145,12 @@ class BulkSummary(Value):
             (len(self.failed), "failed, unchanged"),
             (len(self.unknown), "unknown, maybe changed"),
             (self.left, "left"),
+            (self.unlike, "left alone, whose topic or worker is only to the database the same"),
         ):
             if number:
                 yield f"  {number} {meaning}"
+        if self.whole_seconds:
+            yield "  locks end at whole seconds here: one renewed within a second looked unchanged"
         if self.matched and self.skipped == self.matched:
             yield "  that run was at its end; for tasks that match since then, take a new journal"
         if self.stopped is not None:

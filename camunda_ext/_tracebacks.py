@@ -20,15 +20,33 @@ LIBRARIES: Final = frozenset(
 def raised_by(error: BaseException) -> str:
     """
     Give the package whose code has raised an exception, by itself or through the standard library.
+
+    A mock of `unittest` raises what a test has told it to.
     """
-    raising = ""
-    traceback = error.__traceback__
+    packages = [_package(frame) for frame in _frames(error)]
+    return next(
+        (
+            package
+            for package in reversed(packages)
+            if package in (*LIBRARIES, "unittest") or package not in sys.stdlib_module_names
+        ),
+        "",
+    )
+
+
+def is_of_hook(error: BaseException) -> bool:
+    """
+    Tell whether an exception comes out of a hook that requests has called.
+    """
+    return any(_module(frame) == "requests.hooks" for frame in _frames(error))
+
+
+def _frames(error: BaseException) -> list[TracebackType]:
+    frames, traceback = [], error.__traceback__
     while traceback is not None:
-        package = _package(traceback)
-        if package in LIBRARIES or package not in sys.stdlib_module_names:
-            raising = package
+        frames.append(traceback)
         traceback = traceback.tb_next
-    return raising
+    return frames
 
 
 def without_libraries(traceback: TracebackType | None) -> TracebackType | None:
@@ -44,6 +62,10 @@ def without_libraries(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _package(traceback: TracebackType) -> str:
-    name = str(traceback.tb_frame.f_globals.get("__name__") or "")
+    name = _module(traceback)
     # An engine that is called in process may have bugs of its own.
     return name if name.startswith("camunda_ext.testing") else name.partition(".")[0]
+
+
+def _module(traceback: TracebackType) -> str:
+    return str(traceback.tb_frame.f_globals.get("__name__") or "")

@@ -24,10 +24,10 @@ from camunda_ext._pool import Pool, PoolClosed
 from camunda_ext._reach import Reach, check_header, to_reach
 from camunda_ext._request import HttpRequest, HttpResponse
 from camunda_ext._retry import Came
-from camunda_ext._session import LeanSession, is_plain, prepare, stay
+from camunda_ext._session import LeanSession, hooks_of, is_plain, prepare, stay
 from camunda_ext._tracebacks import without_libraries
 from camunda_ext._version import __version__
-from camunda_ext.auth import AuthFailed
+from camunda_ext.auth import AuthFailed, to_auth_of
 
 _PIECE: Final = 64 * 1024
 #: How many bytes are read as a whole; where an answer does not state its length, or a wrong one,
@@ -203,9 +203,12 @@ class RequestsTransport:
             self._pool.close()
 
     def _ask(self, session: requests.Session, request: HttpRequest) -> requests.Response:
-        headers = request.headers
+        headers, auth = request.headers, self._auth
         if self._pool is None:
             headers = {**self._headers, **headers}
+            auth = auth or to_auth_of(session)
+        elif isinstance(session, LeanSession):
+            session.under_way.begin(request.deadline, _within(request)[1])
         try:
             if not is_plain(session):
                 return session.request(
@@ -213,22 +216,19 @@ class RequestsTransport:
                     request.url,
                     data=request.content,
                     headers=headers,
-                    auth=self._auth,
+                    auth=auth,
                     timeout=_within(request, uploads=True),
                     allow_redirects=False,
                     stream=True,
-                    hooks={"response": [*session.hooks["response"], stay]},
+                    hooks={"response": [*hooks_of(session), stay]},
                 )
-            if isinstance(session, LeanSession):
-                session.under_way.is_sent = None
-                session.under_way.deadline = request.deadline
             prepared = prepare(
                 session,
                 request.method,
                 self._to_url(request.url),
                 headers,
                 request.content,
-                self._auth,
+                auth,
             )
             prepared.hooks["response"].append(stay)
             if request.deadline is not None and monotonic() >= request.deadline:

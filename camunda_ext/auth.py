@@ -5,26 +5,23 @@ Who asks: credentials, which appear in no repr, pickle or traceback.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 import attrs
 import requests
 from requests.auth import AuthBase
 
 from camunda_ext._tracebacks import without_libraries
+from camunda_ext._value import TakenAsIs
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 #: What a client takes for ``auth``.
-Auth = (
-    tuple[str, str]
-    | AuthBase
-    | Callable[[requests.PreparedRequest], requests.PreparedRequest]
-    | None
-)
+Auth = tuple[str, str] | Callable[[requests.PreparedRequest], requests.PreparedRequest] | None
 
 
 class AuthFailed(Exception):
@@ -90,7 +87,7 @@ class Secret:
         raise TypeError("secrets are not pickled")
 
 
-class Basic(AuthBase):
+class Basic(TakenAsIs, AuthBase):
     """
     User and password, in UTF-8 as the engine reads them; requests would send Latin-1.
     """
@@ -115,7 +112,7 @@ class Basic(AuthBase):
         return "Basic(***)"
 
 
-class Bearer(AuthBase):
+class Bearer(TakenAsIs, AuthBase):
     """
     A token, or a function that is asked for one before each request.
     """
@@ -160,11 +157,18 @@ class Guarded(AuthBase):
             failed = AuthFailed(f"the auth object raised {type(error).__name__}")
             failed.cause = error.with_traceback(without_libraries(error.__traceback__))
         else:
-            if all(_is_line(value) for value in made.headers.values()):
+            headers = getattr(made, "headers", None)
+            if headers is None:
+                failed = AuthFailed(
+                    "the auth object gave back no request: does it end with return?"
+                )
+            elif (odd := _odd_header(headers)) is None:
                 return made
-            failed = AuthFailed(
-                "the auth object made a header with a line break, or another control character"
-            )
+            else:
+                failed = AuthFailed(
+                    f"the auth object made a header {odd} that is no text of one line, or has a "
+                    "character that headers cannot have"
+                )
         raise failed
 
     def renew(self) -> bool:
@@ -197,9 +201,28 @@ def to_auth(given: Any) -> AuthBase | None:
     )
 
 
-def _is_line(value: str | bytes) -> bool:
-    text = value.decode("latin-1") if isinstance(value, bytes) else value
-    return not any(character < " " or character == "\x7f" for character in text)
+def to_auth_of(session: requests.Session) -> AuthBase | None:
+    """
+    Give what signs the requests of a user's own session, if it has any.
+    """
+    given = session.auth
+    if isinstance(given, tuple) and not all(isinstance(part, str) for part in given):
+        given = requests.auth.HTTPBasicAuth(*given)  # bytes
+    return to_auth(given)
+
+
+def _odd_header(headers: Mapping[Any, Any]) -> str | None:
+    """
+    Give the name of a header that cannot be sent; ``None`` if all can.
+    """
+    for name, value in headers.items():
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        if not isinstance(text, str) or _NO_LINE.search(text):
+            return str(name)
+    return None
+
+
+_NO_LINE: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 
 def utf8(text: str) -> bytes | None:

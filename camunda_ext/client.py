@@ -163,9 +163,10 @@ class ExternalTaskClient(TakenAsIs):
         """
         Close what the client has opened; a session of your own stays open.
 
-        Calls after it raise `NotSent`. Those under way in other threads end as they would, a long
-        poll too: an engine does not notice that a client has gone, and would lock the next tasks
-        for it, which nobody would then have. So let a poll be short, and wait for it.
+        Calls after it raise `NotSent`. Those under way in other threads end with the attempt that
+        is under way, and nothing is sent again; a long poll ends as it would: an engine does not
+        notice that a client has gone, and would lock the next tasks for it, which nobody would then
+        have. So let a poll be short, and wait for it.
         """
         self._close()
 
@@ -234,10 +235,11 @@ class ExternalTaskClient(TakenAsIs):
 
         Args:
             first_result:
-                How many of the results to leave out at the start. The engine orders tasks that are
-                equal by all criteria of a sorting anew for each request, so that pages cut by hand
-                lack some of them and repeat others, unless ``id`` is the last criterion; and where
-                tasks vanish between two requests, the others move up. `iterate()` sees to both.
+                How many of the results to leave out at the start. Tasks that are equal by all
+                criteria of a sorting may come in another order with each request, so that pages cut
+                by hand lack some of them and repeat others, unless ``id`` is the last criterion;
+                and where tasks vanish between two requests, the others move up. `iterate()` sees to
+                both.
 
             max_results: How many to give at most; ``None`` for all.
 
@@ -441,9 +443,9 @@ class ExternalTaskClient(TakenAsIs):
             sorting: ``[Sorting("createTime", "asc")]``. Since 7.21; older engines ignore it.
 
         Returns:
-            A tuple of the tasks. What could not be read, such as a date beyond the years that
-            Python has, does not keep the others away: its id is in `FetchedTasks.unreadable`, and
-            in the log.
+            A tuple of the tasks. What could not be read, such as one with a date in an unknown
+            format, does not keep the others away: its id is in `FetchedTasks.unreadable`, and in
+            the log.
 
         Raises:
             OutcomeUnknown: No answer came; tasks may be locked.
@@ -685,7 +687,8 @@ class ExternalTaskClient(TakenAsIs):
             known: Ids of the tasks that the worker has in hand.
 
             failed:
-                Whether tasks that have failed before are given, too. To the engine one that waits
+                Whether tasks whose retries are set are given, too: by a failure, or by an operator.
+                To the engine one that waits
                 for its retry looks like one that was fetched again and lost: `failure()` keeps the
                 worker's id, and the time of the retry is where the end of a lock is. To unlock it
                 would bring the retry forward. So pass `True` only with the ids in *known* of all
@@ -708,7 +711,9 @@ class ExternalTaskClient(TakenAsIs):
             stranded = tuple(
                 task
                 for task in self.iterate(query)
-                if task.id not in in_hand and (failed or task.retries is None)
+                if task.id not in in_hand
+                and (failed or task.retries is None)
+                and task.worker_id == worker_id  # Some databases find those of "W", too.
             )
             left = until - monotonic()
             if stranded or left <= 0:
@@ -761,7 +766,8 @@ class ExternalTaskClient(TakenAsIs):
             external_task_query:
                 Tasks by a query. Before anything is changed, the engine is asked whether it knows
                 the younger ones of its filters. Engines up to 7.24 fail on ``process_variable()``
-                here: pass the ids of `list()` instead.
+                here, and do not say that nothing was changed, so that it is an `OutcomeUnknown`:
+                pass the ids of `list()` instead.
 
             process_instance_ids: All tasks of these process instances.
 
@@ -928,13 +934,16 @@ class ExternalTaskClient(TakenAsIs):
         Give a batch that is not finished.
 
         Raises:
-            NotFound: There is no such batch; a finished one is gone.
+            NotFound: There is no such batch. The engine deletes one that is done at its next look,
+                by default up to 30 seconds later.
         """
         return self._send(Request("batch", "GET /batch/{batch_id}", Batch, {"batch_id": batch_id}))
 
     def batch_statistics(self, batch_id: str) -> BatchStatistics | None:
         """
-        Give how far a batch is; ``None`` for one that is finished, or never existed.
+        Give how far a batch is; ``None`` for one that is gone, or never existed.
+
+        The engine deletes one that is done at its next look, by default up to 30 seconds later.
         """
         _wire.segment("batch_id", batch_id)
         found = self._send(
@@ -952,7 +961,8 @@ class ExternalTaskClient(TakenAsIs):
         Let a batch rest, or go on if *suspended* is `False`.
 
         Raises:
-            NotFound: There is no such batch; a finished one is gone.
+            NotFound: There is no such batch. The engine deletes one that is done at its next look,
+                by default up to 30 seconds later.
         """
         self._send(
             Request(
@@ -972,7 +982,8 @@ class ExternalTaskClient(TakenAsIs):
             cascade: Whether to delete its history too.
 
         Raises:
-            NotFound: There is no such batch; a finished one is gone.
+            NotFound: There is no such batch. The engine deletes one that is done at its next look,
+                by default up to 30 seconds later.
         """
         self._send(
             Request(
@@ -1094,7 +1105,7 @@ class ExternalTaskClient(TakenAsIs):
 
     def _told_version(self) -> str | None:
         """
-        Give the engine's version, without much ado if it cannot be had.
+        Give the engine's version; ``None`` if it cannot be had. It is asked once, without resends.
         """
         return self._known.ask(self.with_options(retry=False).version)
 

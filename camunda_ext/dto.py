@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from camunda_ext import _check
-from camunda_ext._value import Value
+from camunda_ext._value import TakenAsIs, Value
 from camunda_ext.variables import Variables, VariablesLike
 
 #: In which direction results are sorted.
@@ -130,7 +130,8 @@ class ExternalTask(Value):
     #: When the task came to be; engines before 7.24 do not say it.
     create_time: datetime | None = None
 
-    #: Retries left; ``None`` until a worker reported a failure, which counts as some left.
+    #: Retries left; ``None``, which counts as some left, until a worker reports a failure or
+    #: somebody sets them.
     retries: int | None = None
 
     #: Message of the last failure, cut by the engine to 666 UTF-16 units: the last character may be
@@ -143,10 +144,10 @@ class ExternalTask(Value):
     #: Whether the process instance is suspended.
     suspended: bool = False
 
-    #: Id of the service task in the process model.
+    #: Id of the element in the process model, such as a service task.
     activity_id: str = ""
 
-    #: Id of this run of the service task.
+    #: Id of this run of the element.
     activity_instance_id: str = ""
 
     #: The execution that waits for the task.
@@ -195,19 +196,19 @@ class UnreadableTask(Value):
     A task that a worker has locked, but whose answer no `LockedExternalTask` can be made of.
     """
 
-    #: Id of the task; what needs no more than that can be done with it.
+    #: Id of the task, which is enough to unlock it, or to report a failure.
     id: str
 
     #: What is wrong with the answer.
     reason: str
 
 
-class FetchedTasks(tuple[LockedExternalTask, ...]):
+class FetchedTasks(TakenAsIs, tuple[LockedExternalTask, ...]):
     """
     The tasks that a fetch has locked: a tuple of those that could be read.
     """
 
-    #: The others, which are locked for the worker just so. Unlock them, report a failure, or let
+    #: The others, which are locked for the worker as well. Unlock them, report a failure, or let
     #: their locks expire. One that comes again and again is for the engine's operator to look at.
     unreadable: tuple[UnreadableTask, ...]
 
@@ -364,7 +365,7 @@ class Topic(Value):
 
     #: Only tasks whose process has this version tag; ``%`` and ``_`` are wildcards. Since 7.12.
     process_definition_version_tag: str | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.filled)
+        kw_only=True, default=None, validator=[_valid(_check.filled), _valid(_check.pattern)]
     )
 
     #: Only tasks without a tenant; not together with `tenant_id_in`, which would win. Since 7.12.
@@ -757,10 +758,10 @@ class HistoricExternalTaskLog(Value):
     #: Message of the failure.
     error_message: str | None = None
 
-    #: Id of the service task in the process model.
+    #: Id of the element in the process model, such as a service task.
     activity_id: str = ""
 
-    #: Id of this run of the service task.
+    #: Id of this run of the element.
     activity_instance_id: str = ""
 
     #: The execution that waited for the task.

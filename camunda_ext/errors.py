@@ -259,8 +259,8 @@ class BadRequest(Refused):
 
 class Suspended(BadRequest):
     """
-    The process instance is suspended, or its definition is. The lock is kept, and when somebody has
-    activated it, the same request is taken.
+    The process instance is suspended, alone or together with its definition. The lock is kept, and
+    when somebody has activated it, the same request is taken.
     """
 
 
@@ -489,6 +489,12 @@ _ROWS: Final = (
         503,
         operation="fetch_and_lock",
     ),
+    _Row(
+        EngineBusy,
+        "The engine cannot reach its database, and has begun nothing.",
+        500,
+        "CannotCreateTransactionException",
+    ),
     _Row(EngineBusy, _WAIT, 503),
     _Row(
         EngineFailure,
@@ -501,6 +507,16 @@ _ROWS: Final = (
         _RACE,
         500,
         message=r"\ACannot find execution with id ",
+    ),
+    _Row(
+        EngineFailure,
+        "There are tasks of a topic that is another one only to the engine, and not to its "
+        "database, which compares without case, or without blanks at the end. Each fetch fails "
+        "until they are done: topic_names() shows both; fetch both at once.",
+        500,
+        "NullPointerException",
+        message=r"TopicFetchInstruction",
+        operation="fetch_and_lock",
     ),
     _Row(
         EngineFailure,
@@ -640,12 +656,17 @@ def _engine_said(content: bytes) -> _Said | None:
         body = _json.loads(content)
     except ValueError:
         return None
-    if not isinstance(body, dict) or not isinstance(body.get("type"), str):
+    # A type is the name of a Java class; what a gateway writes by RFC 9457 has a URL there.
+    if not isinstance(body, dict) or not _is_java_name(body.get("type")) or "message" not in body:
         return None
-    message, code = body.get("message"), body.get("code")
+    message, code = body["message"], body.get("code")
     if message is not None and not isinstance(message, str):
         return None
     return _Said(body["type"], message, code if isinstance(code, int) else None, body)
+
+
+def _is_java_name(value: object) -> bool:
+    return isinstance(value, str) and not set(value) & {":", "/"}
 
 
 def _is_usual(url: str) -> bool:

@@ -97,13 +97,13 @@ class HistoricExternalTaskLogQuery(Query):
 
     def activity_id_in(self, *activity_ids: str) -> HistoricExternalTaskLogQuery:
         """
-        Only entries about one of these service tasks, and about those of earlier calls.
+        Only entries about one of these elements of the model, and about those of earlier calls.
         """
         return self._adding("_activity_id_in", activity_ids)
 
     def activity_instance_id_in(self, *activity_instance_ids: str) -> HistoricExternalTaskLogQuery:
         """
-        Only entries about one of these runs of a service task, and about those of earlier calls.
+        Only entries about one of these runs of an element, and about those of earlier calls.
         """
         return self._adding("_activity_instance_id_in", activity_instance_ids)
 

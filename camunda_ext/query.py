@@ -114,8 +114,8 @@ class Query(TakenAsIs):
         """
         Sort by a *criterion*, after those of earlier calls, ``asc`` or ``desc``.
 
-        Without any, the engine sorts by id. What is equal by all criteria it orders anew for each
-        request: add ``id`` last where that matters. `ExternalTaskClient.iterate()` and
+        Without any, the engine sorts by id. What is equal by all criteria may come in another order
+        with each request: add ``id`` last where that matters. `ExternalTaskClient.iterate()` and
         `ExternalTaskClient.select()` add it themselves.
         """
         known = _check.choice("criterion", criterion, self._criteria)
@@ -405,13 +405,13 @@ class ExternalTaskQuery(Query):
 
     def activity_id(self, activity_id: str) -> ExternalTaskQuery:
         """
-        Only tasks of the service task with this id in the model.
+        Only tasks of the element with this id in the model, such as a service task.
         """
         return self._with("_activity_id", _check.filled("activity_id", activity_id))
 
     def activity_id_in(self, *activity_ids: str) -> ExternalTaskQuery:
         """
-        Only tasks of one of these service tasks, and of those of earlier calls.
+        Only tasks of one of these elements of the model, and of those of earlier calls.
         """
         return self._adding("_activity_id_in", activity_ids)
 
@@ -518,7 +518,8 @@ class ExternalTaskQuery(Query):
         self, name: str, operator: Operator, value: str | float | bool | datetime | None
     ) -> ExternalTaskQuery:
         """
-        Only tasks whose process instance has a variable like this, besides the earlier ones.
+        Only tasks whose process instance has a variable like this, besides the earlier ones: in any
+        scope, be it that of another task.
 
         A task without the variable does not match, whatever the operator; but with ``neq`` and
         ``notLike`` one whose variable is of another type does. Since 7.24; older engines ignore it.

@@ -42,7 +42,16 @@ from camunda_ext import (
     Unauthorized,
     errors,
 )
-from tests.stub import Stub, error_of, html_answer, json_answer, operation, raw_answer, sample
+from tests.stub import (
+    Stub,
+    error_of,
+    html_answer,
+    json_answer,
+    once,
+    operation,
+    raw_answer,
+    sample,
+)
 
 _GONE: Final = "It was completed or cancelled, or never existed."
 _NOBODY: Final = "Nobody holds the lock: fetch the task again, or lock it."
@@ -1084,3 +1093,20 @@ def test_an_error_shows_the_json_that_it_was_made_of() -> None:
 
 def _error_of(name: str, answer: bytes) -> CamundaError:
     return error_of(operation(name).call, answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(500, OutcomeUnknown), (404, NotTheEngine), (400, BadRequest)]
+)
+@pytest.mark.parametrize("kind", ["about:blank", "https://gateway.example/errors/timeout"])
+def test_a_gateways_problem_is_no_word_of_the_engines(
+    status: int, expected: type[CamundaError], kind: str
+) -> None:
+    """
+    RFC 9457 has a type too, which is a URL.
+    """
+    problem = json_answer(status, {"type": kind, "title": "upstream timed out", "status": status})
+    with Stub(problem) as stub, once(stub.url) as client, pytest.raises(CamundaError) as raised:
+        client.complete("t1", "w1")
+
+    assert (type(raised.value), raised.value.type) == (expected, None)

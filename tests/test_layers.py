@@ -41,6 +41,7 @@ ORDER = (
     "_reasons",
     "_oauth2",
     "_transport",
+    "_characters",
     "_doubt",
     "_sending",
     "_threads",

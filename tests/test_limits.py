@@ -288,7 +288,7 @@ def test_an_answer_that_is_nested_too_deeply_is_none(kind: str, levels: int, sta
     """
     With the object around it, the first of them has 1,025 levels.
     """
-    body = b'{"count": 1, "type": "A", "other": ' + _NESTED[kind](levels) + b"}"
+    body = b'{"count": 1, "type": "A", "message": "m", "other": ' + _NESTED[kind](levels) + b"}"
     with Stub(json_answer(status, body)) as stub, _client(stub.url) as client:
         assert _came(client) is NoAnswer
 
@@ -302,7 +302,7 @@ def test_an_answer_may_have_1024_levels(
     """
     More than any engine sends, and all that every reader takes.
     """
-    body = b'{"count": 1, "type": "A", "other": ' + _NESTED[kind](900) + b"}"
+    body = b'{"count": 1, "type": "A", "message": "m", "other": ' + _NESTED[kind](900) + b"}"
     with Stub(json_answer(status, body)) as stub, _client(stub.url) as client:
         assert _came(client) == came
 

@@ -624,3 +624,46 @@ def close(walk: Iterator[Result]) -> None:
     End a walk early.
     """
     walk.close()  # type: ignore[attr-defined]  # a generator
+
+
+# ----------------------------------------------------------------------------- where it goes on
+
+
+@pytest.mark.parametrize("prefetch", [0, 4])
+@pytest.mark.parametrize("in_id_order", [True, False])
+@pytest.mark.parametrize("gone", [1, 99, 5_000, 60_000])
+def test_the_place_is_found_though_thousands_vanish_at_once(
+    gone: int, in_id_order: bool, prefetch: int
+) -> None:
+    """
+    By ever longer steps back, and then by halves.
+    """
+    table = Table(ids(70_000))
+    given_ids = []
+    for one in _pages.walk(table.fetch, 100, in_id_order=in_id_order, prefetch=prefetch):
+        given_ids.append(one.id)
+        if len(given_ids) == 65_000:
+            asked = len(table.asked)
+            del table.ids[:gone]
+
+    assert given_ids == ids(70_000)
+    assert len(table.asked) - asked < 5_000 // 99 + 30
+
+
+def test_a_walk_that_finds_its_place_nowhere_ends() -> None:
+    """
+    As it may on a database that orders anew what is equal, for any offset.
+    """
+    first, asked = [Result(f"{n:03}") for n in range(10)], []
+
+    def fetch(offset: int, size: int) -> list[Result]:
+        asked.append(offset)
+        assert len(asked) < 100
+        return (
+            first[offset:] if offset < 3 else [Result(f"new {len(asked)} {n}") for n in range(size)]
+        )
+
+    with pytest.raises(RuntimeError, match="20 requests in a row"):
+        list(_pages.walk(fetch, 10, in_id_order=False))
+
+    assert len(asked) == 21

@@ -12,15 +12,24 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import pytest
 import requests
 import trustme
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError
 
-from camunda_ext import CamundaError, ExternalTaskClient, NotSent, Unauthorized
-from tests.stub import Stub, html_answer, json_answer, once, raw_answer
+from camunda_ext import (
+    CamundaError,
+    ExternalTaskClient,
+    NotSent,
+    OutcomeUnknown,
+    Unauthorized,
+    _reasons,
+)
+from tests.stub import Stub, html_answer, json_answer, once, raw_answer, then_reset
 
 _COUNT: Final = json_answer(200, {"count": 1})
 _DAY: Final = datetime.timedelta(days=1)
@@ -119,6 +128,33 @@ def test_a_certificate_that_the_server_wants_is_told(bundle: str) -> None:
     assert (type(error), stub.seen) == (NotSent, [])
     assert "handshake failure" in str(error)
     assert "cert=" in error.hint
+
+
+@pytest.mark.parametrize("option", ["verify", "cert"])
+@pytest.mark.parametrize("content", [None, "no certificate", "-----BEGIN CERTIFICATE-----\nabc\n"])
+@pytest.mark.parametrize("own_session", [False, True], ids=["ours", "own session"])
+def test_a_file_that_holds_no_certificate_is_told(
+    tmp_path: Path, option: str, content: str | None, own_session: bool
+) -> None:
+    """
+    Nothing was sent, and it is not the server's fault.
+    """
+    path = tmp_path / "file.pem"
+    path.write_text("")
+    session = requests.Session()
+    session.trust_env = False
+    setattr(session, option, str(path))
+    told: dict[str, Any] = {"session": session} if own_session else {option: str(path)}
+    with Stub(tls=_issued("127.0.0.1")) as stub, once(stub.url, **told) as client:
+        if content is None:
+            path.unlink()
+        else:
+            path.write_text(content)
+        error = _error(client)
+
+    assert (type(error), stub.seen) == (NotSent, [])
+    assert "verify= and cert=" in error.hint
+    assert "asks for a client certificate" not in error.hint
 
 
 def test_a_server_without_tls_is_told() -> None:
@@ -231,6 +267,38 @@ def test_a_dead_proxy_is_named(scheme: str, own_session: bool) -> None:
     assert _PASSWORD not in f"{error} {error!r}"
 
 
+@pytest.mark.parametrize("proxy", ["127.0.0.1:{}", "http://127.0.0.1:{}"])
+def test_a_proxy_may_have_no_scheme(proxy: str) -> None:
+    """
+    What goes wrong behind it is not its URL's fault, and may have been done.
+    """
+    session = requests.Session()
+    with Stub(then_reset()) as stub:
+        session.proxies["http"] = proxy.format(stub.port)
+        with once("http://engine.invalid/engine-rest", session=session) as client:
+            error = _error(client)
+
+    assert (type(error), len(stub.seen)) == (OutcomeUnknown, 1)
+    assert "proxy" not in error.hint
+
+
+def test_a_proxy_that_takes_no_connection_in_time_is_named() -> None:
+    """
+    For whatever is behind it, a connection is one to the proxy.
+    """
+    place: Any = None
+    told = _reasons.told_of(
+        requests.ConnectTimeout(
+            MaxRetryError(place, "/", ConnectTimeoutError(place, "Connection to proxy timed out."))
+        ),
+        "http://engine.invalid/engine-rest",
+        f"http://kim:{_PASSWORD}@proxy:3128",
+    )
+
+    assert told.reason.startswith("ConnectTimeout: no connection to the proxy proxy:3128: ")
+    assert "timed out" in told.reason
+
+
 def test_a_proxy_that_wants_credentials_is_told() -> None:
     """
     A tunnel is refused before there is a request to send.
@@ -277,6 +345,13 @@ def _break(kind: type[Exception]) -> None:
 
 #: What a bug may raise, such as what is also raised by the HTTP library itself.
 _MISTAKES: Final = (Broken, KeyError, ValueError, RuntimeError, AttributeError)
+#: What code that uses the network itself may raise.
+_OF_ANOTHER_NETWORK: Final = (
+    TimeoutError,
+    ConnectionRefusedError,
+    requests.ConnectionError,
+    requests.Timeout,
+)
 
 
 class _BrokenAdapter(HTTPAdapter):
@@ -331,6 +406,36 @@ def test_a_mistake_of_the_users_own_stays_what_it_is(
     assert frames[-2] in ("send", "look")
 
 
+@pytest.mark.parametrize("kind", _OF_ANOTHER_NETWORK)
+def test_a_network_that_a_hook_uses_is_not_the_way_to_the_engine(kind: type[Exception]) -> None:
+    """
+    The engine has answered: what was asked is not asked again.
+    """
+    with (
+        Stub(_COUNT) as stub,
+        ExternalTaskClient(stub.url, session=_with_hook(kind)) as client,
+        pytest.raises(kind, match="my own words"),
+    ):
+        client.count()
+
+    assert len(stub.seen) == 1
+
+
+@pytest.mark.parametrize("patched", ["requests.adapters.HTTPAdapter.send", "requests.Session.send"])
+def test_what_a_mock_is_told_to_raise_is_raised(patched: str) -> None:
+    """
+    A test that forbids the network reads its own words, and once.
+    """
+    with (
+        once("http://engine.invalid/engine-rest") as client,
+        mock.patch(patched, side_effect=AssertionError("no network")) as send,
+        pytest.raises(AssertionError, match="no network"),
+    ):
+        client.complete("t1", "w")
+
+    assert send.call_count == 1
+
+
 def test_a_cause_of_the_users_own_stays_there() -> None:
     """
     What has been raised from something else says what that was.
@@ -375,6 +480,85 @@ def test_a_mistake_of_an_auth_object_is_the_cause() -> None:
         "__call__",
         "_break",
     ]
+
+
+def _broken_as(given: Any) -> dict[str, Any]:
+    return {"auth": given}
+
+
+def _broken_in_session(given: Any) -> dict[str, Any]:
+    session = requests.Session()
+    session.auth = given
+    return {"session": session}
+
+
+def _sign(header: Any) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["X-Api-Key"] = header
+        return request
+
+    return sign
+
+
+@pytest.mark.parametrize("give", [_broken_as, _broken_in_session])
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [
+        (_BrokenAuth(), "raised Broken"),
+        (lambda request: None, "return"),
+        (_sign(f"{_PASSWORD}\n"), "X-Api-Key"),
+        (_sign(f"{_PASSWORD}\u20ac"), "X-Api-Key"),
+        (_sign(5), "X-Api-Key"),
+        (_sign(None), "X-Api-Key"),
+    ],
+)
+def test_an_auth_object_that_signs_nothing_is_told(
+    give: Callable[[Any], dict[str, Any]], auth: Any, said: str
+) -> None:
+    """
+    The client's as well as that of a session.
+    """
+    with Stub() as stub, once(stub.url, **give(auth)) as client:
+        error = _error(client)
+
+    assert (type(error), stub.seen) == (NotSent, [])
+    assert said in str(error)
+    assert _PASSWORD not in f"{error} {error!r}"
+
+
+@pytest.mark.parametrize("trust_env", [True, False])
+@pytest.mark.parametrize("value", [f"Bearer {_PASSWORD}\n", f"Bearer {_PASSWORD}\u20ac"])
+def test_a_header_of_a_session_that_is_none_is_told(value: str, trust_env: bool) -> None:
+    """
+    Without what it holds.
+    """
+    session = requests.Session()
+    session.trust_env = trust_env
+    session.headers["Authorization"] = value
+    with Stub() as stub, once(stub.url, session=session) as client:
+        error = _error(client)
+
+    assert (type(error), stub.seen) == (NotSent, [])
+    assert "a header is none" in str(error)
+    assert _PASSWORD not in f"{error} {error!r}"
+
+
+@pytest.mark.parametrize("trust_env", [True, False])
+@pytest.mark.parametrize("single", [True, False])
+def test_hooks_may_be_what_requests_takes(single: bool, trust_env: bool) -> None:
+    """
+    A function without a list around it, or none at all.
+    """
+    seen: list[int] = []
+    session: Any = requests.Session()
+    session.trust_env = trust_env
+    session.hooks = (
+        {"response": lambda response, **_: seen.append(response.status_code)} if single else {}
+    )
+    with Stub(_COUNT) as stub, once(stub.url, session=session) as client:
+        counted = client.count()
+
+    assert (counted, seen) == (1, [200] if single else [])
 
 
 def test_a_hook_that_dislikes_the_status_changes_nothing() -> None:

@@ -601,7 +601,8 @@ def test_after_the_last_attempt_the_task_is_looked_at_once_more(
     It may tell more than the last error; nothing is sent again for it.
     """
     answers = (_ROLLED_BACK, _HELD, _ROLLED_BACK, _HELD, _ROLLED_BACK, last)
-    with Stub(*answers) as stub, quick(stub.url) as client:
+    three = Retry(attempts=3, conflict_attempts=3, first_delay=0)
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url, retry=three) as client:
         error = _raised(lambda: client.complete("t1", "w1"))
 
     assert (type(error), len(error.attempts)) == (expected, 3)
@@ -1099,6 +1100,36 @@ def test_calls_that_succeed_allow_resends_again() -> None:
             _raised(client.version)
 
     assert (sent, len(stub.seen)) == (206, 209)
+
+
+def test_what_the_engine_has_answered_takes_no_quota() -> None:
+    """
+    An engine that fails for one kind of call is there for the others.
+    """
+    failed = _said(500, "ProcessEngineException", "Unknown property used in expression", code=0)
+    answers = [failed, _HELD] * 120 + [_ROLLED_BACK] * 600 + [_TOO_MANY]
+    retry = Retry(attempts=3, conflict_attempts=3, first_delay=0)
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url, retry=retry) as client:
+        hints = {_raised(lambda: client.complete("t1", "w1")).hint for _ in range(120)}
+        for _ in range(200):
+            _raised(lambda: client.set_retries_of(1, external_task_ids=["t1"]))
+        sent = len(stub.seen)
+        _raised(client.version)
+
+    assert (sent, len(stub.seen)) == (840, 843)
+    assert not any("too many calls" in hint for hint in hints)
+
+
+@pytest.mark.parametrize(("attempts", "sent"), [(1, 1), (2, 20), (30, 30)])
+def test_what_was_rolled_back_has_more_attempts(attempts: int, sent: int) -> None:
+    """
+    It provably changed nothing, and passes when the others are done.
+    """
+    retry = Retry(attempts=attempts, first_delay=0)
+    with Stub(_ROLLED_BACK) as stub, ExternalTaskClient(stub.url, retry=retry) as client:
+        error = _raised(lambda: client.set_retries_of(1, external_task_ids=["t1"]))
+
+    assert (type(error), len(stub.seen)) == (errors.Conflict, sent)
 
 
 # ------------------------------------------------------------------------------------- the policies

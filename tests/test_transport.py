@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -40,6 +41,7 @@ from camunda_ext import (
     OutcomeUnknown,
     Timeout,
     Topic,
+    _pool,
 )
 from camunda_ext._request import HttpRequest, HttpResponse
 from tests.stub import (
@@ -1673,3 +1675,37 @@ def _take_one_and_leave(listener: socket.socket) -> None:
     listener.close()
     connection.recv(65536)
     connection.close()
+
+
+def test_a_call_through_a_wrapper_has_its_own_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    And not the one of the call before, which was over at the time.
+    """
+    pass_on = requests.Session.request
+
+    def watched(self: requests.Session, *args: Any, **kwargs: Any) -> requests.Response:
+        return pass_on(self, *args, **kwargs)
+
+    answer = json_answer(200, {"count": 1})
+    with Stub(answer) as stub, ExternalTaskClient(stub.url, retry=False) as client:
+        client.count()
+        transport: Any = client._sender.transport
+        [session] = transport._pool._idle
+        session.under_way.deadline = 0.0  # long ago
+        monkeypatch.setattr(requests.Session, "request", watched)
+
+        assert client.count() == 1
+
+
+def test_a_child_leaves_any_connection_of_its_parents() -> None:
+    """
+    Also one that gives only the number of its socket, as TLS within TLS does.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        number = ours.detach()
+        connection: Any = SimpleNamespace(sock=SimpleNamespace(fileno=lambda: number))
+
+        _pool._abandon(connection)
+
+        assert theirs.recv(1) == b""

@@ -28,7 +28,7 @@ _WIDEST: Final = 1_000_000
 @click.command(cls=SectionedCommand)
 @click.option(
     "--first",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 2**31 - 1),
     metavar="NUMBER",
     help=f"At most this many. By default {_FIRST} in a table, and all otherwise.",
 )

@@ -85,6 +85,12 @@ class Dialect:
     #: Status of an invalid query.
     not_valid: int = 400
 
+    #: Characters that the database does not take.
+    refused_characters: str = ""
+
+    #: The database takes texts for equal that differ in blanks at their end.
+    pads_texts: bool = False
+
     #: The database keeps no fractions of seconds: times are cut when they are stored.
     whole_seconds: bool = False
 
@@ -134,9 +140,16 @@ _7_6: Final = attrs.evolve(
     too_late=frozenset({(OutcomeUnknown, 500, None)}),
 )
 
-_ON_POSTGRESQL: Final = attrs.evolve(_7_24, half_a_character="?", endless_locks=False)
+_ON_POSTGRESQL: Final = attrs.evolve(
+    _7_24, refused_characters="\0", half_a_character="?", endless_locks=False
+)
 _ON_MARIADB: Final = attrs.evolve(
-    _7_24, whole_seconds=True, half_a_character=None, endless_locks=False
+    _7_24,
+    refused_characters="\U0001f600",
+    pads_texts=True,
+    whole_seconds=True,
+    half_a_character=None,
+    endless_locks=False,
 )
 
 #: The row of each engine.

@@ -85,6 +85,11 @@ _PROCESSES: Final[Mapping[str, tuple[str, str]]] = {
     "P": ("work", _TASK.replace("{inputs}", "")),
     # The same with an input parameter, a variable in the external task's own scope.
     "P_with_input": ("work", _TASK.replace("{inputs}", _INPUT)),
+    # As P, but its topic has a blank at the end, which some databases do not see.
+    "P_of_a_padded_topic": (
+        "work",
+        _TASK.replace("{inputs}", "").replace("{topic_a}", "{topic_a} "),
+    ),
     # Two external tasks at the same time.
     "Q": ("fork", _PARALLEL),
     # Many external tasks of one topic at the same time.

@@ -54,9 +54,11 @@ class Distribution:
     nodes: int = 1
 
 
-# Seconds between two looks of a batch's monitor, and milliseconds of an idle job executor.
+# Seconds between two looks of a batch's monitor, and milliseconds of an idle job executor: the
+# first and the longest wait. With a first one that is longer it would not wait at all.
 QUICK_JOBS = {
     "generic-properties.properties.batchPollTime": "1",
+    "job-execution.wait-time-in-millis": "1000",
     "job-execution.max-wait": "1000",
 }
 NO_TELEMETRY = {"generic-properties.properties.telemetryReporterActivate": "false"}

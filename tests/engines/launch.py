@@ -222,6 +222,8 @@ def _settings(
         "spring.datasource.username": jdbc[1],
         "spring.datasource.password": "",
         "spring.main.banner-mode": "off",
+        # How many milliseconds a command waits for a database that is down.
+        "spring.datasource.hikari.connection-timeout": "1000",
         "engines.base-path": distribution.base_path,
         "engines.basic-auth": str(basic_auth).lower(),
         **distribution.spring_properties,
