@@ -4,11 +4,12 @@ What is to be asked, and what an answer consists of: values that no socket is ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import TIMEOUT_MAX
 from typing import Any, Generic, TypeVar
 
 import attrs
+from requests.structures import CaseInsensitiveDict
 
 from camunda_ext._retry import Rule, rule_of
 from camunda_ext._value import Value
@@ -149,3 +150,18 @@ class HttpResponse:
 
     #: The body, its content encoding undone.
     content: bytes
+
+    #: Gives a text of it without what was sent, such as credentials that the server repeats.
+    clean: Callable[[bytes], bytes] = bytes
+
+    def cleaned(self) -> HttpResponse:
+        """
+        Give what may be shown of it.
+        """
+        headers = {
+            name: self.clean(value.encode("latin-1", "replace")).decode("latin-1")
+            for name, value in self.headers.items()
+        }
+        return attrs.evolve(
+            self, headers=CaseInsensitiveDict(headers), content=self.clean(self.content)
+        )

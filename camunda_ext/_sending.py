@@ -422,9 +422,20 @@ class _Exchange:
             self._asked = attrs.evolve(self._asked, deadline=self._deadline)
 
     def _odd(self, response: HttpResponse, problem: _NotDue) -> errors.CamundaError:
-        return errors.from_response(
-            self._call, response.status, response.content, reason=str(problem)
-        )
+        shown, reason = response.cleaned(), str(problem)
+        if (shown.content, shown.headers) != (response.content, response.headers):
+            reason = self._reason(shown)
+        return errors.from_response(self._call, shown.status, shown.content, reason=reason)
+
+    def _reason(self, shown: HttpResponse) -> str:
+        """
+        Say again what is wrong with an answer, without what it has repeated.
+        """
+        try:
+            self._answer(shown)
+        except _NotDue as problem:
+            return str(problem)
+        return "an answer that repeats what it was sent"
 
     def _outgoing(self) -> Outgoing:
         return Outgoing(

@@ -79,8 +79,9 @@ class BulkSummary(Value):
     #: in case or in blanks at their end. They are not counted in `matched`, and left as they are.
     unlike: int = 0
 
-    #: Whether the ends of all locks were whole seconds, as on MySQL and MariaDB, where `Selection.unlock()`
-    #: cannot see that a worker has renewed a lock within the second in which it began.
+    #: Whether the ends of all locks were whole seconds, as on MySQL and MariaDB. There,
+    #: `Selection.unlock()` cannot see that a worker has renewed a lock within the second in which
+    #: it began.
     whole_seconds: bool = False
 
     #: Tasks that were refused: they are as they were.

@@ -37,8 +37,6 @@ _AT_ONCE: Final = 1024 * 1024
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 #: What is left to wait, in seconds, when nothing is; none at all would mean not to wait in sockets.
 _SHORTEST: Final = 0.001
-#: What is shorter may stand in any page by chance.
-_SHORTEST_SECRET: Final = 6
 #: For zlib: a stream with the head of gzip, of any window.
 _GZIP: Final = 31
 #: A stream of gzip may have several members; one that has many is made to keep us busy.
@@ -156,14 +154,13 @@ class RequestsTransport:
                     # The real answer is to come, and would be taken for that of the next request.
                     response.connection.close()
                 content = self._read(session, response, request.deadline)
-                if status >= 300 or "html" in response.headers.get("Content-Type", ""):
-                    content = self._without_secrets(content, response)
             finally:
                 response.close()
             headers: Mapping[str, str] = response.headers
             if not isinstance(headers, (HTTPHeaderDict, CaseInsensitiveDict)):
                 headers = CaseInsensitiveDict(headers)  # of a mock, such as one of unittest's
-            return HttpResponse(status=status, headers=headers, content=content)
+            clean = partial(self._without_secrets, session, request.url, response.request)
+            return HttpResponse(status=status, headers=headers, content=content, clean=clean)
         except AuthFailed as error:
             raised = TransportFailure(str(error), sent=False, again=error.passes, cause=error.cause)
         except _TooLarge as error:
@@ -185,8 +182,10 @@ class RequestsTransport:
             return error.with_traceback(without_libraries(error.__traceback__))
         proxy = _reasons.proxy_of(url, session.proxies, trust_env=session.trust_env)
         told = _reasons.told_of(error, url, proxy)
+        sent = getattr(error, "request", None)
+        shown = self._without_secrets(session, url, sent, told.reason.encode("utf-8", "replace"))
         return TransportFailure(
-            told.reason,
+            shown.decode("utf-8", "replace"),
             sent=status is not None or self._was_sent(error, session, url, proxy),
             again=told.passes,
             how=Came.TIMED_OUT if _reasons.is_timeout(error) else Came.NO_ANSWER,
@@ -289,17 +288,26 @@ class RequestsTransport:
             raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
         return _gunzip(content, self._max_answer)
 
-    def _without_secrets(self, content: bytes, response: requests.Response) -> bytes:
+    def _without_secrets(
+        self, session: requests.Session, url: str, sent: Any, content: bytes
+    ) -> bytes:
         """
-        Give a page without the credentials of the request: some show what they were asked.
+        Give a text without what was sent: some servers show what they were asked.
         """
-        signed = response.request.headers.get("Authorization") or ""
-        for value in (signed, *self._headers.values()):
-            for shown in (value, str(value).rpartition(" ")[2]):
-                hidden = str(shown).encode("latin-1", "replace")
-                if len(hidden) >= _SHORTEST_SECRET:
-                    content = content.replace(hidden, b"***")
-        return content
+        from camunda_ext import _reasons, _secrets  # only now: few calls fail
+
+        proxy = _reasons.proxy_of(url, session.proxies, trust_env=session.trust_env)
+        return _secrets.without(
+            content,
+            (
+                *_secrets.of_headers(self._headers),
+                *_secrets.of_headers(session.headers),
+                *_secrets.of_headers(getattr(sent, "headers", None) or {}),
+                *_secrets.of_url(str(getattr(sent, "url", None) or ""), url),
+                *(str(cookie.value or "") for cookie in session.cookies),
+                *_secrets.of_proxy(proxy),
+            ),
+        )
 
     def _was_sent(
         self, error: Exception, session: requests.Session, url: str, proxy: str | None

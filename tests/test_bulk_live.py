@@ -48,7 +48,9 @@ def test_all_that_match_are_touched(live: Live) -> None:
 
     assert priority == BulkSummary(call="set_priority(7)", matched=3, done=3)
     assert retries == BulkSummary(call="set_retries(5)", matched=3, done=2, gone=1)
-    assert locks == BulkSummary(call="unlock()", matched=2, done=2)
+    assert locks == BulkSummary(
+        call="unlock()", matched=2, done=2, whole_seconds=live.dialect.whole_seconds
+    )
     assert state(live.client.list(live.own)) == [(first, 5, 7, None), (third, 5, 7, None)]
 
 

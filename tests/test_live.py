@@ -84,6 +84,8 @@ def test_a_variable_of_every_type_comes_back(live: Live) -> None:
     """
     if not live.dialect.json_variables:
         pytest.skip("an engine without its plugin for Json has not every type")
+    if not live.dialect.is_like_java:
+        pytest.skip("such a database does not take all of them")
     task = live.locked("S")
     expected = {
         **VALUES,
@@ -137,7 +139,9 @@ def test_a_file_is_read_whatever_it_is_called(live: Live, mime_type: str | None)
     """
     task, content, read = live.locked(), b"<html>\xff", []
     instance_id = str(task.process_instance_id)
-    for filename, encoding in product(_NAMES, (None, "UTF-8")):
+    refused = live.dialect.refused_characters
+    names = [name for name in _NAMES if not set(name) & set(refused)]
+    for filename, encoding in product(names, (None, "UTF-8")):
         file = typed.file(content, filename, mime_type=mime_type, encoding=encoding)
         body = {"type": "File", "value": file.value, "valueInfo": dict(file.value_info)}
         live.done("PUT", f"/process-instance/{instance_id}/variables/file", json=body)
@@ -148,7 +152,7 @@ def test_a_file_is_read_whatever_it_is_called(live: Live, mime_type: str | None)
             live.client.variable_file(instance_id, "file"),
         ]
 
-    assert read == [content] * 3 * 2 * len(_NAMES)
+    assert read == [content] * 3 * 2 * len(names)
     with pytest.raises(NotFound, match=re.escape("variable_file(task, name)")):
         live.client.variable_file(instance_id, "own")
 

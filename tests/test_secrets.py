@@ -5,12 +5,14 @@ A secret that a client was given shows up nowhere, whatever goes wrong with what
 from __future__ import annotations
 
 import base64
+import html
 import logging
 import pickle
 import socket
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 import attrs
 import pytest
@@ -158,6 +160,146 @@ def test_no_page_that_shows_the_request_shows_a_secret(
 
     assert _leaks(places) == []
     assert "***" in places["attributes"]
+
+
+# --------------------------------------------------------------------- what answers repeat
+
+#: With all that escapes touch.
+_SIGNED: Final = "a1b2/c3+d4=e5&f6 g7"
+
+
+def _session(**told: Any) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    for name, value in told.items():
+        getattr(session, name).update(value)
+    return session
+
+
+def _adding(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.headers["X-Signature"] = _SIGNED
+    return request
+
+
+def _adding_to_url(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.prepare_url(request.url, {"key": _SIGNED})
+    return request
+
+
+def _own(url: str, **told: Any) -> ExternalTaskClient:
+    return ExternalTaskClient(url, session=_session(**told), retry=False)
+
+
+#: Where a secret may be.
+_SENDERS: Final[Mapping[str, Callable[[str], ExternalTaskClient]]] = {
+    "header": lambda url: ExternalTaskClient(url, headers={"X-Key": _SIGNED}, retry=False),
+    "auth object": lambda url: ExternalTaskClient(url, auth=_adding, retry=False),
+    "auth object that changes the URL": lambda url: ExternalTaskClient(
+        url, auth=_adding_to_url, retry=False
+    ),
+    "password": lambda url: ExternalTaskClient(url, auth=("kim", _SIGNED), retry=False),
+    "header of a session": lambda url: _own(url, headers={"X-Key": _SIGNED}),
+    "cookie": lambda url: _own(url, cookies={"session": _SIGNED}),
+    "parameter of a session": lambda url: _own(url, params={"key": _SIGNED}),
+    "proxy": lambda url: _own(
+        url, proxies={"http": f"http://kim:{quote(_SIGNED, safe='')}@127.0.0.1:9"}
+    ),
+}
+#: How it may come back.
+_ESCAPES: Final[Mapping[str, Callable[[str], str]]] = {
+    "as it is": str,
+    "percent": lambda text: quote(text, safe=""),
+    "percent, small": lambda text: quote(text, safe="").lower(),
+    "percent, twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "form": quote_plus,
+    "HTML": html.escape,
+    "HTML by numbers": lambda text: "".join(
+        one if one.isalnum() else f"&#x{ord(one):X};" for one in text
+    ),
+    "JSON of Gson": lambda text: "".join(
+        one if one.isalnum() else f"\\u{ord(one):04x}" for one in text
+    ),
+    "JSON of PHP": lambda text: text.replace("/", "\\/"),
+    "JSON, twice": lambda text: text.replace("/", "\\\\/").replace("=", "\\\\u003D"),
+}
+#: What it comes in.
+_SHAPES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    "object": lambda text: raw_json("200 OK", b'{"headers": {"x": "%b"}}' % text),
+    "list": lambda text: raw_json("200 OK", b'[["%b"]]' % text),
+    "count": lambda text: raw_json("200 OK", b'{"count": "%b"}' % text),
+    "page": lambda text: html_answer("200 OK", body=text),
+    "error": lambda text: raw_json(
+        "500 No", b'{"type": "ProcessEngineException", "message": "bad %b", "code": 0}' % text
+    ),
+    "refusal": lambda text: raw_json("403 No", b'{"type": "%b", "message": "%b"}' % (text, text)),
+}
+
+
+def raw_json(status: str, body: bytes) -> bytes:
+    """
+    Give an answer of JSON that nobody has checked.
+    """
+    return raw_answer(status, "Content-Type: application/json", body=body)
+
+
+@pytest.mark.parametrize("shape", _SHAPES)
+@pytest.mark.parametrize("escape", _ESCAPES)
+@pytest.mark.parametrize("sender", _SENDERS)
+def test_no_answer_that_repeats_a_secret_shows_it(
+    sender: str, escape: str, shape: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    However it is escaped: not in what is shown, and not when what is shown is read again.
+    """
+    caplog.set_level(logging.DEBUG)
+    answer = _SHAPES[shape](_ESCAPES[escape](_SIGNED).encode("ascii"))
+    with Stub(answer) as stub, _SENDERS[sender](stub.url) as client:
+        if sender == "proxy":
+            client._sender.transport._injected.proxies = {  # type: ignore[attr-defined]
+                "http": f"http://kim:{quote(_SIGNED, safe='')}@127.0.0.1:{stub.port}"
+            }
+        with pytest.raises(CamundaError) as raised:
+            client.count()
+
+    error = raised.value
+    logged = [one.getMessage() for one in caplog.records if one.name == "camunda_ext"]
+    shown = f"{error!r} {error} {vars(error)} {logged}"
+    assert "***" in shown
+    for part in ("a1b2", "g7"):
+        assert part not in shown
+        assert part.encode() not in pickle.dumps(error)
+
+
+def test_a_kind_that_repeats_a_secret_is_not_shown() -> None:
+    """
+    Nor what else an answer says of itself.
+    """
+    page = raw_answer("200 OK", f"Content-Type: text/{_SIGNED}", body=b"x")
+    with (
+        Stub(page) as stub,
+        ExternalTaskClient(stub.url, headers={"X-Key": _SIGNED}, retry=False) as client,
+        pytest.raises(CamundaError, match=r"text/\*\*\*") as raised,
+    ):
+        client.error_details("t1")
+
+    assert "a1b2" not in f"{raised.value} {vars(raised.value)}"
+
+
+def test_what_everybody_sends_is_no_secret() -> None:
+    """
+    Nor what is so short that it may stand in any text.
+    """
+    answer = raw_json(
+        "500 No", b'{"type": "X", "message": "application/json, gzip: abcde", "a": 1}'
+    )
+    with (
+        Stub(answer) as stub,
+        ExternalTaskClient(stub.url, headers={"X-Key": "abcde"}, retry=False) as client,
+        pytest.raises(CamundaError) as raised,
+    ):
+        client.count()
+
+    assert raised.value.message == "application/json, gzip: abcde"
 
 
 @pytest.mark.parametrize("fault", [name for name in _FAULTS if name != "silence"])

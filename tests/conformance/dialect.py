@@ -88,6 +88,9 @@ class Dialect:
     #: Characters that the database does not take.
     refused_characters: str = ""
 
+    #: The database compares texts as Java does, and takes all that Java has.
+    is_like_java: bool = True
+
     #: The database takes texts for equal that differ in blanks at their end.
     pads_texts: bool = False
 
@@ -141,11 +144,16 @@ _7_6: Final = attrs.evolve(
 )
 
 _ON_POSTGRESQL: Final = attrs.evolve(
-    _7_24, refused_characters="\0", half_a_character="?", endless_locks=False
+    _7_24,
+    refused_characters="\0",
+    is_like_java=False,
+    half_a_character="?",
+    endless_locks=False,
 )
 _ON_MARIADB: Final = attrs.evolve(
     _7_24,
     refused_characters="\U0001f600",
+    is_like_java=False,
     pads_texts=True,
     whole_seconds=True,
     half_a_character=None,
