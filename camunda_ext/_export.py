@@ -36,11 +36,18 @@ _DATES: Final = tuple(name for name, kind in _KINDS.items() if kind == "datetime
 
 #: What spreadsheets begin a formula with; the wide forms count in some places.
 _SIGNS: Final = "=+\\-@＝＋－＠"  # noqa: RUF001
-#: What has no shape of its own; some spreadsheets skip it.
-_BLANKS: Final = r"\s\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-_FORMULA: Final = re.compile(rf"[\t\r\n]|[{_BLANKS}]*[{_SIGNS}]")
+#: What has no shape of its own, which some spreadsheets skip: control characters, spaces, what only
+#: formats (categories Zs and Cf of Unicode), fillers; and quotes, which a parser takes away.
+_UNSEEN: Final = (
+    '"\\x00-\\x08\\x0b\\x0c\\x0e-\\x20\\x7f-\\xa0\\xad\\u034f\\u0600-\\u0605\\u061c\\u06dd\\u070f'
+    "\\u0890\\u0891\\u08e2\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f\\u2000-\\u200f\\u2028-\\u202f"
+    "\\u205f-\\u206f\\u2800\\u3000\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb\\U000110bd"
+    "\\U000110cd\\U00013430-\\U0001343f\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a"
+    "\\U000e0000-\\U000e0fff"
+)
+_FORMULA: Final = re.compile(rf"[\t\r\n]|[{_UNSEEN}]*[{_SIGNS}]")
 #: Where a semicolon, or a tab, parts the cells, what follows one is a cell; and so is a new line.
-_INNER_FORMULA: Final = re.compile(rf"([;\t\r\n][{_BLANKS}]*)([{_SIGNS}])")
+_INNER_FORMULA: Final = re.compile(rf"([;\t\r\n][{_UNSEEN}]*)([{_SIGNS}])")
 #: How many rows become a part of a data frame at a time.
 _ROWS: Final = 10_000
 #: What the progress is of.
@@ -63,9 +70,11 @@ def new_file(path: str | Path, *, overwrite: bool) -> Iterator[TextIO]:
     Open a file that gets its name when all is written to it, and is gone if something goes wrong.
 
     Raises:
-        FileExistsError: There is such a file and it is not to be overwritten, or it is no file.
+        FileExistsError: There is such a file and it is not to be overwritten, or it is no file, or
+            it is a link to nothing.
         FileNotFoundError: There is no such directory.
     """
+    _refuse_link_to_nothing(path)
     # A link stays one: what it leads to is replaced.
     target = Path(os.path.realpath(path))
     _refuse_existing(target, overwrite=overwrite)
@@ -101,6 +110,12 @@ def _linked(partial: Path, target: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _refuse_link_to_nothing(path: str | Path) -> None:
+    if os.path.islink(path) and not os.path.exists(path):
+        # Whoever has put it there would say where the tasks go.
+        raise FileExistsError(f"{str(path)!r} is a link to {os.readlink(path)!r}, which is nothing")
 
 
 def _refuse_existing(target: Path, *, overwrite: bool) -> None:

@@ -22,6 +22,7 @@ from typing import Any, Final
 import attrs
 
 from camunda_ext import _json
+from camunda_ext._files import refuse_shared
 from camunda_ext._value import Value
 from camunda_ext.dto import ExternalTask
 
@@ -263,6 +264,7 @@ def _open(path: str | os.PathLike[str], *, look: bool) -> int:
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise ValueError(f"{path} is no file that a journal could be in")
+        refuse_shared(file, path)  # It says which tasks are changed.
         if not look:
             _lock(file, path)
     except BaseException:

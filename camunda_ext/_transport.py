@@ -4,7 +4,7 @@ The way to the network: one attempt, bytes in and bytes out, on `requests`.
 
 from __future__ import annotations
 
-import sys
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -286,7 +286,7 @@ class RequestsTransport:
             return content
         if encoding != "gzip":
             raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
-        return _gunzip(content, self._max_answer)
+        return _gunzip(content, self._max_answer, deadline)
 
     def _without_secrets(
         self, session: requests.Session, url: str, sent: Any, content: bytes
@@ -414,12 +414,16 @@ def to_transport(
         verify=verify,
         cert=cert,
         proxies=proxies,
-        has_credentials=auth is not None,
+        has_credentials=auth is not None or any(map(_OF_SECRETS.search, headers)),
         stacklevel=4,
     )
     return RequestsTransport(
         auth=auth, headers=headers, own=own, max_answer=max_answer, pool_size=pool_size
     )
+
+
+#: What the names of headers have in them that hold what nobody else is to know.
+_OF_SECRETS: Final = re.compile("key|token|secret|auth|cookie", re.IGNORECASE)
 
 
 def _to_headers(given: Mapping[str, str]) -> dict[str, str]:
@@ -486,27 +490,43 @@ def _pieces(
         yield piece
         if not decode and raw.length_remaining == 0:
             return
-        if deadline is not None and monotonic() > deadline:
-            raise requests.ReadTimeout("the answer took longer than the whole call may take")
+        _refuse_late(deadline)
 
 
-def _gunzip(content: bytes, most: int) -> bytes:
+def _gunzip(content: bytes, most: int, deadline: float | None) -> bytes:
     """
     Unpack a body: a small one may hold a thousand times its size.
     """
-    unpacked = b""
+    unpacked, size, start = [], 0, 0
+    whole = memoryview(content)
     for _ in range(_MOST_MEMBERS):
         unpacker = zlib.decompressobj(wbits=_GZIP)
-        try:
-            left = min(most + 1 - len(unpacked), sys.maxsize)
-            unpacked += unpacker.decompress(content, left)
-        except zlib.error:
-            break
-        if len(unpacked) > most:
-            raise _TooLarge(most)
-        content = unpacker.unused_data
-        if unpacker.eof and not content:
-            return unpacked
+        while not unpacker.eof and start < len(content):
+            packed: Any = whole[start : start + _AT_ONCE]
+            start += len(packed)
+            while packed and not unpacker.eof:
+                _refuse_late(deadline)
+                try:
+                    piece = unpacker.decompress(packed, _AT_ONCE)
+                except zlib.error:
+                    raise _broken_gzip() from None
+                size += len(piece)
+                if size > most:
+                    raise _TooLarge(most)
+                unpacked.append(piece)
+                packed = unpacker.unconsumed_tail
+        start -= len(unpacker.unused_data)
         if not unpacker.eof:
             break
-    raise requests.exceptions.ContentDecodingError("broken gzip")
+        if start == len(content):
+            return b"".join(unpacked)
+    raise _broken_gzip()
+
+
+def _broken_gzip() -> Exception:
+    return requests.exceptions.ContentDecodingError("broken gzip")
+
+
+def _refuse_late(deadline: float | None) -> None:
+    if deadline is not None and monotonic() > deadline:
+        raise requests.ReadTimeout("the answer took longer than the whole call may take")

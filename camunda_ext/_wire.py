@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import enum
 import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from operator import index
 from types import GenericAlias, NoneType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, get_args
@@ -154,7 +156,7 @@ def _structured(body: Any, kind: type[T], dates: DateFormat) -> T:
     try:
         return _converter(dates).structure(body, kind)
     except (cattrs.BaseValidationError, TypeError, ValueError) as error:
-        told = "; ".join(cattrs.transform_error(error, "answer", _explain)[:3])
+        told = "; ".join(cattrs.transform_error(error, "answer", _explain)[:_MOST_TOLD])
         raise ValueError(f"JSON of the wrong shape: {told}") from None
 
 
@@ -172,18 +174,22 @@ def decode_each(
     """
     due: Any = kind
     of_all: Any = GenericAlias(tuple, (kind, ...))
+    has_long_numbers = _is_open(due)
     try:
-        return decode(content, of_all, dates), []
-    except ValueError:
-        body = _json.loads(content, has_long_numbers=_is_open(due))
-        if type(body) is not list or not all(map(_has_id, body)):
-            raise
+        return _decode_all(content, of_all, dates, has_long_numbers=has_long_numbers), []
+    except Exception:  # noqa: BLE001, S110  # it is read again, one by one
+        pass
+    body = _json.loads(content, has_long_numbers=has_long_numbers)
+    if type(body) is not list or not all(map(_has_id, body)):
+        return _structured(body, of_all, dates), []
     made: list[T] = []
     odd: list[tuple[str, str]] = []
     for one in body:
         try:
             made.append(_structured(one, kind, dates))
         except ValueError as error:
+            if len(odd) == _MOST_ODD:
+                raise
             odd.append((one["id"], str(error)))
     return tuple(made), odd
 
@@ -212,6 +218,10 @@ def _is_open(kind: Any) -> bool:
     return not all({*(get_args(field.type) or (field.type,))} <= _CLOSED for field in fields)
 
 
+#: How many faults of an answer are told.
+_MOST_TOLD: Final = 3
+#: How many tasks of a fetch may be odd. More are no tasks.
+_MOST_ODD: Final = 1000
 _CLOSED: Final = frozenset({bool, int, str, datetime, NoneType})
 
 
@@ -243,14 +253,51 @@ def _converter(dates: DateFormat) -> cattrs.Converter:
 
 def _exactly(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise TypeError(f"expected {kind.__name__}, not {type(value).__name__} {value!r:.60}")
+        shown = _SHORT.repr(value)
+        raise TypeError(f"expected {kind.__name__}, not {type(value).__name__} {shown:.60}")
     return value
 
 
+class _Short(reprlib.Repr):
+    """
+    Shows the beginning of a value, which may have millions of parts.
+    """
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        parts = islice(x.items(), 4)
+        shown = [f"{key!r:.60}: {self.repr1(one, level - 1)}" for key, one in parts]
+        return f"{{{', '.join(shown)}}}"
+
+
+_SHORT: Final = _Short()
+_SHORT.maxlevel = 4
+_SHORT.maxlist = 20
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
+
+
 def _structure_tuple(kind: type[Any], converter: cattrs.Converter) -> StructureHook:
-    kinds: Any = GenericAlias(list, (kind,))
-    one_by_one = converter.get_structure_hook(kinds)
-    return lambda value, _: tuple(one_by_one(_exactly(value, list), kinds))
+    from cattrs import IterableValidationError, IterableValidationNote
+
+    due: Any = kind
+    one_of = converter.get_structure_hook(kind)
+
+    def from_answer(value: Any, _: Any) -> Any:
+        made, odd = [], []
+        for place, one in enumerate(_exactly(value, list)):
+            try:
+                made.append(one_of(one, due))
+            except Exception as error:  # noqa: BLE001  # of any kind, all in one
+                error.with_traceback(None)
+                note = IterableValidationNote(f"at index {place}", place, due)
+                error.__notes__ = [*getattr(error, "__notes__", ()), note]
+                odd.append(error)
+            if len(odd) == _MOST_TOLD:
+                break  # One answer may have millions.
+        if odd:
+            raise IterableValidationError("elements", odd, due)
+        return tuple(made)
+
+    return from_answer
 
 
 def _structure_attrs(

@@ -34,7 +34,7 @@ def _since_boot() -> float:
 
 
 time.monotonic = _since_boot
-# pytest has loaded the package's plugin, and with it the package, before this file.
+# What is imported above has taken the other one.
 for _module in list(sys.modules.values()):
     if getattr(_module, "monotonic", None) is _monotonic:
         setattr(_module, "monotonic", _since_boot)  # noqa: B010  # of any module

@@ -511,7 +511,11 @@ def test_what_is_no_fault_of_a_task_ends_the_run(status: str, body: dict[str, st
     answer = raw_answer(
         status, "Content-Type: application/json", body=json.dumps(body).encode("ascii")
     )
-    page = [{"id": "t1"}, {"id": "t2"}, {"id": "t3"}]
+    page = [
+        {"id": "t1", "topicName": "a"},
+        {"id": "t2", "topicName": "a"},
+        {"id": "t3", "topicName": "a"},
+    ]
     with Stub(json_answer(200, page), answer) as stub:
         with ExternalTaskClient(stub.url, retry=False) as client:
             summary = client.select(_A).set_priority(7)
@@ -531,7 +535,14 @@ def test_a_task_is_gone_only_if_the_engine_names_it() -> None:
         "code": 0,
     }
     answers = (
-        json_answer(200, [{"id": "1"}, {"id": "11"}, {"id": "2"}]),
+        json_answer(
+            200,
+            [
+                {"id": "1", "topicName": "a"},
+                {"id": "11", "topicName": "a"},
+                {"id": "2", "topicName": "a"},
+            ],
+        ),
         json_answer(404, gone),
         raw_answer("204 No Content"),
     )
@@ -547,7 +558,7 @@ def test_a_run_of_answers_begins_anew_with_each_that_comes() -> None:
     """
     Three requests without an answer end a run only in a row.
     """
-    page = [{"id": f"t{number}"} for number in range(6)]
+    page = [{"id": f"t{number}", "topicName": "a"} for number in range(6)]
     lost, done = html_answer("502 Bad Gateway"), raw_answer("204 No Content")
     answers = (json_answer(200, page), lost, lost, done, lost, lost, done)
     with Stub(*answers) as stub, ExternalTaskClient(stub.url, retry=False) as client:
@@ -565,7 +576,14 @@ def test_without_an_operation_for_many_each_task_is_changed_by_itself(
     """
     journal = tmp_path / "journal"
     answers = (
-        json_answer(200, [{"id": "t1"}, {"id": "t2"}, {"id": "t3"}]),
+        json_answer(
+            200,
+            [
+                {"id": "t1", "topicName": "a"},
+                {"id": "t2", "topicName": "a"},
+                {"id": "t3", "topicName": "a"},
+            ],
+        ),
         html_answer(status),
         NO_CONTENT,
         json_answer(500, {"type": "ProcessEngineException", "message": "no"}),
@@ -586,7 +604,7 @@ def test_what_the_engine_lacks_ends_the_run() -> None:
     """
     All tasks would meet it.
     """
-    page = [{"id": "t1"}, {"id": "t2"}]
+    page = [{"id": "t1", "topicName": "a"}, {"id": "t2", "topicName": "a"}]
     answers = (
         json_answer(200, page),
         html_answer("405 Method Not Allowed"),
@@ -667,7 +685,11 @@ def test_an_id_that_can_be_in_no_url_is_a_failure_among_others() -> None:
     """
     It keeps no other task from being touched, and the errors before it are not lost.
     """
-    page = [{"id": "a1"}, {"id": "b/2"}, {"id": "c3"}]
+    page = [
+        {"id": "a1", "topicName": "a"},
+        {"id": "b/2", "topicName": "a"},
+        {"id": "c3", "topicName": "a"},
+    ]
     answers = (json_answer(200, page), raw_answer("204 No Content"), raw_answer("204 No Content"))
     with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
         summary = client.select(_A).set_priority(7)
@@ -876,7 +898,15 @@ def test_the_journal_of_another_run_is_refused(
 
 
 @pytest.mark.parametrize(
-    "content", [b'{"id": "t1"}\n', b"id,topic\nt1,a\n", b"some text", b"\xff\n", b"[]\n", b"\n"]
+    "content",
+    [
+        b'{"id": "t1", "topicName": "a"}\n',
+        b"id,topic\nt1,a\n",
+        b"some text",
+        b"\xff\n",
+        b"[]\n",
+        b"\n",
+    ],
 )
 def test_what_is_no_journal_is_left_alone(engine: Engine, content: bytes, tmp_path: Path) -> None:
     """
@@ -1141,3 +1171,55 @@ def test_a_batch_that_was_refused_is_asked_for_again(engine: Engine, tmp_path: P
     selection.set_retries_async(7, journal=journal)
 
     assert engine.session().get(f"{engine.local_url}/batch/count").json() == {"count": 1}
+
+
+# ----------------------------------------------------------------------------------- whose journal
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has other rights")
+@pytest.mark.parametrize(
+    ("of_file", "of_folder", "is_taken"),
+    [
+        (0o600, 0o700, True),
+        (0o644, 0o755, True),
+        (0o660, 0o700, False),
+        (0o602, 0o700, False),
+        (0o600, 0o770, False),
+        (0o600, 0o707, False),
+        (0o600, 0o1777, True),
+    ],
+)
+def test_a_journal_that_others_may_write_is_refused(
+    engine: Engine, tmp_path: Path, of_file: int, of_folder: int, is_taken: bool
+) -> None:
+    """
+    It says which tasks are changed: nothing is, where somebody else may have said it.
+    """
+    folder = tmp_path / "jobs"
+    folder.mkdir()
+    journal = folder / "journal"
+    journal.touch()
+    journal.chmod(of_file)
+    folder.chmod(of_folder)
+    with engine.client() as client:
+        selection = client.select(ExternalTaskQuery().topic("a"))
+        if is_taken:
+            assert selection.set_retries(7, journal=journal).matched == 5
+            return
+        for dry_run in (False, True):
+            with pytest.raises(ValueError, match="can be written by others"):
+                selection.set_retries(7, journal=journal, dry_run=dry_run)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+def test_a_journal_of_somebody_elses_is_refused(engine: Engine, tmp_path: Path) -> None:
+    """
+    As is one in somebody else's directory.
+    """
+    journal = tmp_path / "journal"
+    journal.touch(mode=0o600)
+    os.chown(journal, 1, 1)
+    with engine.client() as client:
+        selection = client.select(ExternalTaskQuery().topic("a"))
+        with pytest.raises(ValueError, match="belongs to somebody else"):
+            selection.set_retries(7, journal=journal)

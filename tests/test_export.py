@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -164,7 +165,7 @@ def test_csv_is_safe_for_spreadsheets(
     "begin",
     [
         *("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"),  # noqa: RUF001
-        *(" =", "\xa0=", "\x0b@", "\ufeff=", "\u200b-", " \u202e+"),
+        *(" =", "\xa0=", "\x0b@", "\ufeff=", "\u200b-", " \u202e+", "\u3164=", "\u034f ="),
     ],
 )
 def test_every_beginning_of_a_formula_is_guarded(tmp_path: Path, begin: str) -> None:
@@ -229,8 +230,9 @@ def test_a_link_stays_one(five: Selection, tmp_path: Path) -> None:
     What it leads to is written.
     """
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "tasks").touch()
     (tmp_path / "link").symlink_to(Path("folder") / "tasks")
-    five.to_jsonl(tmp_path / "link")
+    five.to_jsonl(tmp_path / "link", overwrite=True)
 
     assert (tmp_path / "link").is_symlink()
     assert os.listdir(tmp_path / "folder") == ["tasks"]
@@ -496,7 +498,7 @@ def test_no_cell_is_a_formula_however_cells_are_parted(tmp_path: Path, delimiter
     In many countries a spreadsheet takes a semicolon for what parts them.
     """
     path = tmp_path / "tasks.csv"
-    texts = ["x;=1+1;y", 'a";=3+3', "x\n=2+2", "x\r\n -2", "x\t@now", "a-b;c=d"]
+    texts = ["x;=1+1;y", 'a";=3+3', "x\n=2+2", "x\r\n -2", "x\t@now", "a-b;c=d", 'a;"=1+1;', '"=1']
     page = json_answer(200, [{"id": str(n), "errorMessage": one} for n, one in enumerate(texts)])
     with Stub(page) as stub, ExternalTaskClient(stub.url) as client:
         client.select().to_csv(path)
@@ -642,3 +644,43 @@ def test_another_library_is_refused(five: Selection) -> None:
     """
     with pytest.raises(ValueError, match="library must be 'pandas', 'polars' or None, not 'dask'"):
         five.to_dataframe("dask")  # type: ignore[arg-type]  # that is the point
+
+
+def test_nothing_unseen_hides_a_formula() -> None:
+    """
+    By Unicode's own categories: whatever is a space, or only formats.
+    """
+    unseen = [
+        character
+        for character in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
+    ]
+
+    assert len(unseen) > 200
+    assert [one for one in unseen if not _export._guarded(f"{one}=1").startswith("'")] == []
+    assert [one for one in unseen if _export._guarded(f"a;{one}=1") != f"a;{one}'=1"] == []
+
+
+@pytest.mark.parametrize("unseen", ["\t", "\n", ";", " ", "\t\n", '"', "\u200b"])
+def test_a_text_of_nothing_is_guarded_in_no_time(unseen: str) -> None:
+    """
+    In one step each: twice as many would take four times as long otherwise.
+    """
+    text = unseen * 200_000
+
+    assert _export._guarded(text).removeprefix("'") == text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_to_nothing_is_not_followed(five: Selection, tmp_path: Path) -> None:
+    """
+    Nor replaced: somebody else may have put it there.
+    """
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "elsewhere")
+
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError, match="link to"):
+            five.to_jsonl(link, overwrite=overwrite)
+
+    assert not (tmp_path / "elsewhere").exists()

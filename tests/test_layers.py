@@ -51,6 +51,7 @@ ORDER = (
     "_progress",
     "batch_run",
     "_summary",
+    "_files",
     "_journal",
     "_bulk",
     "_bulk_writes",
@@ -60,7 +61,7 @@ ORDER = (
     "__init__",
 )
 #: What hangs off the core, which never imports it.
-OPTIONAL = {"opentelemetry", "pytest_plugin"}
+OPTIONAL = {"opentelemetry"}
 
 #: The embedded engine, in the same manner.
 TESTING = (

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from time import monotonic
 from typing import Any, Final
+from unittest import mock
 
 import pytest
 import requests
@@ -19,15 +22,21 @@ from hypothesis import strategies as st
 
 from camunda_ext import (
     CamundaError,
+    CountResult,
     EngineFailure,
+    ExternalTask,
     ExternalTaskClient,
+    FetchedTasks,
+    LockedExternalTask,
     NoAnswer,
     NotTheEngine,
     OutcomeUnknown,
     Timeout,
+    _wire,
 )
 from camunda_ext import _json as own_json
 from camunda_ext._retry import Retry
+from camunda_ext._transport import _gunzip
 from tests.stub import (
     CERTIFICATE,
     NO_CONTENT,
@@ -711,3 +720,77 @@ def test_a_damaged_answer_is_a_value_or_an_error_of_ours(
         contextlib.suppress(CamundaError),
     ):
         asked.call(client)
+
+
+# ------------------------------------------------------------------------------- of the wrong shape
+
+_ONE: Final = b'{"id": "x", "topicName": "t", "priority": 1}'
+_WRONG: Final[Mapping[str, Callable[[int], bytes]]] = {
+    "lists": lambda size: b"[%b[]]" % (b"[]," * (size // 3)),
+    "objects": lambda size: b"[%b{}]" % (b"{}," * (size // 3)),
+    "numbers": lambda size: b"[%b1]" % (b"1," * (size // 2)),
+    "texts": lambda size: b'[%b"a"]' % (b'"a",' * (size // 4)),
+    "odd tasks": lambda size: b"[%b{}]" % (b'{"id": "x", "topicName": 5},' * (size // 28)),
+    "the last is odd": lambda size: b"[%b5]" % ((_ONE + b",") * (size // (len(_ONE) + 1))),
+    "one object": lambda size: b'{"a": [%b1]}' % (b"[]," * (size // 3)),
+    "one text": lambda size: b'"%b"' % (b"a" * size),
+    "a count": lambda size: b'{"count": [%b1]}' % (b"1," * (size // 2)),
+}
+
+
+@pytest.mark.parametrize("due", [tuple[ExternalTask, ...], CountResult, FetchedTasks], ids=str)
+@pytest.mark.parametrize("shape", _WRONG)
+def test_the_wrong_shape_takes_little_memory(shape: str, due: Any) -> None:
+    """
+    No more than 64 MiB besides twice what the standard library takes to read it.
+    """
+    content = _WRONG[shape](4 * 2**20)
+
+    decode: Callable[[], object] = (
+        (lambda: _wire.decode_each(content, LockedExternalTask))
+        if due is FetchedTasks
+        else lambda: _wire.decode(content, due)
+    )
+
+    def read() -> None:
+        with pytest.raises(ValueError, match="wrong shape"):
+            decode()
+
+    assert _peak(read) < 2 * _peak(lambda: json.loads(content)) + 64 * 2**20
+
+
+def _peak(act: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_three_faults_are_told_and_no_more_looked_for() -> None:
+    """
+    An answer may have millions.
+    """
+    looked_at = mock.Mock(side_effect=_wire._exactly)
+
+    _wire._converter.cache_clear()
+    with (
+        mock.patch("camunda_ext._wire._exactly", looked_at),
+        pytest.raises(ValueError, match="wrong shape") as raised,
+    ):
+        _wire.decode(b"[" + b"[]," * 1000 + b"5]", tuple[ExternalTask, ...])
+
+    assert str(raised.value).count("expected dict") == 3
+    assert looked_at.call_count < 10
+
+
+def test_a_deadline_holds_while_it_is_unpacked() -> None:
+    """
+    Whatever comes out of it.
+    """
+    packed = gzip.compress(b" " * 10_000_000) * 5
+
+    assert _gunzip(packed, 10**8, monotonic() + 60.0) == b" " * 50_000_000
+    with pytest.raises(requests.ReadTimeout):
+        _gunzip(packed, 10**8, monotonic())

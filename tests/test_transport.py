@@ -1271,6 +1271,30 @@ def test_credentials_by_plain_http_are_warned_of(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "warns"),
+    [
+        ("X-Api-Key", True),
+        ("x-auth-request", True),
+        ("Private-Token", True),
+        ("X-Client-Secret", True),
+        ("Cookie", True),
+        ("X-Tenant", False),
+        ("X-Request-Id", False),
+    ],
+)
+def test_a_header_that_holds_a_secret_warns(name: str, warns: bool) -> None:
+    """
+    As credentials do.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ExternalTaskClient("http://engine.example/engine-rest", headers={name: "value"}).close()
+        ExternalTaskClient("https://engine.example/engine-rest", headers={name: "value"}).close()
+
+    assert ["by plain http" in str(one.message) for one in caught] == [True] * warns
+
+
+@pytest.mark.parametrize(
     ("url", "auth"),
     [
         ("http://127.0.0.1:8080/engine-rest", ("kim", "demo")),

@@ -15,6 +15,7 @@ import attrs
 import click
 
 from camunda_ext._display import visible
+from camunda_ext._files import refuse_shared
 
 #: Names another file; for tests, and for several users of one account.
 FILE_VARIABLE: Final = "CAMUNDA_EXT_CONFIG"
@@ -78,11 +79,13 @@ def read() -> Contexts:
     """
     path = file()
     try:
-        text = path.read_text("utf-8")
-        if os.name != "nt" and path.stat().st_mode & 0o022:
-            # Whoever writes there says who gets the passwords.
-            raise click.ClickException(f"{path} can be written by others: chmod go-w it.")
-        return _from_json(json.loads(text))
+        with path.open(encoding="utf-8") as stream:
+            try:
+                refuse_shared(stream.fileno(), path)
+            except ValueError as error:
+                # Whoever writes there says who gets the passwords.
+                raise click.ClickException(f"{error}.") from None
+            return _from_json(json.load(stream))
     except FileNotFoundError:
         return Contexts()
     except OSError as error:

@@ -26,6 +26,7 @@ _LOCKED: Final = 200
 _BOUND: Final = 1.05
 _BOUND_WITHOUT_ORJSON: Final = 1.5
 _BOUND_OF_TWO_VARIABLES: Final = 0.7
+_BOUND_OF_THE_WRONG_SHAPE: Final = 10.0
 
 if sys.version_info >= (3, 11):
     _read_date: Callable[[str], datetime] = datetime.fromisoformat
@@ -92,6 +93,25 @@ def read_all(content: bytes) -> list[dict[str, Any]]:
     return [dict(task.variables) for task in decode(content, tuple[LockedExternalTask, ...])]
 
 
+#: Answers that are no list of tasks, though some look like one for long.
+WRONG: Final = {
+    "lists": b"[%b[]]" % (b"[]," * 350_000),
+    "objects": b"[%b{}]" % (b"{}," * 350_000),
+    "tasks, and a number": b"[%b,5]" % answers.tasks(2_500)[1:-1],
+}
+
+
+def refuse(content: bytes) -> str:
+    """
+    Give what is wrong with an answer that ought to be tasks.
+    """
+    try:
+        decode(content, tuple[ExternalTask, ...])
+    except ValueError as error:
+        return str(error)
+    raise AssertionError("the wrong shape was taken")
+
+
 def compare_tasks(count: int, effort: Effort) -> Took:
     """
     Give the ratio of both ways to read an answer of *count* tasks.
@@ -149,6 +169,14 @@ def rows(effort: Effort) -> Iterator[Row]:
             ratios=ratios,
             judged="cpu",
             bound=_BOUND_WITHOUT_ORJSON,
+        )
+    for shape, wrong in WRONG.items():
+        yield Row(
+            what=f"refuse a MiB of {shape}",
+            against="json.loads",
+            ratios=compare(partial(refuse, wrong), partial(json.loads, wrong), effort),
+            judged="cpu",
+            bound=_BOUND_OF_THE_WRONG_SHAPE,
         )
     content = answers.locked_tasks(_LOCKED)
     yield Row(

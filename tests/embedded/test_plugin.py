@@ -260,3 +260,17 @@ def test_it(camunda_client):
     code, output = run(tmp_path, tests, conftest=own)
 
     assert (code, outcomes(output)) == (0, "1 passed"), output
+
+
+def test_the_plugin_loads_nothing_of_the_package() -> None:
+    """
+    It is imported in each run of whoever has it installed, for tests of anything.
+    """
+    script = "import sys, pytest_camunda_ext; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    loaded = done.stdout.split()
+    assert "pytest_camunda_ext" in loaded
+    assert [name for name in loaded if name.partition(".")[0] in ("camunda_ext", "requests")] == []

@@ -1,7 +1,8 @@
 """
 Fixtures for pytest: an engine of its own for each test, and a client of it.
 
-pytest finds this plugin by itself; the engine needs the extra ``testing``.
+pytest finds this plugin by itself, in each run of whoever has installed the package: so nothing of
+the package is loaded until a test asks for a fixture. The engine needs the extra ``testing``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,37 @@
+"""
+Whether a file says only what its owner has written.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+#: May write it: its group, or everybody.
+_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def refuse_shared(file: int, path: str | os.PathLike[str]) -> None:
+    """
+    Refuse an open file that somebody else may have written, or may put another one in place of.
+
+    Args:
+        file: Its descriptor: what is looked at is what will be read.
+
+    Raises:
+        ValueError: It belongs to somebody else, or its group or others may write to it, or so it is
+            with its directory. One where everybody may remove only what is their own is fine.
+    """
+    if os.name == "nt":
+        return
+    _refuse(os.fstat(file), os.fspath(path))
+    folder = os.path.dirname(os.path.realpath(path))
+    _refuse(os.stat(folder), folder)
+
+
+def _refuse(found: os.stat_result, path: str) -> None:
+    if found.st_uid not in (0, os.geteuid()):
+        raise ValueError(f"{path} belongs to somebody else, who could write anything there")
+    is_sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+    if found.st_mode & _OTHERS and not is_sticky:
+        raise ValueError(f"{path} can be written by others: chmod go-w it")
