@@ -735,7 +735,7 @@ _WRONG: Final[Mapping[str, Callable[[int], bytes]]] = {
     "one object": lambda size: b'{"a": [%b1]}' % (b"[]," * (size // 3)),
     "one text": lambda size: b'"%b"' % (b"a" * size),
     "a count": lambda size: b'{"count": [%b1]}' % (b"1," * (size // 2)),
-    "many numbers": lambda size: b"[%b1]" % (b"1," * (size * 4)),
+    "many numbers": lambda size: b"[%b1]" % (b"1," * (size * 2)),
 }
 
 

@@ -112,7 +112,7 @@ CREATE TABLE user (
 """
 
 #: What is written at the start of a file, so that one of another layout is refused.
-_LAYOUT: Final = 0x63616D01
+_LAYOUT: Final = 0x63616D02
 
 _IDS_AT_ONCE: Final = 1000
 
@@ -277,6 +277,9 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         where = ":memory:" if self._path is None else self._path
         try:
+            if self._path is not None:
+                # For nobody else: processes hold what tests hold. SQLite's other files are alike.
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(
                 where,
                 timeout=_PATIENCE,
@@ -284,8 +287,8 @@ class Store:
                 check_same_thread=False,
                 cached_statements=512,
             )
-        except sqlite3.OperationalError as error:
-            raise OSError(f"{where}: {error}") from None
+        except (OSError, sqlite3.OperationalError) as error:
+            raise OSError(f"{where}: {getattr(error, 'strerror', None) or error}") from None
         try:
             self._lay_out(connection)
         except sqlite3.DatabaseError as error:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from typing import Any, Final
 
 from camunda_ext.testing import _conversions
@@ -18,9 +19,21 @@ _LONGEST_LOCK: Final = 60_000
 _MOST_ATTEMPTS: Final = 10
 
 
-def _digest(password: str) -> str:
-    # Of passwords for tests; what matters is that the file does not show them.
-    return hashlib.sha256(password.encode("utf-8", "surrogatepass")).hexdigest()
+#: Each request asks for the password again, and somebody may use the real one in a test.
+_ROUNDS: Final = 2_000
+
+
+def _digest(password: str, salt: str) -> str:
+    content = password.encode("utf-8", "surrogatepass")
+    return salt + hashlib.pbkdf2_hmac("sha256", content, salt.encode("ascii"), _ROUNDS).hex()
+
+
+def _proves(password: str, digest: str) -> bool:
+    return hmac.compare_digest(digest, _digest(password, digest[:_SALT]))
+
+
+#: How many characters a salt has.
+_SALT: Final = 32
 
 
 def create(tx: Transaction, name: str, password: str, *, all_rights: bool) -> None:
@@ -30,7 +43,7 @@ def create(tx: Transaction, name: str, password: str, *, all_rights: bool) -> No
     tx.run(
         "INSERT OR REPLACE INTO user (id, password, all_rights) VALUES (?, ?, ?)",
         name,
-        _digest(password),
+        _digest(password, secrets.token_hex(_SALT // 2)),
         all_rights,
     )
 
@@ -62,7 +75,7 @@ def authenticate(tx: Transaction, authorization: str | None) -> Row | None:
     user = tx.row("SELECT * FROM user WHERE id = ?", name)
     if user is None or tx.now < user["locked_until"] or user["attempts"] >= _MOST_ATTEMPTS:
         return None
-    if hmac.compare_digest(user["password"], _digest(password)):
+    if _proves(password, user["password"]):
         if user["attempts"]:
             tx.run("UPDATE user SET attempts = 0, locked_until = 0 WHERE id = ?", name)
         return user

@@ -200,7 +200,7 @@ def test_file_that_cannot_be(tmp_path: Path, where: str) -> None:
     """
     The operating system's reason is told as its errors are.
     """
-    with pytest.raises(OSError, match="unable to open database file"):
+    with pytest.raises(OSError, match=r"Is a directory|No such file"):
         Engine(tmp_path / where)
 
 
@@ -403,3 +403,20 @@ def test_memory_does_not_grow_with_the_tasks(tmp_path: Path) -> None:
             peaks.append(peak_of_paging(engine, tasks))
 
     assert peaks[1] < 1.5 * peaks[0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has other rights")
+def test_the_files_are_private(tmp_path: Path) -> None:
+    """
+    All of them, whatever the process makes otherwise.
+    """
+    before = os.umask(0)
+    try:
+        with Engine(tmp_path / "engine.db", auth=("kim", "secret")) as engine:
+            engine.create_task("a")
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert len(modes) > 1
+    assert set(modes.values()) == {0o600}
