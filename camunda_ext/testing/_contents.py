@@ -29,6 +29,9 @@ _CHARSETS: Final = frozenset(
         *(f"windows-{page}" for page in range(1250, 1259)),
     )
 )
+#: What would end a header, and is dropped from a media type.
+_LINE_BREAK: Final = re.compile("\r\n?")
+#: What the server makes blanks of.
 _CONTROL: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -48,17 +51,24 @@ def file_answer(value: Value, resource_id: str) -> tuple[bytes, list[tuple[str, 
         return value.data or b"", [("Content-Type", _OCTETS)]
     if value.type != "File":
         raise invalid_request(f"Value of variable with id {resource_id} is not a binary value.")
-    headers = [("Content-Type", _content_type(value))]
+    headers = []
+    media_type = _LINE_BREAK.sub("", _content_type(value))
+    if _is_latin_1(media_type):
+        headers.append(("Content-Type", _CONTROL.sub(" ", media_type)))
     name = value.text or ""
-    try:
-        plain = name.encode("latin-1").decode("latin-1")
-    except UnicodeEncodeError:
-        # The server leaves out a header that it cannot encode.
+    if not _is_latin_1(name):
         return value.data or b"", headers
     encoded = quote(name, safe="*").replace("~", "%7E")
-    plain = _CONTROL.sub(" ", plain)
+    plain = _CONTROL.sub(" ", name)
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
     return value.data or b"", [*headers, ("Content-Disposition", disposition)]
+
+
+def _is_latin_1(text: str) -> bool:
+    """
+    Tell whether the server can encode a header; it leaves out one that it cannot.
+    """
+    return all(character <= "\xff" for character in text)
 
 
 def _content_type(value: Value) -> str:
