@@ -104,8 +104,7 @@ class Filter:
             return None
         if isinstance(value, list) and self.kind is not Kind.CONDITIONS:
             self._check_elements(value)
-            places = ",".join("?" * len(value))
-            return f"{self.sql} IN ({places})", value
+            return one_of(str(self.sql)), [json.dumps(value)]
         if callable(self.sql):
             return self.sql(value)
         if self.kind is Kind.FLAG:
@@ -427,6 +426,14 @@ def like(column: str) -> str:
     The condition that a column is like a pattern.
     """
     return f"is_like({as_bytes(column)}, {as_bytes('?')})"
+
+
+def one_of(column: str) -> str:
+    """
+    That a column is one of the texts in a list of JSON: SQLite has not so many places for values as
+    a list may have.
+    """
+    return f"{column} IN (SELECT value FROM json_each(?))"
 
 
 def joined(operator: str, parts: Sequence[str]) -> str:

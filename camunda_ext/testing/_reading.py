@@ -24,7 +24,9 @@ INT64: Final = (-(2**63), 2**63 - 1)
 
 Reader = Callable[[Any], Any]
 
-_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+#: One that has no end is one up to the end of the body: to look for others in it would take as many
+#: times as long as it has quotes.
+_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _LONG_NUMBER: Final = re.compile(rb"\d{%d,}" % (_LONGEST_NUMBER + 1))
 _DEPTH_AT_EASE: Final = 100
 _recursion: Final = threading.Lock()

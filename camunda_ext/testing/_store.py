@@ -205,22 +205,28 @@ def _without_surrogates(sql: str, values: Sequence[Any]) -> tuple[str, list[Any]
 # Functions for SQL take texts as bytes, since they may have half an emoji in them.
 
 
-def _utf16(text: bytes) -> bytes:
+def _utf16(text: bytes | None) -> bytes | None:
     """
     What sorts as texts do in Java, by UTF-16 units.
     """
+    if text is None:
+        return None
     return text.decode("utf-8", "surrogatepass").encode("utf-16-be", "surrogatepass")
 
 
-def _upper(text: bytes) -> bytes:
+def _upper(text: bytes | None) -> bytes | None:
+    if text is None:
+        return None
     return text.decode("utf-8", "surrogatepass").upper().encode("utf-8", "surrogatepass")
 
 
-def _is_like(text: bytes | None, pattern: bytes) -> bool:
+def _is_like(text: bytes | None, pattern: bytes | None) -> bool:
     """
     Whether a text is like a pattern with the wildcards of SQL, one of which is one UTF-16 unit.
     """
-    return text is not None and _compiled(pattern).fullmatch(_units(text)) is not None
+    if text is None or pattern is None:
+        return False
+    return _compiled(pattern).fullmatch(_units(text)) is not None
 
 
 @lru_cache(maxsize=256)

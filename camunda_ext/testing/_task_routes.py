@@ -4,6 +4,7 @@ The operations on external tasks.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -16,6 +17,7 @@ from camunda_ext.testing._conditions import (
     NoDirection,
     Page,
     like,
+    one_of,
     persistence_error,
 )
 from camunda_ext.testing._errors import invalid_request, null_pointer
@@ -330,7 +332,7 @@ def _topic_conditions(topic: Mapping[str, Any]) -> list[tuple[str, Sequence[Any]
         if topic[name] is not None
     ]
     where += [
-        (f"{column} IN ({','.join('?' * len(topic[name]))})", topic[name])
+        (one_of(column), [json.dumps(topic[name])])
         for name, column in _TOPIC_IN.items()
         if topic[name]
     ]

@@ -22,6 +22,8 @@ _DOCTYPE: Final = (
     "DOCTYPE is disallowed when the feature "
     '"http://apache.org/xml/features/disallow-doctype-decl" set to true.'
 )
+#: How deep elements may be nested; no person draws so many processes within each other.
+_DEEPEST: Final = 200
 _NOTHING: Final = "Premature end of file."
 _CUT_OFF: Final = "XML document structures must start and end within the same entity."
 
@@ -77,6 +79,8 @@ class _Reader:
         self._resource = resource
         self._root: Element | None = None
         self._open: list[Element] = []
+        #: The pieces of the text of each open element: a line break is a piece of its own.
+        self._texts: list[list[str]] = []
         self._started: Element | None = None
         self._ended: Element | None = None
         # The space is no part of a URI or of a name, so it can stand between them.
@@ -123,15 +127,19 @@ class _Reader:
         else:
             self._root = element
         self._open.append(element)
+        self._texts.append([])
         self._started = element
+        if len(self._open) > _DEEPEST:
+            self._refuse(f"The embedded engine takes no elements in more than {_DEEPEST} others.")
 
     def _end(self, name: str) -> None:
         self._tag_ends_here()
         self._ended = self._open.pop()
+        self._ended.text = "".join(self._texts.pop())
 
     def _characters(self, text: str) -> None:
         self._tag_ends_here()
-        self._open[-1].text += text
+        self._texts[-1].append(text)
 
     def _reason(self, error: expat.ExpatError, content: bytes) -> str:
         # The numbers of expat's errors are the order of its list of names.

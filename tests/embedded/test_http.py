@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from camunda_ext.testing import Engine
+from camunda_ext.testing import Engine, _xml
 
 _JSON: Final = "application/json"
 _COUNT: Final = {"count": 0}
@@ -722,3 +722,87 @@ def test_a_number_beyond_64_bits_is_no_number(body: dict[str, Any]) -> None:
         400,
         {"type": "InvalidRequestException", "message": "", "code": None},
     )
+
+
+# ------------------------------------------------------------------------------------- large bodies
+
+_MODEL: Final = (
+    '<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="x" '
+    'xmlns:camunda="http://camunda.org/schema/1.0/bpmn">'
+    '<process id="p" isExecutable="true" camunda:historyTimeToLive="1">{}</process></definitions>'
+)
+
+
+def _conditions(count: int) -> dict[str, Any]:
+    conditions = [{"name": "n", "operator": "neq", "value": f"{n}"} for n in range(count)]
+    return {"processVariables": conditions}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/external-task", {"externalTaskIdIn": [str(number) for number in range(300_000)]}),
+        ("/external-task/count", {"tenantIdIn": [str(number) for number in range(300_000)]}),
+        ("/external-task", _conditions(2_000)),
+        ("/external-task", _conditions(5_000)),
+    ],
+    ids=["ids", "tenants", "conditions", "more conditions"],
+)
+def test_a_large_query_is_one_like_others(path: str, body: dict[str, Any]) -> None:
+    """
+    However many parts it has.
+    """
+    with Engine() as engine, requests.Session() as session:
+        engine.create_task("a", variables={"n": "x"})
+        engine.serve()
+        answer = session.post(engine.url + path, json=body, timeout=60)
+
+    assert answer.status_code == 200
+    assert len(answer.json()) == (0 if "externalTaskIdIn" in body else 1)
+
+
+def test_elements_may_not_be_nested_without_end() -> None:
+    """
+    What nobody draws is refused, and not met by an exception.
+    """
+    depth = 1_500
+    nested = "".join(f'<subProcess id="s{n}">' for n in range(depth)) + "</subProcess>" * depth
+    with Engine() as engine, requests.Session() as session:
+        engine.serve()
+        answer = session.post(
+            f"{engine.url}/deployment/create",
+            files={"data": ("a.bpmn", _MODEL.format(nested))},
+            timeout=60,
+        )
+
+    assert answer.headers["Content-Type"] == "application/json"
+    assert "no elements in more than 200 others" in answer.json()["message"]
+
+
+def test_a_text_without_an_end_is_looked_at_once() -> None:
+    """
+    Beside a number that is too long, which is told only outside of texts.
+    """
+    quotes = b'\\"' * 200_000
+    with Engine() as engine, requests.Session() as session:
+        engine.serve()
+        answers = [
+            session.post(
+                f"{engine.url}/external-task",
+                data=body,
+                headers={"Content-Type": _JSON},
+                timeout=60,
+            ).json()["type"]
+            for body in (b'{"a": "' + quotes + b"1" * 1001, b'{"a": ' + b"1" * 1001)
+        ]
+
+    assert answers == ["InvalidRequestException", "StreamConstraintsException"]
+
+
+def test_each_line_of_a_text_is_kept() -> None:
+    """
+    Each is a piece of its own to the parser.
+    """
+    root = _xml.read("a", b"<a>x" + b"\n" * 100_000 + b"<b/>y</a>")
+
+    assert root.text == "x" + "\n" * 100_000 + "y"
