@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from camunda_ext import ExternalTaskClient
     from camunda_ext.testing import Engine
 
-_MARKER = "camunda_engine(db, version, auth, seed, clock): how the fixture's engine is made"
+_MARKER = (
+    "camunda_engine(db, version, auth, history_time_to_live, seed, clock): "
+    "how the fixture's engine is made"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -225,6 +225,10 @@ class RetryPolicy(Protocol):
         """
 
 
+#: The longest time before an attempt after a `Conflict`, in seconds.
+_LONGEST_CONFLICT: Final = 0.5
+
+
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Retry(Value):
     """
@@ -238,7 +242,8 @@ class Retry(Value):
     attempts: int = attrs.field(default=5)
 
     #: How many attempts at most of what ends in a `Conflict`, unless `attempts` is 1: the engine
-    #: rolled it back, for others changed the same rows, and it will pass when they are done.
+    #: rolled it back, for others changed the same rows, and it will pass when they are done. They
+    #: are half a second apart at most.
     conflict_attempts: int = attrs.field(default=20)
 
     #: The longest time before the second attempt, in seconds.
@@ -265,12 +270,13 @@ class Retry(Value):
         """
         Give the seconds to wait before the next attempt; ``None`` to make none.
         """
-        most = self.attempts
+        most, longest = self.attempts, self.longest_delay
         if most > 1 and isinstance(failed.error, errors.Conflict):
-            most = max(most, self.conflict_attempts)
+            # The others are at work, and done soon.
+            most, longest = max(most, self.conflict_attempts), min(longest, _LONGEST_CONFLICT)
         if failed.attempt >= most:
             return None
-        chosen = delay(failed.attempt, self.first_delay, self.longest_delay, random.random())  # noqa: S311  # to spread, not to hide
+        chosen = delay(failed.attempt, self.first_delay, longest, random.random())  # noqa: S311  # to spread, not to hide
         return max(chosen, failed.retry_after or 0.0)
 
 

@@ -412,6 +412,26 @@ def test_the_engine_serves_until_it_is_told_to_end(number: signal.Signals) -> No
     assert "Ctrl-C" in out
 
 
+def test_the_engine_answers_as_another_version(tmp_path: Path) -> None:
+    """
+    And takes a model that says nothing of its history.
+    """
+    model = tmp_path / "a.bpmn"
+    model.write_text(
+        '<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="x">'
+        '<process id="p" isExecutable="true"><startEvent id="s"/></process></definitions>'
+    )
+    deploy = ("--deploy", str(model))
+    with served("--version", "7.18") as (url, _), ExternalTaskClient(url) as client:
+        version = client.version()
+    with served("--history-time-to-live", "180", *deploy) as (url, _):
+        kept = requests.get(f"{url}/process-definition/key/p", timeout=10).json()
+
+    assert version == "7.18.0"
+    assert kept["historyTimeToLive"] == 180
+    assert run("engine", "--port", "0", "--version", "6.0").exit_code == 1
+
+
 def test_the_engine_keeps_its_state_in_a_file(tmp_path: Path) -> None:
     """
     Without a file there would be nothing the second time.
@@ -505,7 +525,7 @@ def test_a_db_where_nothing_can_be_is_one_message(tmp_path: Path) -> None:
     result = run("engine", "--port", "0", "--db", str(file))
 
     assert result.exit_code == 1
-    assert result.stderr == f"Error: {file}: unable to open database file.\n"
+    assert result.stderr == f"Error: {file}: No such file or directory.\n"
 
 
 def counts(url: str) -> dict[str, int]:

@@ -830,7 +830,9 @@ def test_retries_are_set_by_the_engine_in_a_batch(engine: Engine) -> None:
     )
 
 
-def test_what_came_of_a_change_is_json_for_a_program(engine: Engine) -> None:
+def test_what_came_of_a_change_is_json_for_a_program(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
     Each failure is in it; for a person, each is on standard error.
     """
@@ -838,6 +840,7 @@ def test_what_came_of_a_change_is_json_for_a_program(engine: Engine) -> None:
         engine.create_task("a")
     ids = [one.id for one in tasks_of(engine, "a")]
     engine.faults.add("optimistic locking", operation="set_priority")
+    monkeypatch.setattr("camunda_ext._sending.sleep", lambda _: None)
     call = ("priority", "7", "--topic", "a", "--yes")
 
     for_program, for_person = run(*call, "-o", "json"), run(*call)

@@ -57,7 +57,28 @@ def _user_and_password(
     help="Ask for these by Basic auth. Other users of this machine can read them in its list of "
     "processes.",
 )
-def engine(port: int, db: Path | None, files: Sequence[Path], auth: tuple[str, str] | None) -> None:
+@click.option(
+    "--version",
+    default="7.24",
+    show_default=True,
+    metavar="VERSION",
+    help="The version of Camunda to answer as, from 7.13 on.",
+)
+@click.option(
+    "--history-time-to-live",
+    "days",
+    type=click.IntRange(0, 2**31 - 1),
+    metavar="DAYS",
+    help="For processes that do not say it themselves, and are refused without it.",
+)
+def engine(
+    port: int,
+    db: Path | None,
+    files: Sequence[Path],
+    auth: tuple[str, str] | None,
+    version: str,
+    days: int | None,
+) -> None:
     """
     Serve the embedded engine until Ctrl-C.
 
@@ -69,7 +90,7 @@ def engine(port: int, db: Path | None, files: Sequence[Path], auth: tuple[str, s
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
-        served = make(db=db, auth=auth)
+        served = make(db=db, version=version, auth=auth, history_time_to_live=days)
     except (OSError, ValueError) as error:
         raise click.ClickException(f"{error}.") from None
     with served:

@@ -19,7 +19,12 @@ from werkzeug.routing import Map, RequestRedirect, Rule
 
 from camunda_ext.testing import _other_routes, _task_routes, _users
 from camunda_ext.testing._doors import HangUp, NoConnection, page
-from camunda_ext.testing._errors import EngineError, failure, invalid_request, null_pointer
+from camunda_ext.testing._errors import (
+    EngineError,
+    invalid_request,
+    null_pointer,
+    updated_concurrently,
+)
 from camunda_ext.testing._faults import Fault, Strike
 from camunda_ext.testing._operations import Call, Contents, Operation, PlainText
 from camunda_ext.testing._store import Row
@@ -210,6 +215,7 @@ class App:
             base_url=f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}{BASE}",
             powerless=user["id"] if user is not None and not user["all_rights"] else None,
             user=None if user is None else user["id"],
+            begun=self._engine.commits,
             read_timeout=environ.get("camunda_ext.read_timeout"),
         )
 
@@ -259,12 +265,7 @@ def _struck(strike: Strike) -> tuple[int, Headers, bytes] | None:
     if strike.fault is Fault.HTML_PAGE:
         return 200, [_HTML], _LOGIN_PAGE
     if strike.fault is Fault.OPTIMISTIC_LOCKING:
-        raise failure(
-            "OptimisticLockingException",
-            "ENGINE-03005 Execution of 'UPDATE ExternalTaskEntity' failed. Entity was updated "
-            "by another transaction concurrently.",
-            code=1,
-        )
+        raise updated_concurrently("ExternalTaskEntity")
     return None
 
 

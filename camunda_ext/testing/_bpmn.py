@@ -13,20 +13,22 @@ from typing import Final
 
 import attrs
 
-from camunda_ext.testing import _schema
+from camunda_ext.testing import _schema, _user_tasks
 from camunda_ext.testing._errors import failure
 from camunda_ext.testing._extensions import Unforeseen, attribute, integer, only
 from camunda_ext.testing._external import External, read_external
 from camunda_ext.testing._findings import Findings, called, parse_exception
-from camunda_ext.testing._model import Boundary, Kind, Node, Process
+from camunda_ext.testing._model import Boundary, Evaluated, Kind, Node, Process
 from camunda_ext.testing._refusals import refuse_extensions, refuse_what_changes
 from camunda_ext.testing._xml import Element, read
 
 __all__ = ["Boundary", "Node", "Process", "parse"]
 
-_RUNS: Final = (
-    "none start and end events, external tasks, user tasks, parallel gateways, "
-    "sequence flows without conditions, and error boundary events on external tasks"
+#: What to do about what is refused.
+_INSTEAD: Final = (
+    "The embedded engine runs none start and end events, external tasks, user tasks, parallel "
+    "gateways, sequence flows without conditions, and error boundary events on external tasks: "
+    "deploy a model of these, or take a real engine"
 )
 _KINDS: Final[Mapping[str, Kind]] = {
     "startEvent": "start",
@@ -72,15 +74,16 @@ def parse(
     root = read(resource, content)
     problems = _schema.validate(root)
     processes: tuple[Process, ...] = ()
+    findings = Findings(problems)
     try:
-        processes = _processes(root, Findings(problems), requires_time_to_live)
+        processes = _processes(root, findings, requires_time_to_live)
     except Unforeseen as unforeseen:
         # What was found before is told, and hides what the engine stumbled over.
         if not problems:
             message = f"ENGINE-01009 Error while parsing process. {unforeseen}."
             raise failure("ProcessEngineException", message) from None
     if problems:
-        raise parse_exception(resource, problems)
+        raise parse_exception(resource, problems, _INSTEAD if findings.has_refused else None)
     return processes
 
 
@@ -124,6 +127,7 @@ class _Step:
 
     element: Element
     external: External | None = None
+    evaluated: tuple[Evaluated, ...] = ()
     outgoing: list[str] = attrs.field(factory=list)
     incoming: int = 0
 
@@ -229,8 +233,22 @@ class _Reader:
         if element.name in _KINDS:
             self._step(element)
         else:
-            self._findings.refuse(f"{called(element)}; it runs {_RUNS}", element)
+            self._findings.refuse(called(element), element)
             self._refused.add(element.get("id") or "")
+            self._look_into(element)
+
+    def _look_into(self, element: Element) -> None:
+        """
+        Refuse what a sub process has in it, too: whoever takes it out is to know all at once.
+        """
+        for child in element.children:
+            if child.name not in _schema.FLOW_ELEMENTS - _NO_ACTIVITIES:
+                continue
+            if child.name not in _KINDS:
+                self._findings.refuse(called(child), child)
+                self._look_into(child)
+            else:
+                refuse_what_changes(child, self._findings)
 
     def _id(self, element: Element) -> str | None:
         id_ = element.get("id")
@@ -244,6 +262,8 @@ class _Reader:
         step = _Step(element)
         if _KINDS[element.name] == "external":
             step.external = read_external(element, self._findings)
+        if element.name == "userTask":
+            step.evaluated = _user_tasks.check(element, self._findings)
         refuse_what_changes(element, self._findings)
         if id_ is not None:
             self._steps[id_] = step
@@ -268,7 +288,7 @@ class _Reader:
             findings.add("Unsupported boundary event type", element)
         if host in self._steps and _KINDS[self._steps[host].element.name] != "external":
             hosted = f"{called(element)} on {called(self._steps[host].element)}"
-            findings.refuse(f"{hosted}; it runs {_RUNS}", element)
+            findings.refuse(hosted, element)
         if id_ is not None and definition is not None:
             self._catches[id_] = _Catch(host, definition)
         elif id_ is not None:
@@ -312,7 +332,14 @@ class _Reader:
         # Whatever flows from an end event, an end event ends.
         outgoing = () if kind == "end" else tuple(step.outgoing)
         if step.external is None:
-            return Node(id=id_, kind=kind, name=name, outgoing=outgoing, incoming=step.incoming)
+            return Node(
+                id=id_,
+                kind=kind,
+                name=name,
+                outgoing=outgoing,
+                incoming=step.incoming,
+                evaluated=step.evaluated,
+            )
         priority = step.external.priority
         return Node(
             id=id_,

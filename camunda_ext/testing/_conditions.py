@@ -7,6 +7,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import NoneType
 from typing import Any, Final
 
 import attrs
@@ -322,12 +323,25 @@ def _from_text(name: str, kind: Kind, text: str, version: Version) -> Any:
     if kind is Kind.DATE:
         return _date_from_text(name, text, version)
     try:
-        # What comes after the value is ignored.
-        found, _ = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text.lstrip())
+        text_ = text.lstrip()
+        found, end = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text_)
+        # What comes after the value is ignored, if it cannot belong to it.
+        if _goes_on(found, text_[end : end + 1]):
+            raise ValueError(text)
         return _FROM_JSON[kind](found)
     except (ValueError, EngineError):
         why = f": Cannot convert value {text} to java type {_JAVA[kind]}"
         raise _cannot_set(name, text, why) from None
+
+
+def _goes_on(found: Any, after: str) -> bool:
+    """
+    Tell whether a character after a value makes it no value: the engine's reader wants a blank
+    after a number, and no letter after a word.
+    """
+    if isinstance(found, (bool, NoneType)):
+        return after.isalnum() or after in ("_", "$")
+    return isinstance(found, (int, float)) and after not in ("", " ", "\t", "\r", "\n")
 
 
 def _refuse_constant(name: str) -> Any:

@@ -51,7 +51,8 @@ def create(
         tx.insert("resource", deployment_id=deployment_id, name=resource, content=content)
         if not resource.endswith(_MODELS):
             continue
-        required = tx.version.time_to_live_required
+        kept = tx.history_time_to_live
+        required = tx.version.time_to_live_required and kept is None
         for process in parse(resource, content, requires_time_to_live=required):
             ensure_narrow(tx, process.key, process.name)
             number = 1 + tx.value(
@@ -72,7 +73,7 @@ def create(
                 tenant_id=tenant_id,
                 deployment_id=deployment_id,
                 resource=resource,
-                time_to_live=process.time_to_live,
+                time_to_live=kept if process.time_to_live is None else process.time_to_live,
             )
             definitions[definition_id] = show_definition(get_definition(tx, definition_id))
     deployment = tx.one("SELECT * FROM deployment WHERE id = ?", deployment_id)

@@ -72,12 +72,16 @@ class Engine:
 
         auth: A user and a password; every request must then carry them, as Basic auth.
 
+        history_time_to_live: How many days the history of a process is kept that does not say it
+            itself; without it, versions since 7.20 refuse such a model, as Camunda does by default.
+
         seed: What the ids are made of; with the same one, the same calls give the same ids.
 
         clock: Gives the time, in seconds since 1970.
 
     Raises:
-        ValueError: The version is not one of these, or the file is none of an engine.
+        TypeError, ValueError: The version is not one of these, the days are none, or the file is
+            none of an engine.
         OSError: The file cannot be opened.
     """
 
@@ -87,6 +91,7 @@ class Engine:
         *,
         version: str = LATEST,
         auth: tuple[str, str] | None = None,
+        history_time_to_live: int | None = None,
         seed: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -94,6 +99,7 @@ class Engine:
         #: The faults that its users shall meet.
         self.faults = Faults(OPERATIONS)
         self._store = Store(db, self._version, clock=clock, seed=seed)
+        self._store.history_time_to_live = _days(history_time_to_live)
         self._polls = Polls(self._store.now)
         self._auth = auth
         self._door: HttpDoor | None = None
@@ -431,6 +437,15 @@ class Engine:
         return self._polls
 
     @property
+    def commits(self) -> int:
+        """
+        How many transactions were committed.
+
+        :meta private:
+        """
+        return self._store.commits
+
+    @property
     def features(self) -> Version:
         """
         What the version has and lacks.
@@ -447,6 +462,16 @@ class Engine:
         :meta private:
         """
         return self._auth is not None
+
+
+def _days(given: object) -> int | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"history_time_to_live must be a number of days, not {given!r:.60}")
+    if not 0 <= given < 2**31:
+        raise ValueError(f"history_time_to_live must be a number of days, not {given}")
+    return given
 
 
 def _check_auth(auth: object) -> None:

@@ -63,6 +63,18 @@ def rest_error(status: int, message: str, *, code: int | None = 0) -> EngineErro
     return EngineError(status, "RestException", message, code)
 
 
+def updated_concurrently(entity: str) -> EngineError:
+    """
+    The loser of two commands that change the same row.
+    """
+    return failure(
+        "OptimisticLockingException",
+        f"ENGINE-03005 Execution of 'UPDATE {entity}' failed. Entity was updated by another "
+        "transaction concurrently.",
+        code=1,
+    )
+
+
 def failure(java_type: str, message: str | None, *, code: int | None = 0) -> EngineError:
     """
     An exception that the REST layer does not expect: whatever it is, it is a 500.

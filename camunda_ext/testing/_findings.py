@@ -19,6 +19,8 @@ class Findings:
 
     def __init__(self, problems: list[Problem]) -> None:
         self._problems = problems
+        #: Whether there is something that only this engine refuses.
+        self.has_refused = False
 
     def add(self, message: str, element: Element, owner: str | None = None) -> None:
         """
@@ -32,6 +34,7 @@ class Findings:
         """
         What a real engine would run.
         """
+        self.has_refused = True
         self.add(f"The embedded engine does not run {what}", element, owner)
 
     def refuse_in(self, owner: Element, element: Element, but: str = "") -> None:
@@ -80,9 +83,11 @@ def called(element: Element) -> str:
     return f"<{element.name}>" if id_ is None else f"<{element.name}> '{id_}'"
 
 
-def parse_exception(resource: str, problems: Sequence[Problem]) -> EngineError:
+def parse_exception(
+    resource: str, problems: Sequence[Problem], instead: str | None = None
+) -> EngineError:
     """
-    The engine's answer to a file with problems.
+    The engine's answer to a file with problems, and what to do *instead*, if that is not plain.
     """
     lines = [
         f"\n* {problem.message} | resource {resource}"
@@ -103,7 +108,8 @@ def parse_exception(resource: str, problems: Sequence[Problem]) -> EngineError:
     return EngineError(
         400,
         "ParseException",
-        f"ENGINE-09005 Could not parse BPMN process. Errors: {''.join(lines)}",
+        f"ENGINE-09005 Could not parse BPMN process. Errors: {''.join(lines)}"
+        + (f"\n{instead}" if instead else ""),
         0,
         details={resource: {"errors": errors, "warnings": []}},
     )

@@ -14,6 +14,7 @@ from camunda_ext.testing import _log, _scopes
 from camunda_ext.testing._bpmn import Boundary, Node, Process, parse
 from camunda_ext.testing._conditions import ensure_narrow
 from camunda_ext.testing._errors import failure
+from camunda_ext.testing._evaluation import evaluate
 from camunda_ext.testing._store import Row, Transaction
 from camunda_ext.testing._values import Value
 
@@ -210,7 +211,7 @@ def _create_user_task(tx: Transaction, instance_id: str, node: Node) -> None:
         instance_id=instance_id,
         execution_id=instance_id,
         node=node.id,
-        name=node.name,
+        name=evaluate(tx, instance_id, node),
         create_time=tx.now,
     )
 

@@ -28,6 +28,19 @@ class Boundary:
 
 
 @attrs.frozen(kw_only=True)
+class Evaluated:
+    """
+    A part of a user task that is the value of a variable.
+    """
+
+    #: Which part, as a message calls it.
+    what: str
+    #: The expression.
+    text: str
+    variable: str
+
+
+@attrs.frozen(kw_only=True)
 class Node:
     """
     One step of a process.
@@ -40,6 +53,9 @@ class Node:
     outgoing: tuple[str, ...]
     #: How many sequence flows end here.
     incoming: int
+
+    #: Of a user task: what is evaluated when it comes to be.
+    evaluated: tuple[Evaluated, ...] = ()
 
     # The following is about external tasks only.
 

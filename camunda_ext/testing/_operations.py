@@ -37,6 +37,8 @@ class Call:
     powerless: str | None = None
     #: The user who asks, if credentials are asked for.
     user: str | None = None
+    #: How many transactions had been committed when it came.
+    begun: int = 0
     #: How long the client waits for the answer, in seconds, if that is known.
     read_timeout: float | None = None
 

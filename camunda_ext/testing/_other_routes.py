@@ -194,8 +194,16 @@ def _start_by_id(tx: Transaction, call: Call, definition_id: str) -> Answer:
 
 def _start(tx: Transaction, call: Call, definition: Row) -> Answer:
     body = call.body(
-        variables=reading.variables, businessKey=reading.text, withVariablesInReturn=reading.flag
+        variables=reading.variables,
+        businessKey=reading.text,
+        withVariablesInReturn=reading.flag,
+        startInstructions=reading.anything,
     )
+    if body["startInstructions"]:
+        raise invalid_request(
+            "The embedded engine starts a process at its start event, and runs no "
+            "startInstructions: deploy a model that starts where the test is to begin"
+        )
     with _saying(f"Cannot instantiate process definition {definition['id']}"):
         variables = call.variables(body["variables"])
         instance, runs = _flow.start(tx, definition, body["businessKey"], variables)

@@ -112,6 +112,8 @@ CREATE TABLE user (
 """
 
 #: What is written at the start of a file, so that one of another layout is refused.
+#: No more commands than these are under way at a time.
+_MOST_MOVES: Final = 1_000
 _LAYOUT: Final = 0x63616D02
 
 _IDS_AT_ONCE: Final = 1000
@@ -140,6 +142,16 @@ class Transaction:
         self.powerless: str | None = None
         #: The version that the engine answers as.
         self.version = store.version
+        #: The instance that a completed task belonged to.
+        self.moved_on: str | None = None
+        #: What a process has that does not say how long its history is kept.
+        self.history_time_to_live = store.history_time_to_live
+
+    def has_moved_on(self, instance_id: str, since: int) -> bool:
+        """
+        Whether another task of an instance was completed after a number of commits.
+        """
+        return self._store.moves.get(instance_id, 0) > since
 
     def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """
@@ -262,6 +274,9 @@ class Store:
         seed: int | None,
     ) -> None:
         self.version = version
+        #: How many days the history of a process is kept that does not say it; ``None`` for no such
+        #: number, which newer engines demand.
+        self.history_time_to_live: int | None = None
         self._path = None if path is None else Path(path)
         self._clock = clock
         self._lock = threading.RLock()
@@ -277,6 +292,10 @@ class Store:
         self._ids: Iterator[int] = iter(())
         self._ids_are_fresh = False
         self._is_closed = False
+        #: How many transactions were committed.
+        self.commits = 0
+        #: The latest instances of which a task was completed, and by which of these commits.
+        self.moves: dict[str, int] = {}
         self._process = os.getpid()
         self._connection = self._open()
 
@@ -350,6 +369,7 @@ class Store:
                 self._salt = self._numbers.getrandbits(32)
                 yield tx
                 connection.execute("COMMIT")
+                self._note(tx)
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -360,6 +380,14 @@ class Store:
                 raise
             finally:
                 self._ids_are_fresh = False
+
+    def _note(self, tx: Transaction) -> None:
+        self.commits += 1
+        if tx.moved_on is not None:
+            self.moves.pop(tx.moved_on, None)
+            self.moves[tx.moved_on] = self.commits
+            if len(self.moves) > _MOST_MOVES:
+                del self.moves[next(iter(self.moves))]
 
     def _begin_anew(self) -> None:
         if self._path is None:

@@ -86,7 +86,7 @@ def _complete(tx: Transaction, call: Call, task_id: str) -> Answer:
     )
     variables = call.variables(body["variables"])
     local = call.variables(body["localVariables"])
-    _tasks.complete(tx, task_id, body["workerId"], variables, local)
+    _tasks.complete(tx, task_id, body["workerId"], variables, local, begun=call.begun)
 
 
 @ROUTES.command("failure", "POST", "/external-task/<task_id>/failure")

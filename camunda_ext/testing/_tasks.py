@@ -30,6 +30,7 @@ from camunda_ext.testing._errors import (
     invalid_request,
     null_value,
     rest_error,
+    updated_concurrently,
 )
 from camunda_ext.testing._store import Row, Transaction
 from camunda_ext.testing._values import Value
@@ -282,13 +283,24 @@ def complete(
     worker_id: str | None,
     variables: Mapping[str, Value],
     local_variables: Mapping[str, Value],
+    *,
+    begun: int,
 ) -> None:
     """
     Go on behind a task.
+
+    Tasks of one instance change the same rows where they leave it: of two commands that are under
+    way at once, the later one is rolled back, as it may be in a real engine.
+
+    Args:
+        begun: How many transactions had been committed when the command came.
     """
     what = "External Task {} cannot be completed by worker '{}"
     task = _held(tx, task_id, worker_id, what)
     _ensure_active(task)
+    if tx.has_moved_on(task["instance_id"], begun):
+        raise updated_concurrently("ExecutionEntity")
+    tx.moved_on = task["instance_id"]
     _scopes.assign(tx, task["instance_id"], task["execution_id"], variables)
     _scopes.assign_local(tx, task["instance_id"], task["execution_id"], local_variables)
     _flow.drop_task(tx, task, "success")

@@ -6,13 +6,17 @@ What a real engine refuses too is answered in its words, recorded from Camunda 7
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from camunda_ext import EngineFailure, Topic
+from camunda_ext.testing import Engine
 from camunda_ext.testing._bpmn import Boundary, Node, Process, parse
 from camunda_ext.testing._errors import EngineError
+from camunda_ext.testing._model import Evaluated
 from tests.conformance import processes
 
 _HERE: Final = Path(__file__).parent
@@ -29,9 +33,10 @@ _EXTERNAL: Final = 'camunda:type="external" camunda:topic="a"'
 _TASK: Final = f'<serviceTask id="t" {_EXTERNAL}/>'
 _START: Final = '<startEvent id="s"/>\n'
 _CATCH: Final = '<boundaryEvent id="b" attachedToRef="t"><errorEventDefinition/></boundaryEvent>'
-_RUNS: Final = (
-    "none start and end events, external tasks, user tasks, parallel gateways, "
-    "sequence flows without conditions, and error boundary events on external tasks"
+_INSTEAD: Final = (
+    "The embedded engine runs none start and end events, external tasks, user tasks, parallel "
+    "gateways, sequence flows without conditions, and error boundary events on external tasks: "
+    "deploy a model of these, or take a real engine"
 )
 _NO_TIME_TO_LIVE: Final = (
     "ENGINE-12018 History Time To Live (TTL) cannot be null. TTL is necessary for the History "
@@ -132,6 +137,10 @@ def test_process_is_read_whole() -> None:
                 name="Call the customer",
                 outgoing=("end",),
                 incoming=2,
+                evaluated=(
+                    Evaluated(what="camunda:assignee", text="${clerk}", variable="clerk"),
+                    Evaluated(what="camunda:dueDate", text="${due}", variable="due"),
+                ),
             ),
             "end": Node(id="end", kind="end", name=None, outgoing=(), incoming=2),
         },
@@ -345,7 +354,7 @@ def test_extension_without_effect_is_ignored(extension: str) -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        (f'{_START}<{tag} id="x"/>', f"<{tag}> 'x'; it runs {_RUNS}")
+        (f'{_START}<{tag} id="x"/>', f"<{tag}> 'x'")
         for tag in [
             "exclusiveGateway",
             "inclusiveGateway",
@@ -398,7 +407,7 @@ def test_extension_without_effect_is_ignored(extension: str) -> None:
     + [
         (
             f'{_START}<userTask id="t"/>{_CATCH}',
-            f"<boundaryEvent> 'b' on <userTask> 't'; it runs {_RUNS}",
+            "<boundaryEvent> 'b' on <userTask> 't'",
         ),
         (
             f'{_START}{_TASK}{_CATCH}<sequenceFlow id="f" sourceRef="s" targetRef="b"/>',
@@ -1005,3 +1014,166 @@ def test_other_malformed_xml_is_told_in_words_of_its_own(content: bytes, reason:
         500,
         f"ENGINE-09003 Could not parse 'x.bpmn'. {reason}",
     )
+
+
+def test_what_to_do_is_said_once() -> None:
+    """
+    Behind all that is refused, in sub processes as well.
+    """
+    refusal = _refusal(
+        _model(
+            f'{_START}<exclusiveGateway id="x"/><subProcess id="a"><startEvent id="b"/>'
+            '<subProcess id="c"><scriptTask id="d"/><userTask id="e" camunda:asyncBefore="true"/>'
+            "</subProcess></subProcess>"
+        )
+    )
+
+    assert [line.partition(" | ")[0] for line in str(refusal.message).splitlines()[1:]] == [
+        "* The embedded engine does not run <exclusiveGateway> 'x'",
+        "* The embedded engine does not run <subProcess> 'a'",
+        "* The embedded engine does not run <subProcess> 'c'",
+        "* The embedded engine does not run <scriptTask> 'd'",
+        "* The embedded engine does not run the attribute camunda:asyncBefore of <userTask> 'e'",
+        _INSTEAD,
+    ]
+    assert _INSTEAD not in str(_refusal(_model("")).message)
+
+
+# ------------------------------------------------------------------------------------- user tasks
+
+
+def _user_task(attributes: str = "", content: str = "") -> bytes:
+    return _model(
+        f'{_START}<sequenceFlow id="f" sourceRef="s" targetRef="t"/>'
+        f'<serviceTask id="t" {_EXTERNAL}/><sequenceFlow id="g" sourceRef="t" targetRef="u"/>'
+        f'<userTask id="u" {attributes}>{content}</userTask>'
+    )
+
+
+def _form(field: str) -> str:
+    return f"<extensionElements><camunda:formData>{field}</camunda:formData></extensionElements>"
+
+
+#: Said by Camunda 7.24 of the same models.
+_FORMS: Final = {
+    '<camunda:formField type="string"/>': (
+        "attribute id must be set for FormFieldGroup and must have a non-empty value"
+    ),
+    '<camunda:formField id="" type="string"/>': (
+        "attribute id must be set for FormFieldGroup and must have a non-empty value"
+    ),
+    '<camunda:formField id="a"/>': "form field must have a 'type' attribute",
+    '<camunda:formField id="a" type="text"/>': "unknown type 'text'",
+    (
+        '<camunda:formField id="a" type="string"><camunda:validation><camunda:constraint '
+        'name="foo"/></camunda:validation></camunda:formField>'
+    ): "Cannot find validator implementation for name 'foo'.",
+}
+
+
+@pytest.mark.parametrize(("field", "said"), _FORMS.items())
+def test_a_form_that_is_none_is_refused(field: str, said: str) -> None:
+    """
+    In the engine's own words.
+    """
+    assert [one["message"] for one in _problems(_user_task(content=_form(field)))] == [said]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        (
+            'camunda:formKey="a" camunda:formRef="b" camunda:formRefBinding="latest"',
+            (
+                "Invalid element definition: only one of the attributes formKey and formRef is "
+                "allowed."
+            ),
+        ),
+        (
+            'camunda:formRef="b"',
+            (
+                "Invalid element definition: value for formRefBinding attribute has to be one of "
+                "[deployment, latest, version] but was null"
+            ),
+        ),
+        (
+            'camunda:assignee="${a.b}"',
+            (
+                "The embedded engine does not run the expression '${a.b}' as camunda:assignee of "
+                "<userTask> 'u'; it runs constant text only"
+            ),
+        ),
+        (
+            'camunda:dueDate="soon"',
+            (
+                "The embedded engine does not run <userTask> 'u' with camunda:dueDate 'soon', "
+                "which is no date"
+            ),
+        ),
+        (
+            'camunda:priority="5.5"',
+            (
+                "The embedded engine does not run <userTask> 'u' with camunda:priority '5.5', "
+                "which is no whole number"
+            ),
+        ),
+    ],
+)
+def test_what_would_fail_later_is_refused(attributes: str, said: str) -> None:
+    """
+    Or what nobody can tell yet.
+    """
+    assert [one["message"] for one in _problems(_user_task(attributes))] == [said]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        'camunda:dueDate="2026-01-01T00:00:00" camunda:priority="5"',
+        'camunda:dueDate="2026-01-01" camunda:followUpDate="P1DT2H"',
+        'camunda:candidateUsers="" name="costs $5" camunda:formKey="${x.y}"',
+    ],
+)
+def test_what_is_constant_is_run(attributes: str) -> None:
+    """
+    As Camunda runs it.
+    """
+    with Engine() as engine:
+        engine.deploy(_user_task(attributes))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "variables", "said"),
+    [
+        ('camunda:assignee="${x}"', {"x": "kim"}, None),
+        ('camunda:assignee="${x}"', {}, "Cannot resolve identifier 'x'"),
+        ('name="#{x}"', {}, "Unknown property used in expression: #{x}."),
+        (
+            'camunda:dueDate="${x}"',
+            {"x": {"type": "Date", "value": "2026-01-01T00:00:00.000+0000"}},
+            None,
+        ),
+        ('camunda:dueDate="${x}"', {"x": "2026-01-01"}, None),
+        ('camunda:dueDate="${x}"', {"x": "soon"}, "Exception while resolving duedate 'soon'"),
+        ('camunda:priority="${x}"', {"x": 5}, None),
+        ('camunda:priority="${x}"', {"x": "high"}, "Priority does not resolve to a number: high"),
+    ],
+)
+def test_a_variable_is_evaluated_when_the_task_comes_to_be(
+    attributes: str, variables: dict[str, Any], said: str | None
+) -> None:
+    """
+    And fails whoever completes the task before it.
+    """
+    with Engine() as engine, engine.client(retry=False) as client:
+        engine.deploy(_user_task(attributes))
+        engine.start("p", variables=variables)
+        [task] = client.fetch_and_lock("w1", [Topic("a", lock_duration=1000)], max_tasks=1)
+        if said is None:
+            client.complete(task.id, "w1")
+            return
+        with pytest.raises(EngineFailure, match=re.escape(said)) as raised:
+            client.complete(task.id, "w1")
+
+        assert (raised.value.type, raised.value.code) == ("ProcessEngineException", 0)
+        assert client.get(task.id).worker_id == "w1"

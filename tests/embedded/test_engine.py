@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from camunda_ext import (
+    Conflict,
     ExternalTaskClient,
     ExternalTaskQuery,
     HistoricExternalTaskLogQuery,
@@ -25,6 +26,7 @@ from camunda_ext import (
     Topic,
 )
 from camunda_ext.testing import Engine, EngineError
+from tests.conformance.processes import bpmn
 
 _TOPICS: Final = [Topic("a", lock_duration=60_000)]
 
@@ -908,3 +910,42 @@ def test_credentials_are_a_pair_of_texts(auth: Any) -> None:
     """
     with pytest.raises(TypeError, match="auth must be a tuple"):
         Engine(auth=auth)
+
+
+def test_siblings_that_are_completed_at_once_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    As they may in a real engine: nothing of the later one is done, and it can be sent again.
+    """
+    come = threading.Semaphore(0)
+
+    def commits(engine: Engine) -> int:
+        come.release()
+        return engine._store.commits
+
+    with Engine() as engine, engine.client(retry=False) as client:
+        engine.deploy(bpmn("Q", key="q", topic_a="a", topic_b="b"))
+        engine.start("q")
+        tasks = client.fetch_and_lock(
+            "w1", [Topic(one, lock_duration=60_000) for one in "ab"], max_tasks=2
+        )
+        told = []
+
+        def complete(task_id: str) -> None:
+            try:
+                client.complete(task_id, "w1")
+            except Conflict as error:
+                told.append(error.message)
+
+        threads = [threading.Thread(target=complete, args=(task.id,)) for task in tasks]
+        monkeypatch.setattr(Engine, "commits", property(commits))
+        with engine.transaction():  # so that both have come before one is done
+            for thread in threads:
+                thread.start()
+            assert come.acquire(timeout=30)
+            assert come.acquire(timeout=30)
+        for thread in threads:
+            thread.join()
+        [left] = client.list()
+        client.complete(left.id, "w1")
+
+    assert [str(message)[:30] for message in told] == ["ENGINE-03005 Execution of 'UPD"]

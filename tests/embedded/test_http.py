@@ -806,3 +806,67 @@ def test_each_line_of_a_text_is_kept() -> None:
     root = _xml.read("a", b"<a>x" + b"\n" * 100_000 + b"<b/>y</a>")
 
     assert root.text == "x" + "\n" * 100_000 + "y"
+
+
+# --------------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("query", "is_taken"),
+    [
+        ("priorityHigherThanOrEquals=5", True),
+        ("priorityHigherThanOrEquals=5%20x", True),
+        ("priorityHigherThanOrEquals=5x", False),
+        ("priorityHigherThanOrEquals=05", False),
+        ("priorityHigherThanOrEquals=5,", False),
+        ("locked=true", True),
+        ("locked=truex", False),
+        ("locked=true%20x", True),
+        ("locked=2026-01-01", False),
+    ],
+)
+def test_a_value_in_a_url_ends_where_it_ends(query: str, is_taken: bool) -> None:
+    """
+    As the engine's reader of JSON wants it.
+    """
+    with Engine() as engine, requests.Session() as session:
+        engine.serve()
+        answer = session.get(f"{engine.url}/external-task?{query}")
+
+    assert answer.status_code == (200 if is_taken else 400)
+    assert is_taken or "Cannot set query parameter" in answer.json()["message"]
+
+
+def test_an_instance_starts_at_the_start_alone() -> None:
+    """
+    What would start it elsewhere is refused, not ignored.
+    """
+    with Engine() as engine, requests.Session() as session:
+        engine.deploy(_MODEL.format('<startEvent id="s"/>'))
+        engine.serve()
+        url = f"{engine.url}/process-definition/key/p/start"
+        instructions = [{"type": "startBeforeActivity", "activityId": "s"}]
+        refused = session.post(url, json={"startInstructions": instructions})
+        started = session.post(url, json={"startInstructions": []})
+
+    assert (refused.status_code, started.status_code) == (400, 200)
+    assert "runs no startInstructions" in refused.json()["message"]
+
+
+@pytest.mark.parametrize("own", [None, 5])
+def test_history_may_have_a_time_to_live_by_default(own: int | None) -> None:
+    """
+    Without which newer versions refuse a model that says none.
+    """
+    said = "" if own is None else f'camunda:historyTimeToLive="{own}"'
+    model = _MODEL.replace('camunda:historyTimeToLive="1"', said)
+    with Engine(history_time_to_live=180) as engine, requests.Session() as session:
+        engine.deploy(model.format('<startEvent id="s"/>'))
+        engine.serve()
+        found = session.get(f"{engine.url}/process-definition/key/p").json()
+
+    assert found["historyTimeToLive"] == (own or 180)
+    with pytest.raises(ValueError, match="history_time_to_live"):
+        Engine(history_time_to_live=-1)
+    with pytest.raises(TypeError, match="history_time_to_live"):
+        Engine(history_time_to_live="P1D")  # type: ignore[arg-type]  # no number

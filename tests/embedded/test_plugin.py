@@ -219,8 +219,8 @@ def test_typo(camunda_client):
 
     assert (code, outcomes(output)) == (1, "3 errors"), output
     assert (
-        "name the arguments: camunda_engine(db, version, auth, seed, clock): how the fixture's "
-        "engine is made\n"
+        "name the arguments: camunda_engine(db, version, auth, history_time_to_live, seed, clock): "
+        "how the fixture's engine is made\n"
     ) in output
     assert "ValueError: version must be between 7.13 and 7.24, not '8.0'\n" in output
     assert "unexpected keyword argument 'versoin'" in output
@@ -233,8 +233,8 @@ def test_marker_is_explained(tmp_path: Path) -> None:
     _, output = run(tmp_path, "", "--markers")
 
     assert (
-        "@pytest.mark.camunda_engine(db, version, auth, seed, clock): how the fixture's engine is "
-        "made\n"
+        "@pytest.mark.camunda_engine(db, version, auth, history_time_to_live, seed, clock): "
+        "how the fixture's engine is made\n"
     ) in output
 
 
