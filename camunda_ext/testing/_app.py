@@ -260,6 +260,8 @@ def _struck(strike: Strike) -> tuple[int, Headers, bytes] | None:
     """
     if strike.fault is Fault.REFUSED:
         raise NoConnection
+    if strike.fault is Fault.CLOSED:
+        raise HangUp
     if strike.fault is Fault.UNAVAILABLE:
         return 503, [_HTML], _GATEWAY_PAGE
     if strike.fault is Fault.HTML_PAGE:

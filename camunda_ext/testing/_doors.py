@@ -125,11 +125,11 @@ def ask(app: WSGIApplication, environ: WSGIEnvironment, *, last: bool = False) -
     return _finished(environ, status, headers, b"".join(written), last=last)
 
 
-def page(status: int) -> Answer:
+def page(status: int, said: str | None = None) -> Answer:
     """
-    Give Tomcat's own answer to what never gets as far as the engine.
+    Give Tomcat's own answer to what never gets as far as the engine, or what is *said* instead.
     """
-    title = f"HTTP Status {status} \N{EN DASH} {HTTPStatus(status).phrase}"
+    title = said or f"HTTP Status {status} \N{EN DASH} {HTTPStatus(status).phrase}"
     content = _PAGE.format(title=title).encode()
     headers = [
         ("Content-Type", "text/html;charset=utf-8"),

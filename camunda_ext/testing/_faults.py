@@ -20,8 +20,12 @@ class Fault(enum.Enum):
     What goes wrong.
     """
 
-    #: Nobody accepts the connection; over HTTP, it is closed unread. Nothing is done.
+    #: Nobody accepts the connection, and nothing is done. For clients in process alone: over HTTP a
+    #: connection has been accepted by then, and what meets this fault is told so by a 501.
     REFUSED = "refused"
+
+    #: The connection is closed before the request is read. Nothing is done.
+    CLOSED = "closed"
 
     #: The connection breaks after the engine did what it was told, and before it could answer.
     LOST_ANSWER = "lost answer"

@@ -149,6 +149,12 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
             raise ParsingError("Bad URI") from None
 
 
+#: Somebody has accepted the connection: what is not done is not pretended.
+_NOT_REFUSED: Final = (
+    "The fault 'refused' is for clients in process, of Engine.client(): over HTTP use 'closed'"
+)
+
+
 class _Exchange:
     """
     One request and its answer: what waitress calls a task.
@@ -166,11 +172,14 @@ class _Exchange:
         """
         self._channel.exchanges += 1
         try:
-            answer = self._answer()
+            try:
+                answer = self._answer()
+            except NoConnection:
+                answer = page(501, _NOT_REFUSED)
             self.close_on_finish = answer.closes
             self.wrote_header = True
             self._channel.write_soon(_to_bytes(answer))
-        except (HangUp, NoConnection, ClientDisconnected):
+        except (HangUp, ClientDisconnected):
             self.close_on_finish = True
 
     def _answer(self) -> Answer:

@@ -68,8 +68,10 @@ def met(ask: Callable[[], object]) -> tuple[type[CamundaError], int | None] | No
 #: What a query and a command meet, and whether the command has been done.
 MET: Final[dict[tuple[Fault, str], Any]] = {
     (Fault.REFUSED, "in process"): ((NotSent, None), (NotSent, None), False),
-    # Over HTTP, somebody does accept the connection before it is closed.
-    (Fault.REFUSED, "over HTTP"): ((NoAnswer, None), (OutcomeUnknown, None), False),
+    # Over HTTP, somebody does accept the connection, and says that it is not refused.
+    (Fault.REFUSED, "over HTTP"): ((NoAnswer, 501), (OutcomeUnknown, 501), False),
+    (Fault.CLOSED, "in process"): ((NoAnswer, None), (OutcomeUnknown, None), False),
+    (Fault.CLOSED, "over HTTP"): ((NoAnswer, None), (OutcomeUnknown, None), False),
     (Fault.LOST_ANSWER, "in process"): ((NoAnswer, None), (OutcomeUnknown, None), True),
     (Fault.LOST_ANSWER, "over HTTP"): ((NoAnswer, None), (OutcomeUnknown, None), True),
     (Fault.SLOW, "in process"): ((NoAnswer, None), (OutcomeUnknown, None), True),
@@ -333,7 +335,7 @@ def test_what_no_operation_is_meets_no_fault(engine: Engine) -> None:
             "no such",
             {},
             (
-                "no fault 'no such'; there are: refused, lost answer, slow, unavailable, "
+                "no fault 'no such'; there are: refused, closed, lost answer, slow, unavailable, "
                 "html page, optimistic locking"
             ),
         ),
