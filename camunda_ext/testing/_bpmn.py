@@ -328,29 +328,24 @@ class _Reader:
                 return
 
     def _node(self, id_: str, step: _Step, default_priority: int) -> Node:
-        kind, name = _KINDS[step.element.name], step.element.get("name")
-        # Whatever flows from an end event, an end event ends.
-        outgoing = () if kind == "end" else tuple(step.outgoing)
-        if step.external is None:
-            return Node(
-                id=id_,
-                kind=kind,
-                name=name,
-                outgoing=outgoing,
-                incoming=step.incoming,
-                evaluated=step.evaluated,
-            )
-        priority = step.external.priority
-        return Node(
+        kind, external = _KINDS[step.element.name], step.external
+        node = Node(
             id=id_,
             kind=kind,
-            name=name,
-            outgoing=outgoing,
+            name=step.element.get("name"),
+            # Whatever flows from an end event, an end event ends.
+            outgoing=() if kind == "end" else tuple(step.outgoing),
             incoming=step.incoming,
-            topic=step.external.topic,
-            priority=default_priority if priority is None else priority,
-            properties=step.external.properties,
-            inputs=step.external.inputs,
+            evaluated=step.evaluated,
+        )
+        if external is None:
+            return node
+        return attrs.evolve(
+            node,
+            topic=external.topic,
+            priority=default_priority if external.priority is None else external.priority,
+            properties=external.properties,
+            inputs=external.inputs,
             boundaries=self._boundaries_of(id_),
         )
 
