@@ -191,8 +191,7 @@ class _Exchange:
         error, came = result.error, came_of(result.error, result.how)
         odd = self._odd_character() if came is Came.DATABASE else None
         if odd is not None and self._refuses(odd):
-            if not self._is_lost:
-                self._doubt = None  # it never got as far as to the commit
+            self._doubt = None  # no attempt can have been done
             error.hint = hint_of(odd)
             return self._settled(error)
         step = Next.STOP if came is None else self._request.rule.after[came]
@@ -200,7 +199,8 @@ class _Exchange:
         if isinstance(error, errors.Unauthorized) and not self._renewed and self._sender.renew():
             self._renewed, step = True, Next.AGAIN
         elif odd is not None and len(self._attempts) > 1:
-            error.hint += f" The text of {odd.where} has {odd}, which some databases refuse."
+            told = self._doubt or error
+            told.hint += f" The text of {odd.where} has {odd}, which some databases refuse."
             wait = None
         elif step is not Next.STOP:
             wait = self._wait(result)

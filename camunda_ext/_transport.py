@@ -159,7 +159,8 @@ class RequestsTransport:
             headers: Mapping[str, str] = response.headers
             if not isinstance(headers, (HTTPHeaderDict, CaseInsensitiveDict)):
                 headers = CaseInsensitiveDict(headers)  # of a mock, such as one of unittest's
-            clean = partial(self._without_secrets, session, request.url, response.request)
+            sent = getattr(response, "request", None)
+            clean = partial(self._without_secrets, session, request.url, sent)
             return HttpResponse(status=status, headers=headers, content=content, clean=clean)
         except AuthFailed as error:
             raised = TransportFailure(str(error), sent=False, again=error.passes, cause=error.cause)

@@ -1988,3 +1988,48 @@ def test_a_failure_with_a_timeout_beyond_all_years_is_unclear() -> None:
         pytest.raises(OutcomeUnknown),
     ):
         client.failure("t1", "w1", retries=3, retry_timeout=10**15)
+
+
+# ------------------------------------------------------------------- what the database refuses
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["at once", "after a lost answer"])
+@pytest.mark.parametrize("asked", ["failure", "complete", "lock", "fetch_and_lock", "count"])
+def test_a_character_that_the_database_refuses_is_no_doubt(asked: str, is_lost: bool) -> None:
+    """
+    A question with it fails as well, so no attempt has done anything; and no quota is taken.
+    """
+    text = "a \U0001f600"
+    calls: dict[str, Callable[[ExternalTaskClient], object]] = {
+        "failure": lambda client: client.failure("t1", "w1", retries=1, error_message=text),
+        "complete": lambda client: client.complete("t1", "w1", {"v": text}),
+        "lock": lambda client: client.lock("t1", text, 10_000),
+        "fetch_and_lock": lambda client: client.fetch_and_lock(
+            text, [Topic("a", lock_duration=10_000)], max_tasks=1
+        ),
+        "count": lambda client: client.count(ExternalTaskQuery().topic(text)),
+    }
+    again = is_lost and asked not in ("failure", "fetch_and_lock")
+    answers = (then_reset(), _DATABASE) if again else (_DATABASE,)
+    with Stub(*answers) as stub, quick(stub.url) as client:
+        error = _raised(lambda: calls[asked](client))
+        quota = client._sender.quota
+
+    assert type(error) is errors.EngineFailure
+    assert "U+1F600 (\U0001f600)" in error.hint
+    assert [json.loads(seen.body) for seen in stub.seen[1 + again :]] == [
+        {"topicName": "\U0001f600"}
+    ]
+    assert quota.left == quota.FULL - (5 if again else 0)
+
+
+def test_a_database_that_takes_the_character_may_have_failed_otherwise() -> None:
+    """
+    Then it is sent again once, and what came of it stays in doubt.
+    """
+    count = json_answer(200, {"count": 0})
+    with Stub(_DATABASE, count, _DATABASE, count) as stub, quick(stub.url) as client:
+        error = _raised(lambda: client.set_retries_of(1, external_task_ids=["a\U0001f600"]))
+
+    assert (type(error), len(stub.seen)) == (OutcomeUnknown, 4)
+    assert "externalTaskIds has U+1F600" in error.hint
