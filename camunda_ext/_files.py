@@ -11,22 +11,31 @@ import stat
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
-def refuse_shared(file: int, path: str | os.PathLike[str]) -> None:
+def refuse_shared_folder(path: str | os.PathLike[str]) -> None:
     """
-    Refuse an open file that somebody else may have written, or may put another one in place of.
+    Refuse the path of a file that somebody else may put another one in place of.
+
+    Raises:
+        ValueError: Its directory belongs to somebody else, or its group or others may write to it;
+            one where everybody may remove only what is their own is fine.
+    """
+    folder = os.path.dirname(os.path.realpath(path))
+    if os.name != "nt" and os.path.isdir(folder):
+        _refuse(os.stat(folder), folder)
+
+
+def refuse_shared_file(file: int, path: str | os.PathLike[str]) -> None:
+    """
+    Refuse an open file that somebody else may have written.
 
     Args:
         file: Its descriptor: what is looked at is what will be read.
 
     Raises:
-        ValueError: It belongs to somebody else, or its group or others may write to it, or so it is
-            with its directory. One where everybody may remove only what is their own is fine.
+        ValueError: It belongs to somebody else, or its group or others may write to it.
     """
-    if os.name == "nt":
-        return
-    _refuse(os.fstat(file), os.fspath(path))
-    folder = os.path.dirname(os.path.realpath(path))
-    _refuse(os.stat(folder), folder)
+    if os.name != "nt":
+        _refuse(os.fstat(file), os.fspath(path))
 
 
 def _refuse(found: os.stat_result, path: str) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Final
 import attrs
 
 from camunda_ext import _json
-from camunda_ext._files import refuse_shared
+from camunda_ext._files import refuse_shared_file, refuse_shared_folder
 from camunda_ext._value import Value
 from camunda_ext.dto import ExternalTask
 
@@ -259,12 +259,13 @@ def _open(path: str | os.PathLike[str], *, look: bool) -> int:
     """
     binary = getattr(os, "O_BINARY", 0)
     flags = os.O_RDONLY if look else os.O_RDWR | os.O_CREAT | os.O_APPEND
+    refuse_shared_folder(path)
     # A query may hold the values of variables.
     file = os.open(path, flags | binary, 0o600)
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise ValueError(f"{path} is no file that a journal could be in")
-        refuse_shared(file, path)  # It says which tasks are changed.
+        refuse_shared_file(file, path)  # It says which tasks are changed.
         if not look:
             _lock(file, path)
     except BaseException:

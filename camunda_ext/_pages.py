@@ -38,8 +38,9 @@ T = TypeVar("T", bound=_HasId)
 _NAME: Final = "camunda_ext pages"
 #: How long requests that are under way are waited for when a walk is left, in seconds.
 _PATIENCE: Final = 1.0
-#: How many requests in a row may bring nothing new. To find where a walk goes on, after thousands
-#: of results have vanished at once, takes fewer; more mean that the order itself changes.
+#: How many requests in a row may look for the place where a walk goes on, and bring nothing new.
+#: After thousands of results have vanished at once, it takes fewer; more mean that the order itself
+#: changes.
 _MOST_FRUITLESS: Final = 20
 #: How many pages are asked for ahead at first: who leaves soon needs none of them.
 _FIRST_AHEAD: Final = 4
@@ -130,7 +131,7 @@ def walk(
 
     Raises:
         RuntimeError: The ids do not ascend after all, and it cannot be told any more what was seen;
-            or nothing new came for too long, though there is more.
+            or the place where it goes on cannot be found.
     """
     seen: _Ascending | set[str] = _Ascending() if in_id_order else set()
     first_step = step = max(1, page_size // 4)
@@ -219,7 +220,8 @@ def walk(
             # What brings nothing new is behind what was given, and the rest may be far.
             size = to_size(given) if new_count else page_size
             place, step, low, high = place.next(size, given, loss), first_step, None, None
-            fruitless = 0 if new_count else fruitless + 1
+            if new_count:
+                fruitless = 0
 
 
 class _Asked(Generic[T]):

@@ -9,7 +9,6 @@ from threading import TIMEOUT_MAX
 from typing import Any, Generic, TypeVar
 
 import attrs
-from requests.structures import CaseInsensitiveDict
 
 from camunda_ext._retry import Rule, rule_of
 from camunda_ext._value import Value
@@ -151,17 +150,5 @@ class HttpResponse:
     #: The body, its content encoding undone.
     content: bytes
 
-    #: Gives a text of it without what was sent, such as credentials that the server repeats.
-    clean: Callable[[bytes], bytes] = bytes
-
-    def cleaned(self) -> HttpResponse:
-        """
-        Give what may be shown of it.
-        """
-        headers = {
-            name: self.clean(value.encode("latin-1", "replace")).decode("latin-1")
-            for name, value in self.headers.items()
-        }
-        return attrs.evolve(
-            self, headers=CaseInsensitiveDict(headers), content=self.clean(self.content)
-        )
+    #: Gives what was sent that nobody is to see, such as credentials: a server may repeat it.
+    secrets: Callable[[], tuple[str, ...]] = tuple

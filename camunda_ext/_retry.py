@@ -241,10 +241,10 @@ class Retry(Value):
     #: How many attempts at most, the first one included; 1 never sends again.
     attempts: int = attrs.field(default=5)
 
-    #: How many attempts at most of what ends in a `Conflict`, unless `attempts` is 1: the engine
-    #: rolled it back, for others changed the same rows, and it will pass when they are done. They
-    #: are half a second apart at most.
-    conflict_attempts: int = attrs.field(default=20)
+    #: How many attempts at most, unless `attempts` is 1, of what the engine says it has rolled
+    #: back, for others changed the same rows (a `Conflict`), or not begun, for it cannot reach its
+    #: database. After a `Conflict` they are half a second apart at most.
+    rollback_attempts: int = attrs.field(default=20)
 
     #: The longest time before the second attempt, in seconds.
     first_delay: float = attrs.field(default=0.05)
@@ -253,7 +253,7 @@ class Retry(Value):
     longest_delay: float = attrs.field(default=5.0)
 
     def __attrs_post_init__(self) -> None:
-        for name in ("attempts", "conflict_attempts"):
+        for name in ("attempts", "rollback_attempts"):
             number = getattr(self, name)
             if isinstance(number, bool) or not isinstance(number, int):
                 raise TypeError(f"{name} must be an int, not {number!r:.80}")
@@ -271,13 +271,23 @@ class Retry(Value):
         Give the seconds to wait before the next attempt; ``None`` to make none.
         """
         most, longest = self.attempts, self.longest_delay
-        if most > 1 and isinstance(failed.error, errors.Conflict):
-            # The others are at work, and done soon.
-            most, longest = max(most, self.conflict_attempts), min(longest, _LONGEST_CONFLICT)
+        if most > 1 and _has_changed_nothing(failed.error):
+            most = max(most, self.rollback_attempts)
+        if isinstance(failed.error, errors.Conflict):
+            longest = min(longest, _LONGEST_CONFLICT)  # The others are at work, and done soon.
         if failed.attempt >= most:
             return None
         chosen = delay(failed.attempt, self.first_delay, longest, random.random())  # noqa: S311  # to spread, not to hide
         return max(chosen, failed.retry_after or 0.0)
+
+
+def _has_changed_nothing(error: errors.CamundaError) -> bool:
+    """
+    Tell whether the engine itself says so, and that it may go better the next time.
+    """
+    return isinstance(error, errors.Conflict) or (
+        isinstance(error, errors.EngineBusy) and error.type == "CannotCreateTransactionException"
+    )
 
 
 def delay(attempt: int, first: float, longest: float, chance: float) -> float:

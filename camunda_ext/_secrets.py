@@ -14,7 +14,7 @@ from html.entities import html5
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-_HIDDEN: Final = b"***"
+_HIDDEN: Final = "***"
 #: What is shorter may stand in any text by chance.
 _SHORTEST: Final = 6
 #: Headers that say nothing of who asks.
@@ -29,8 +29,6 @@ _PLAIN: Final = frozenset(
         "user-agent",
     }
 )
-#: What no escape touches.
-_UNTOUCHED: Final = re.compile(rb"[A-Za-z0-9_.~-]+")
 
 
 def of_headers(headers: Mapping[str, Any]) -> Iterator[str]:
@@ -82,37 +80,64 @@ def of_proxy(url: str | None) -> Iterator[str]:
         yield base64.b64encode(both.encode("utf-8", "replace")).decode()
 
 
-def without(content: bytes, secrets: Iterable[str]) -> bytes:
+def may_be_in(content: bytes, secrets: Iterable[str]) -> bool:
     """
-    Give a text without any of the *secrets*, however they are escaped.
+    Tell whether a long answer may repeat one of the *secrets*; it takes no time to see that it does
+    not.
     """
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        encoded = {secret.encode("utf-8", "replace"), secret.encode("latin-1", "replace")}
-        for raw in encoded if len(secret.strip()) >= _SHORTEST else ():
-            # Most answers repeat nothing, and to see that takes no time.
-            if max(_UNTOUCHED.findall(raw), key=len, default=b"") in content:
-                content = re.sub(b"".join(map(_escaped, secret.strip())), _HIDDEN, content)
-    return content
+    return any(_longest_run(secret).encode() in content for secret in _long_ones(secrets))
 
 
-def _escaped(character: str) -> bytes:
+def without(text: str, secrets: Iterable[str]) -> str:
+    """
+    Give a short text without any of the *secrets*, however they are escaped.
+    """
+    for secret in sorted(_long_ones(secrets), key=len, reverse=True):
+        if _longest_run(secret) in text:
+            # Each character is taken in one way: with several, there were as many for the whole as
+            # they make together. So an assertion finds it, and a reference to that takes it.
+            pattern = "".join(
+                part if len(part) == 1 else f"(?=(?P<c{place}>{part}))(?P=c{place})"
+                for place, part in enumerate(map(_escaped, secret))
+            )
+            text = re.sub(pattern, _HIDDEN, text)
+    return text
+
+
+def _long_ones(secrets: Iterable[str]) -> set[str]:
+    return {secret.strip() for secret in secrets if len(secret.strip()) >= _SHORTEST}
+
+
+def _longest_run(secret: str) -> str:
+    """
+    Give the longest part that no escape touches.
+    """
+    return max(re.findall("[A-Za-z0-9]+", secret), key=len, default="")
+
+
+def _escaped(character: str) -> str:
     """
     Give the pattern of a character as it is, or as it is escaped, maybe twice.
     """
-    raw = character.encode("utf-8", "replace")
-    if _UNTOUCHED.fullmatch(raw):
-        return re.escape(raw)
-    number = ord(character)
-    percent = b"".join(b"%%(?:25)*%02X" % byte for byte in raw)
-    names = [name.encode() for name, text in html5.items() if text == character and name[-1] == ";"]
-    entities = [b"#0*%d;" % number, b"#x0*%X;" % number, *names]
+    if character.isascii() and character.isalnum():
+        return character
+    number, raw = ord(character), character.encode("utf-8", "replace")
+    units = character.encode("utf-16-be", "surrogatepass")
+    pairs = [units[at : at + 2].hex() for at in range(0, len(units), 2)]
+    names = [name for name, text in html5.items() if text == character]
+    # The longest come first.
     forms = [
-        rb"\\*" + re.escape(raw),
-        re.escape(character.encode("latin-1", "replace")),
-        rb"\\+u%04X" % number,
-        percent,
-        *(b"&(?:amp;)*" + one for one in entities),
+        "".join(rf"\\{{1,4}}u{pair}" for pair in pairs),
+        "(?:%(?:25){0,2}5C){0,2}" + "".join(rf"%(?:25){{0,2}}{byte:02X}" for byte in raw),
+        rf"\\{{0,4}}&(?:amp;){{0,2}}(?:#0{{0,4}}{number}|#x0{{0,4}}{number:X});?",
+        *(
+            rf"\\{{0,4}}&(?:amp;){{0,2}}{re.escape(name)}"
+            for name in sorted(names, key=len, reverse=True)
+        ),
     ]
+    if number < 256:
+        forms += [rf"\\{{1,4}}x{number:02X}", rf"\\{{1,4}}{number:03o}"]
     if character == " ":
-        forms.append(rb"\+")
-    return b"(?i:" + b"|".join(forms) + b")"
+        forms.append(r"\+")
+    forms.append(r"\\{0,4}" + re.escape(character))
+    return f"(?i:{'|'.join(forms)})"

@@ -5,7 +5,7 @@ The way of one request: its attempts, the waits between them, and the look befor
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -15,6 +15,7 @@ from types import NoneType
 from typing import Any, Final, TypeVar
 
 import attrs
+from requests.structures import CaseInsensitiveDict
 
 from camunda_ext import _doubt, _wire, errors
 from camunda_ext._characters import Odd, first_odd, hint_of
@@ -46,6 +47,9 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 #: How long to look, in seconds, where a call has no end of its own.
 _PATIENCE: Final = 30.0
+#: What is longer is not looked through for all that was sent.
+_LONG_TO_CLEAN: Final = 64 * 1024
+_REPEATS: Final = "an answer that repeats what it was sent"
 #: How many bytes of an answer are read in no time, whoever reads them.
 _SHORT: Final = 64 * 1024
 
@@ -266,28 +270,30 @@ class _Exchange:
         """
         Give the character that the engine's database may have failed for.
         """
-        if self._asked.content is None or not self._asks_for_more:
+        if not self._asks_for_more:
             return None
-        return first_odd(loads(self._asked.content))
+        body = None if self._asked.content is None else loads(self._asked.content)
+        return first_odd(body) or first_odd(dict(self._request.params))
 
     def _refuses(self, odd: Odd) -> bool:
         """
-        Tell whether the engine's database takes no such character, not even in a question.
+        Tell whether the engine's database takes no such character, not even in a question, but
+        others.
         """
-        asked = Request(
-            "count",
-            "POST /external-task/count",
-            CountResult,
-            body={"topicName": odd.character},
-        )
+        return self._asked_with(odd.character) is Came.DATABASE and self._asked_with("a") is None
+
+    def _asked_with(self, character: str) -> Came | None:
+        """
+        Tell what comes of a question that changes nothing; ``None`` for an answer.
+        """
+        path, body = "POST /external-task/count", {"topicName": character}
+        asked = Request("count", path, CountResult, body=body)
         once = attrs.evolve(self._sender, retry=Retry(attempts=1))
         try:
             _Exchange(once, asked, self._deadline, asks_for_more=False).run()
-        except errors.EngineFailure as error:
-            return came_of(error, None) is Came.DATABASE
-        except errors.CamundaError:
-            pass
-        return False
+        except errors.CamundaError as error:
+            return came_of(error, None) or Came.NO_ANSWER
+        return None
 
     def _has_time(self, seconds: float = 0.0) -> bool:
         return self._deadline is None or monotonic() + seconds < self._deadline
@@ -422,20 +428,40 @@ class _Exchange:
             self._asked = attrs.evolve(self._asked, deadline=self._deadline)
 
     def _odd(self, response: HttpResponse, problem: _NotDue) -> errors.CamundaError:
-        shown, reason = response.cleaned(), str(problem)
-        if (shown.content, shown.headers) != (response.content, response.headers):
-            reason = self._reason(shown)
-        return errors.from_response(self._call, shown.status, shown.content, reason=reason)
+        from camunda_ext import _secrets  # only now: few answers are odd
 
-    def _reason(self, shown: HttpResponse) -> str:
+        secrets = response.secrets()
+        clean = partial(_secrets.without, secrets=secrets)
+        reason = str(problem)
+        if len(response.content) > _LONG_TO_CLEAN:
+            if reason and _secrets.may_be_in(response.content, secrets):
+                reason = _REPEATS
+        elif reason:
+            reason = self._reason(response, reason, clean)
+        return errors.from_response(
+            self._call, response.status, response.content, reason=reason, clean=clean
+        )
+
+    def _reason(self, response: HttpResponse, reason: str, clean: Callable[[str], str]) -> str:
         """
-        Say again what is wrong with an answer, without what it has repeated.
+        Say what is wrong with an answer, without what it has repeated: the parts of it that are in
+        a reason are cut.
         """
+        text = response.content.decode("utf-8", "surrogateescape")
+        headers = {name: clean(value) for name, value in response.headers.items()}
+        cleaned = clean(text)
+        if cleaned == text and headers == dict(response.headers.items()):
+            return reason
+        shown = HttpResponse(
+            status=response.status,
+            headers=CaseInsensitiveDict(headers),
+            content=cleaned.encode("utf-8", "surrogateescape"),
+        )
         try:
             self._answer(shown)
         except _NotDue as problem:
             return str(problem)
-        return "an answer that repeats what it was sent"
+        return _REPEATS
 
     def _outgoing(self) -> Outgoing:
         return Outgoing(
@@ -720,6 +746,17 @@ def _media_type(text: object) -> str:
     return str(text).partition(";")[0].strip().lower()
 
 
+def _without_secrets(
+    odd: Sequence[tuple[str, str]], response: HttpResponse
+) -> list[tuple[str, str]]:
+    from camunda_ext import _secrets  # only now: few answers are odd
+
+    secrets = response.secrets()
+    if _secrets.may_be_in(response.content, secrets):
+        return [(id_, _REPEATS) for id_, _ in odd]
+    return list(odd)
+
+
 def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
     """
     Give what an answer says that has passed all checks.
@@ -734,6 +771,8 @@ def _read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
     try:
         if returns is FetchedTasks:
             tasks, odd = _wire.decode_each(content, LockedExternalTask, dates)
+            if odd:  # What is told of them shows parts of the answer.
+                odd = _without_secrets(odd, response)
             unreadable = [UnreadableTask(id=id_, reason=reason) for id_, reason in odd]
             return FetchedTasks(tasks, unreadable=unreadable)
         return _wire.decode(content, returns, dates)

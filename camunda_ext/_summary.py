@@ -76,7 +76,8 @@ class BulkSummary(Value):
     changed: int = 0
 
     #: Tasks that match for the database alone, which takes topics or workers for equal that differ
-    #: in case or in blanks at their end. They are not counted in `matched`, and left as they are.
+    #: in case or in blanks at their end. They are left as they are, and not counted in `matched`,
+    #: but by a dry run, where the engine counts.
     unlike: int = 0
 
     #: Whether the ends of all locks were whole seconds, as on MySQL and MariaDB. There,

@@ -160,8 +160,12 @@ class RequestsTransport:
             if not isinstance(headers, (HTTPHeaderDict, CaseInsensitiveDict)):
                 headers = CaseInsensitiveDict(headers)  # of a mock, such as one of unittest's
             sent = getattr(response, "request", None)
-            clean = partial(self._without_secrets, session, request.url, sent)
-            return HttpResponse(status=status, headers=headers, content=content, clean=clean)
+            return HttpResponse(
+                status=status,
+                headers=headers,
+                content=content,
+                secrets=partial(self._secrets_of, session, request.url, sent),
+            )
         except AuthFailed as error:
             raised = TransportFailure(str(error), sent=False, again=error.passes, cause=error.cause)
         except _TooLarge as error:
@@ -177,16 +181,15 @@ class RequestsTransport:
     def _failure(
         self, error: Exception, session: requests.Session, url: str, status: int | None
     ) -> Exception:
-        from camunda_ext import _reasons  # only now: few calls fail
+        from camunda_ext import _reasons, _secrets  # only now: few calls fail
 
         if not _reasons.is_of_the_way(error):
             return error.with_traceback(without_libraries(error.__traceback__))
         proxy = _reasons.proxy_of(url, session.proxies, trust_env=session.trust_env)
         told = _reasons.told_of(error, url, proxy)
         sent = getattr(error, "request", None)
-        shown = self._without_secrets(session, url, sent, told.reason.encode("utf-8", "replace"))
         return TransportFailure(
-            shown.decode("utf-8", "replace"),
+            _secrets.without(told.reason, self._secrets_of(session, url, sent)),
             sent=status is not None or self._was_sent(error, session, url, proxy),
             again=told.passes,
             how=Came.TIMED_OUT if _reasons.is_timeout(error) else Came.NO_ANSWER,
@@ -289,25 +292,23 @@ class RequestsTransport:
             raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
         return _gunzip(content, self._max_answer, deadline)
 
-    def _without_secrets(
-        self, session: requests.Session, url: str, sent: Any, content: bytes
-    ) -> bytes:
+    def _secrets_of(self, session: requests.Session, url: str, sent: Any) -> tuple[str, ...]:
         """
-        Give a text without what was sent: some servers show what they were asked.
+        Give what was sent that nobody is to see.
+
+        Args:
+            sent: The request as it was sent, if that is known.
         """
-        from camunda_ext import _reasons, _secrets  # only now: few calls fail
+        from camunda_ext import _reasons, _secrets
 
         proxy = _reasons.proxy_of(url, session.proxies, trust_env=session.trust_env)
-        return _secrets.without(
-            content,
-            (
-                *_secrets.of_headers(self._headers),
-                *_secrets.of_headers(session.headers),
-                *_secrets.of_headers(getattr(sent, "headers", None) or {}),
-                *_secrets.of_url(str(getattr(sent, "url", None) or ""), url),
-                *(str(cookie.value or "") for cookie in session.cookies),
-                *_secrets.of_proxy(proxy),
-            ),
+        return (
+            *_secrets.of_headers(self._headers),
+            *_secrets.of_headers(session.headers),
+            *_secrets.of_headers(getattr(sent, "headers", None) or {}),
+            *_secrets.of_url(str(getattr(sent, "url", None) or ""), url),
+            *(str(cookie.value or "") for cookie in session.cookies),
+            *_secrets.of_proxy(proxy),
         )
 
     def _was_sent(

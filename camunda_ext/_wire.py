@@ -13,10 +13,10 @@ from __future__ import annotations
 import enum
 import re
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from operator import index
 from types import GenericAlias, NoneType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, get_args
@@ -283,7 +283,7 @@ def _structure_tuple(kind: type[Any], converter: cattrs.Converter) -> StructureH
 
     def from_answer(value: Any, _: Any) -> Any:
         made, odd = [], []
-        for place, one in enumerate(_exactly(value, list)):
+        for place, one in _candidates(_exactly(value, list), due):
             try:
                 made.append(one_of(one, due))
             except Exception as error:  # noqa: BLE001  # of any kind, all in one
@@ -298,6 +298,19 @@ def _structure_tuple(kind: type[Any], converter: cattrs.Converter) -> StructureH
         return tuple(made)
 
     return from_answer
+
+
+def _candidates(value: Sequence[Any], kind: Any) -> Iterator[tuple[int, Any]]:
+    """
+    Give the elements to look at, by their places: where some are no objects, though objects are
+    due, these alone.
+    """
+    if attrs.has(kind):
+        others = ((place, one) for place, one in enumerate(value) if type(one) is not dict)
+        first = next(others, None)
+        if first is not None:
+            return chain([first], others)
+    return enumerate(value)
 
 
 def _structure_attrs(

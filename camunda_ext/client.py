@@ -688,11 +688,10 @@ class ExternalTaskClient(TakenAsIs):
 
             failed:
                 Whether tasks whose retries are set are given, too: by a failure, or by an operator.
-                To the engine one that waits
-                for its retry looks like one that was fetched again and lost: `failure()` keeps the
-                worker's id, and the time of the retry is where the end of a lock is. To unlock it
-                would bring the retry forward. So pass `True` only with the ids in *known* of all
-                tasks whose failures this worker has reported.
+                To the engine one that waits for its retry looks like one that was fetched again and
+                lost: `failure()` keeps the worker's id, and the time of the retry is where the end
+                of a lock is. To unlock it would bring the retry forward. So pass `True` only with
+                the ids in *known* of all tasks whose failures this worker has reported.
 
             async_response_timeout:
                 That of the lost fetch, in milliseconds, or a `timedelta`. A client that hung up is

@@ -25,7 +25,7 @@ task is a 500 to one operation. The table `_ROWS` holds all that decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -562,12 +562,20 @@ class _Said:
     rest: Mapping[str, Any] = {}
 
 
-def from_response(call: Call, status: int, content: bytes, reason: str = "") -> CamundaError:
+def from_response(
+    call: Call,
+    status: int,
+    content: bytes,
+    reason: str = "",
+    clean: Callable[[str], str] = str,
+) -> CamundaError:
     """
     Say what an answer means that is not the one that was due.
 
     Args:
         reason: What is wrong with an answer that looked like success.
+
+        clean: Takes out of a text what nobody is to see.
     """
     said = _engine_said(content)
     error, hint = _classify(call, status, said)
@@ -576,15 +584,16 @@ def from_response(call: Call, status: int, content: bytes, reason: str = "") -> 
     raised = _error(
         error,
         call,
-        reason or (said.message if said else None),
+        reason or (None if said is None or said.message is None else clean(said.message)),
         status=status,
-        type=said.java_type if said else None,
+        type=clean(said.java_type or "") if said else None,
         code=said.code if said else None,
         hint=hint.replace("{since}", call.since),
-        body=content[: 4 * _LONGEST_TEXT].decode("utf-8", "replace")[:_LONGEST_TEXT],
+        # More than is shown: what is cut could not be found.
+        body=clean(content[: 8 * _LONGEST_TEXT].decode("utf-8", "replace"))[:_LONGEST_TEXT],
     )
     if said is not None:
-        _add_particulars(raised, said)
+        _add_particulars(raised, said, clean)
     return raised
 
 
@@ -697,15 +706,16 @@ def _classify(call: Call, status: int, said: _Said | None) -> tuple[type[Camunda
     return _doubt(call)
 
 
-def _add_particulars(error: CamundaError, said: _Said) -> None:
+def _add_particulars(error: CamundaError, said: _Said, clean: Callable[[str], str]) -> None:
+    rest = _cleaned(said.rest, clean) if isinstance(error, (Forbidden, BadRequest)) else said.rest
     if isinstance(error, LockLost):
-        _, marked, rest = (said.message or "").rpartition("locked by worker '")
-        holder = rest.removesuffix(".").removesuffix("'")
-        error.by = holder if marked and holder != "null" else None
+        _, marked, last = (said.message or "").rpartition("locked by worker '")
+        holder = last.removesuffix(".").removesuffix("'")
+        error.by = clean(holder) if marked and holder != "null" else None
     elif isinstance(error, Forbidden):
-        error.user_id = _text(said.rest.get("userId"))
+        error.user_id = _text(rest.get("userId"))
         # Where a single one is missing, old engines say so beside the list, or instead of it.
-        missing = _dicts(said.rest.get("missingAuthorizations")) or (said.rest,)
+        missing = _dicts(rest.get("missingAuthorizations")) or (rest,)
         error.missing_authorizations = tuple(
             MissingAuthorization(
                 permission_name=_text(one.get("permissionName")),
@@ -715,14 +725,25 @@ def _add_particulars(error: CamundaError, said: _Said) -> None:
             for one in missing
             if isinstance(one.get("permissionName"), str)
         )
-    elif isinstance(error, BadRequest) and isinstance(said.rest.get("details"), dict):
+    elif isinstance(error, BadRequest) and isinstance(rest.get("details"), dict):
         error.details = {
             file: ResourceReport(
                 errors=_problems(report.get("errors")), warnings=_problems(report.get("warnings"))
             )
-            for file, report in said.rest["details"].items()
+            for file, report in rest["details"].items()
             if isinstance(report, dict)
         }
+
+
+def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+    match value:
+        case str():
+            return clean(value)
+        case dict():
+            return {_cleaned(name, clean): _cleaned(one, clean) for name, one in value.items()}
+        case list():
+            return [_cleaned(one, clean) for one in value]
+    return value
 
 
 def _problems(given: object) -> tuple[Problem, ...]:

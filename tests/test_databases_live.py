@@ -8,7 +8,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, Final
 
 import pytest
@@ -296,5 +295,3 @@ def test_each_task_is_done_once_though_a_node_dies() -> None:
         assert set(after.values()) == {1}
         assert set(done) | doubtful == set(after)
         assert set(done.values()) == {1}
-        with suppress(CamundaError):  # the balancer gives each other request to nobody
-            live.client.version()

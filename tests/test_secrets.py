@@ -19,7 +19,16 @@ import pytest
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from camunda_ext import Basic, Bearer, CamundaError, ExternalTaskClient, Retry, Timeout
+from camunda_ext import (
+    Basic,
+    Bearer,
+    CamundaError,
+    ExternalTaskClient,
+    LockLost,
+    Retry,
+    TaskNotFound,
+    Timeout,
+)
 from tests.stub import (
     BROKEN,
     OPERATIONS,
@@ -165,7 +174,7 @@ def test_no_page_that_shows_the_request_shows_a_secret(
 # --------------------------------------------------------------------- what answers repeat
 
 #: With all that escapes touch.
-_SIGNED: Final = "a1b2/c3+d4=e5&f6 g7"
+_SIGNED: Final = "a1b2/c3+d4=e5&f6 g7-h8~i9"
 
 
 def _session(**told: Any) -> requests.Session:
@@ -216,6 +225,15 @@ _ESCAPES: Final[Mapping[str, Callable[[str], str]]] = {
     "HTML by numbers": lambda text: "".join(
         one if one.isalnum() else f"&#x{ord(one):X};" for one in text
     ),
+    "Java's for URLs": lambda text: quote_plus(text).replace("~", "%7E"),
+    "of Django for scripts": lambda text: "".join(
+        one if one.isalnum() else f"\\u{ord(one):04X}" for one in text
+    ),
+    "of nginx": lambda text: "".join(
+        one if one.isalnum() else f"\\\\x{ord(one):02X}" for one in text
+    ),
+    "octal": lambda text: "".join(one if one.isalnum() else f"\\\\{ord(one):03o}" for one in text),
+    "HTML without an end": lambda text: html.escape(text).replace(";", ""),
     "JSON of Gson": lambda text: "".join(
         one if one.isalnum() else f"\\u{ord(one):04x}" for one in text
     ),
@@ -265,7 +283,7 @@ def test_no_answer_that_repeats_a_secret_shows_it(
     logged = [one.getMessage() for one in caplog.records if one.name == "camunda_ext"]
     shown = f"{error!r} {error} {vars(error)} {logged}"
     assert "***" in shown
-    for part in ("a1b2", "g7"):
+    for part in ("a1b2", "i9"):
         assert part not in shown
         assert part.encode() not in pickle.dumps(error)
 
@@ -283,6 +301,36 @@ def test_a_kind_that_repeats_a_secret_is_not_shown() -> None:
         client.error_details("t1")
 
     assert "a1b2" not in f"{raised.value} {vars(raised.value)}"
+
+
+@pytest.mark.parametrize(
+    ("header", "message", "expected"),
+    [
+        ("worker", "It is locked by worker 'w2'.", LockLost),
+        ("External", "External task with id t1 does not exist", TaskNotFound),
+    ],
+)
+def test_what_an_answer_means_does_not_depend_on_headers(
+    header: str, message: str, expected: type[CamundaError]
+) -> None:
+    """
+    The engine's own words may be among them; what is shown has none of them.
+    """
+    status = 400 if expected is LockLost else 404
+    whole = {
+        400: f"External Task t1 cannot be completed by worker 'w1'. {message}",
+        404: message,
+    }[status]
+    answer = json_answer(status, {"type": "RestException", "message": whole, "code": None})
+    with (
+        Stub(answer) as stub,
+        ExternalTaskClient(stub.url, headers={"X-Service": header}, retry=False) as client,
+        pytest.raises(CamundaError) as raised,
+    ):
+        client.complete("t1", "w1")
+
+    assert type(raised.value) is expected
+    assert header not in str(raised.value.message)
 
 
 def test_what_everybody_sends_is_no_secret() -> None:

@@ -33,6 +33,7 @@ from camunda_ext import (
     Unauthorized,
     errors,
 )
+from camunda_ext._characters import first_odd
 from camunda_ext._hooks import Ended, Outgoing
 from camunda_ext._oauth2 import OAuth2ClientCredentials
 from camunda_ext._retry import Failed, Retry
@@ -601,7 +602,7 @@ def test_after_the_last_attempt_the_task_is_looked_at_once_more(
     It may tell more than the last error; nothing is sent again for it.
     """
     answers = (_ROLLED_BACK, _HELD, _ROLLED_BACK, _HELD, _ROLLED_BACK, last)
-    three = Retry(attempts=3, conflict_attempts=3, first_delay=0)
+    three = Retry(attempts=3, rollback_attempts=3, first_delay=0)
     with Stub(*answers) as stub, ExternalTaskClient(stub.url, retry=three) as client:
         error = _raised(lambda: client.complete("t1", "w1"))
 
@@ -1108,7 +1109,7 @@ def test_what_the_engine_has_answered_takes_no_quota() -> None:
     """
     failed = _said(500, "ProcessEngineException", "Unknown property used in expression", code=0)
     answers = [failed, _HELD] * 120 + [_ROLLED_BACK] * 600 + [_TOO_MANY]
-    retry = Retry(attempts=3, conflict_attempts=3, first_delay=0)
+    retry = Retry(attempts=3, rollback_attempts=3, first_delay=0)
     with Stub(*answers) as stub, ExternalTaskClient(stub.url, retry=retry) as client:
         hints = {_raised(lambda: client.complete("t1", "w1")).hint for _ in range(120)}
         for _ in range(200):
@@ -2010,17 +2011,52 @@ def test_a_character_that_the_database_refuses_is_no_doubt(asked: str, is_lost: 
         "count": lambda client: client.count(ExternalTaskQuery().topic(text)),
     }
     again = is_lost and asked not in ("failure", "fetch_and_lock")
-    answers = (then_reset(), _DATABASE) if again else (_DATABASE,)
-    with Stub(*answers) as stub, quick(stub.url) as client:
+    count = json_answer(200, {"count": 0})
+    lost = [then_reset()] if again else []
+    with Stub(*lost, _DATABASE, _DATABASE, count) as stub, quick(stub.url) as client:
         error = _raised(lambda: calls[asked](client))
         quota = client._sender.quota
 
     assert type(error) is errors.EngineFailure
     assert "U+1F600 (\U0001f600)" in error.hint
     assert [json.loads(seen.body) for seen in stub.seen[1 + again :]] == [
-        {"topicName": "\U0001f600"}
+        {"topicName": "\U0001f600"},
+        {"topicName": "a"},
     ]
-    assert quota.left == quota.FULL - (5 if again else 0)
+    # One attempt without an answer takes 5; a question that is answered gives 1.
+    assert quota.left == quota.FULL - (4 if again else 0)
+
+
+def test_a_database_that_fails_for_everything_says_nothing_of_a_character() -> None:
+    """
+    The command may have been done: it was perhaps the commit that failed.
+    """
+    with Stub(_DATABASE) as stub, quick(stub.url) as client:
+        error = _raised(lambda: client.complete("t1", "w1", {"v": "a \U0001f600"}))
+
+    assert type(error) is OutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ({"variables": {"v": {"type": "String", "value": "\0"}}}, "v"),
+        ({"variables": {"v": {"type": "Json", "value": "\0"}}}, None),
+        ({"v": {"type": "File", "valueInfo": {"filename": "\U0001f600"}}}, "filename"),
+        ({"variables": {"errorDetails": {"type": "String", "value": "\ud83d"}}}, "errorDetails"),
+        ({"errorDetails": "\0", "errorMessage": "x"}, None),
+        ({"topics": [{"topicName": "a"}, {"topicName": "\U0001f600"}]}, "topicName"),
+        ({"variables": {"\0": {"type": "Long", "value": 1}}}, "the name '\\x00'"),
+        (None, None),
+    ],
+)
+def test_where_a_character_is_that_a_database_may_refuse(body: Any, where: str | None) -> None:
+    """
+    Anything that is stored as text.
+    """
+    odd = first_odd(body)
+
+    assert (None if odd is None else odd.where) == where
 
 
 def test_a_database_that_takes_the_character_may_have_failed_otherwise() -> None:

@@ -72,7 +72,7 @@ SHOWN: list[tuple[object, str]] = [
     ),
     (VariableValue(value=False, type="Boolean"), "VariableValue(value=False, type='Boolean')"),
     (VariableValue(type="Null"), "VariableValue(type='Null')"),
-    (Retry(), "Retry(attempts=5, conflict_attempts=20, first_delay=0.05, longest_delay=5.0)"),
+    (Retry(), "Retry(attempts=5, rollback_attempts=20, first_delay=0.05, longest_delay=5.0)"),
     (Timeout(connect=None), "Timeout(connect=None, read=60.0, total=120.0)"),
 ]
 

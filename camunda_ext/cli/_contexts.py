@@ -15,7 +15,7 @@ import attrs
 import click
 
 from camunda_ext._display import visible
-from camunda_ext._files import refuse_shared
+from camunda_ext._files import refuse_shared_file, refuse_shared_folder
 
 #: Names another file; for tests, and for several users of one account.
 FILE_VARIABLE: Final = "CAMUNDA_EXT_CONFIG"
@@ -81,7 +81,8 @@ def read() -> Contexts:
     try:
         with path.open(encoding="utf-8") as stream:
             try:
-                refuse_shared(stream.fileno(), path)
+                refuse_shared_folder(path)
+                refuse_shared_file(stream.fileno(), path)
             except ValueError as error:
                 # Whoever writes there says who gets the passwords.
                 raise click.ClickException(f"{error}.") from None

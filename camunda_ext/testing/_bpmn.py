@@ -30,6 +30,7 @@ _INSTEAD: Final = (
     "gateways, sequence flows without conditions, and error boundary events on external tasks: "
     "deploy a model of these, or take a real engine"
 )
+_BOUNDARY: Final = "boundaryEvent"
 _KINDS: Final[Mapping[str, Kind]] = {
     "startEvent": "start",
     "endEvent": "end",
@@ -242,13 +243,17 @@ class _Reader:
         Refuse what a sub process has in it, too: whoever takes it out is to know all at once.
         """
         for child in element.children:
-            if child.name not in _schema.FLOW_ELEMENTS - _NO_ACTIVITIES:
+            if child.name not in _schema.FLOW_ELEMENTS:
                 continue
-            if child.name not in _KINDS:
+            kind = _KINDS.get(child.name)
+            if kind is None and child.name not in _NO_ACTIVITIES:
                 self._findings.refuse(called(child), child)
                 self._look_into(child)
-            else:
-                refuse_what_changes(child, self._findings)
+                continue
+            if kind == "external":
+                read_external(child, self._findings)
+            caught = only(child.all("errorEventDefinition")) if child.name == _BOUNDARY else None
+            refuse_what_changes(child, self._findings, but=caught)
 
     def _id(self, element: Element) -> str | None:
         id_ = element.get("id")

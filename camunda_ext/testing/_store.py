@@ -112,9 +112,9 @@ CREATE TABLE user (
 """
 
 #: What is written at the start of a file, so that one of another layout is refused.
-#: No more commands than these are under way at a time.
-_MOST_MOVES: Final = 1_000
 _LAYOUT: Final = 0x63616D02
+#: Of how many instances it is remembered that a task was completed.
+_MOST_MOVES: Final = 1_000
 
 _IDS_AT_ONCE: Final = 1000
 

@@ -32,6 +32,10 @@ _VALIDATORS: Final = (
     "minlength",
     "maxlength",
 )
+_NO_VALIDATOR: Final = (
+    "validator configuration needs to provide either a fully qualified classname or an expression "
+    "resolving to a custom FormFieldValidator implementation."
+)
 _BINDINGS: Final = ("deployment", "latest", "version")
 #: A variable and nothing else.
 _VARIABLE: Final = re.compile(r"[$#]\{\s*([A-Za-z_]\w*)\s*\}", re.ASCII)
@@ -154,3 +158,5 @@ def _check_field(field: Element, findings: Findings) -> None:
         if name not in _VALIDATORS:
             shown = "null" if name is None else name
             findings.add(f"Cannot find validator implementation for name '{shown}'.", constraint)
+        elif name == "validator" and not constraint.get("config"):
+            findings.add(_NO_VALIDATOR, constraint)

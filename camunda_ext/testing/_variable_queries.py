@@ -29,7 +29,9 @@ _IN_WORDS: Final = {
     "lt": "less than",
     "lteq": "less than or equal",
 }
-#: SQLite takes no more than 2,000.
+#: More would hold up everybody else for seconds.
+_MOST_CONDITIONS: Final = 5_000
+#: SQLite has room for 2,000 maxima in a query.
 _IN_A_LOOK: Final = 500
 _NOTHING_STORED: Final = "text IS NULL AND long IS NULL AND double IS NULL AND data IS NULL"
 
@@ -60,6 +62,10 @@ def all_of(
     """
     A task of an instance whose variables, in whatever scope, fulfil every condition.
     """
+    if len(conditions) > _MOST_CONDITIONS:
+        raise invalid_request(
+            f"The embedded engine takes no more than {_MOST_CONDITIONS} conditions on variables"
+        )
     parts: list[str] = []
     values: list[Any] = []
     for condition in conditions:

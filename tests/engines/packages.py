@@ -63,6 +63,9 @@ def install(package: Package) -> None:
 
 
 def found(program: str) -> Path | None:
+    """
+    Give where a program is; ``None`` if it is nowhere.
+    """
     for folder in sorted(Path("/").glob(_POSTGRESQL[1:]), reverse=True):
         if (folder / program).exists():
             return folder / program
