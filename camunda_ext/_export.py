@@ -35,19 +35,20 @@ _KINDS: Final = {name: ExternalTask.__annotations__[name].partition(" ")[0] for 
 _DATES: Final = tuple(name for name, kind in _KINDS.items() if kind == "datetime")
 
 #: What spreadsheets begin a formula with; the wide forms count in some places.
-_SIGNS: Final = "=+\\-@＝＋－＠"  # noqa: RUF001
+_SIGNS: Final = "=+\\-@＝＋－＠﹢﹣﹦−"  # noqa: RUF001
 #: What has no shape of its own, which some spreadsheets skip: control characters, spaces, what only
-#: formats (categories Zs and Cf of Unicode), fillers; and quotes, which a parser takes away.
+#: formats (categories Zs and Cf of Unicode), marks, fillers and what is no character; and quotes,
+#: which a parser takes away.
 _UNSEEN: Final = (
-    '"\\x00-\\x08\\x0b\\x0c\\x0e-\\x20\\x7f-\\xa0\\xad\\u034f\\u0600-\\u0605\\u061c\\u06dd\\u070f'
-    "\\u0890\\u0891\\u08e2\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f\\u2000-\\u200f\\u2028-\\u202f"
-    "\\u205f-\\u206f\\u2800\\u3000\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb\\U000110bd"
-    "\\U000110cd\\U00013430-\\U0001343f\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a"
-    "\\U000e0000-\\U000e0fff"
+    '"\\x00-\\x08\\x0b\\x0c\\x0e-\\x20\\x7f-\\xa0\\xad\\u0300-\\u036f\\u0600-\\u0605\\u061c\\u06dd'
+    "\\u070f\\u0890\\u0891\\u08e2\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f\\u2000-\\u200f"
+    "\\u2028-\\u202f\\u205f-\\u206f\\u20d0-\\u20ff\\u2800\\u3000\\u3164\\ud800-\\uf8ff\\ufe00-\\ufe0f"
+    "\\ufe20-\\ufe2f\\ufeff\\uffa0\\ufff0-\\uffff\\U000110bd\\U000110cd\\U00013430-\\U0001343f"
+    "\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff"
 )
 _FORMULA: Final = re.compile(rf"[\t\r\n]|[{_UNSEEN}]*[{_SIGNS}]")
-#: Where a semicolon, or a tab, parts the cells, what follows one is a cell; and so is a new line.
-_INNER_FORMULA: Final = re.compile(rf"([;\t\r\n][{_UNSEEN}]*)([{_SIGNS}])")
+#: Where a semicolon, a bar or a tab parts the cells, what follows one is a cell; so is a new line.
+_INNER_FORMULA: Final = re.compile(rf"([;|\t\r\n][{_UNSEEN}]*)([{_SIGNS}])")
 #: How many rows become a part of a data frame at a time.
 _ROWS: Final = 10_000
 #: What the progress is of.

@@ -19,9 +19,11 @@ def refuse_shared_folder(path: str | os.PathLike[str]) -> None:
         ValueError: Its directory belongs to somebody else, or its group or others may write to it;
             one where everybody may remove only what is their own is fine.
     """
-    folder = os.path.dirname(os.path.realpath(path))
-    if os.name != "nt" and os.path.isdir(folder):
-        _refuse(os.stat(folder), folder)
+    # Whoever owns a link says where it leads.
+    folders = {os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))}
+    for folder in sorted(folders) if os.name != "nt" else ():
+        if os.path.isdir(folder):
+            _refuse(os.stat(folder), folder)
 
 
 def refuse_shared_file(file: int, path: str | os.PathLike[str]) -> None:
@@ -32,8 +34,11 @@ def refuse_shared_file(file: int, path: str | os.PathLike[str]) -> None:
         file: Its descriptor: what is looked at is what will be read.
 
     Raises:
-        ValueError: It belongs to somebody else, or its group or others may write to it.
+        ValueError: It is no file, it belongs to somebody else, or its group or others may write to
+            it.
     """
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        raise ValueError(f"{os.fspath(path)} is no file")
     if os.name != "nt":
         _refuse(os.fstat(file), os.fspath(path))
 

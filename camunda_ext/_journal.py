@@ -257,7 +257,8 @@ def _open(path: str | os.PathLike[str], *, look: bool) -> int:
     """
     Open a file for this process alone, as far as the system can tell; to look, for all.
     """
-    binary = getattr(os, "O_BINARY", 0)
+    # A pipe would wait for somebody else to open it.
+    binary = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     flags = os.O_RDONLY if look else os.O_RDWR | os.O_CREAT | os.O_APPEND
     refuse_shared_folder(path)
     # A query may hold the values of variables.

@@ -58,7 +58,7 @@ def loads(content: bytes, *, has_long_numbers: bool = True) -> Any:
             return reads_fast(content)
         except ValueError:
             pass  # It refuses lone surrogates, which engines do store; the reader below takes them.
-    if _levels(content) > _MOST_LEVELS:
+    if _is_deep(content):
         raise ValueError("JSON nested too deeply")
     try:
         return json.loads(
@@ -120,22 +120,22 @@ def dumps(value: object) -> str:
     return _encode(value)
 
 
-def _levels(content: bytes) -> int:
+def _is_deep(content: bytes) -> bool:
     """
-    Give the levels of nesting in a document, or a number that is not smaller.
+    Tell whether a document may have more levels of nesting than are read.
 
     How deep Python itself can follow differs between its versions.
     """
-    most = content.count(b"[") + content.count(b"{")
-    if most <= _MOST_LEVELS:
-        return most
+    if content.count(b"[") + content.count(b"{") <= _MOST_LEVELS:
+        return False
     if b"\\" in content:
         content = re.sub(rb"\\.", b"", content, flags=re.DOTALL)
     # Two quotes that meet are a text without brackets, or part one from the next: without them
     # each bracket is within a text, or not, as before.
     kept = content.translate(None, _ALL_BUT_STRUCTURE).replace(b'""', b"")
     kept = re.sub(rb'"[^"]*"?', b"", kept)
-    return max(accumulate(map(_LEVELS.__getitem__, kept)), default=0)
+    levels = accumulate(map(_LEVELS.__getitem__, kept))
+    return any(map(_MOST_LEVELS.__lt__, levels))
 
 
 def _refuse_constant(name: str) -> NoReturn:

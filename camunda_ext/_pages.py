@@ -159,7 +159,8 @@ def walk(
             if fruitless == _MOST_FRUITLESS:
                 raise RuntimeError(
                     f"{fruitless} requests in a row brought nothing new, though there is more: "
-                    "the order changes from page to page, and what is missing cannot be found"
+                    "the order changes from page to page, or results vanish faster than they are "
+                    "read, and where it goes on cannot be found"
                 )
             # While the walk looks for its place, nothing is new to a page that did not fit.
             taken = ahead.take(fits) if high is None else None

@@ -1223,3 +1223,36 @@ def test_a_journal_of_somebody_elses_is_refused(engine: Engine, tmp_path: Path) 
         selection = client.select(ExternalTaskQuery().topic("a"))
         with pytest.raises(ValueError, match="belongs to somebody else"):
             selection.set_retries(7, journal=journal)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has other rights")
+def test_a_link_of_somebody_elses_leads_to_no_journal(engine: Engine, tmp_path: Path) -> None:
+    """
+    Though what it leads to is nobody else's; and what is refused leaves nothing behind.
+    """
+    private, shared = tmp_path / "private", tmp_path / "shared"
+    for folder in (private, shared):
+        folder.mkdir(mode=0o700)
+    (shared / "link").symlink_to(private / "journal")
+    shared.chmod(0o777)
+    with engine.client() as client:
+        selection = client.select(ExternalTaskQuery().topic("a"))
+        for name in ("link", "file"):
+            with pytest.raises(ValueError, match="can be written by others"):
+                selection.set_retries(7, journal=shared / name)
+
+    assert os.listdir(shared) == ["link"]
+    assert os.listdir(private) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has no such pipes")
+def test_a_pipe_is_no_journal(engine: Engine, tmp_path: Path) -> None:
+    """
+    Nor is waited for.
+    """
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with engine.client() as client:
+        selection = client.select(ExternalTaskQuery().topic("a"))
+        for dry_run in (True, False):
+            with pytest.raises(ValueError, match="no file"):
+                selection.set_retries(7, journal=tmp_path / "pipe", dry_run=dry_run)

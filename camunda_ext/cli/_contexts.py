@@ -79,7 +79,8 @@ def read() -> Contexts:
     """
     path = file()
     try:
-        with path.open(encoding="utf-8") as stream:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, encoding="utf-8") as stream:
             try:
                 refuse_shared_folder(path)
                 refuse_shared_file(stream.fileno(), path)

@@ -21,6 +21,7 @@ from camunda_ext.testing import _other_routes, _task_routes, _users
 from camunda_ext.testing._doors import HangUp, NoConnection, page
 from camunda_ext.testing._errors import (
     EngineError,
+    failure,
     invalid_request,
     null_pointer,
     updated_concurrently,
@@ -104,6 +105,9 @@ class App:
             status, headers, content = _tomcat(400)
         except EngineError as error:
             status, headers, content = self._refusal(error)
+        except RecursionError:
+            deep = "The embedded engine follows no value that is nested so deeply"
+            status, headers, content = self._refusal(failure("ProcessEngineException", deep))
         if method == "GET" and _JSON in headers:
             headers.append(("Cache-Control", "no-cache"))
         start_response(f"{status} {_REASONS.get(status, '')}", headers)

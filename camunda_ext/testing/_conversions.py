@@ -112,16 +112,16 @@ def base64_bytes(text: str) -> bytes:
     """
     # Not strict, as the engine's reader of base64 lets control characters pass.
     characters = _string(text, _LENIENT)
-    found = b""
+    found = []
     for piece in _BLANK.split(characters):
         end = 0
         while end < len(piece):
             groups = _BASE64.match(piece, end)
             if groups is None or len(groups.group()) % 4:
                 raise ValueError(text)
-            found += base64.b64decode(groups.group())
+            found.append(base64.b64decode(groups.group()))
             end = groups.end()
-    return found
+    return b"".join(found)
 
 
 def lenient_base64_bytes(text: str) -> bytes:

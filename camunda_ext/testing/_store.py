@@ -244,12 +244,21 @@ def _is_like(text: bytes | None, pattern: bytes | None) -> bool:
 @lru_cache(maxsize=256)
 def _compiled(pattern: bytes) -> re.Pattern[str]:
     # What ends with a backslash, which stands before nothing, nothing is like.
-    wildcards = {"%": ".*", "_": ".", "\\": "(?!)"}
-    parts = re.findall(r"\\(.)|(.)", _units(pattern), re.DOTALL)
-    return re.compile(
-        "".join(re.escape(literal) or wildcards.get(one, re.escape(one)) for literal, one in parts),
-        re.DOTALL,
-    )
+    wildcards = {"_": ".", "\\": "(?!)"}
+    pieces = [""]
+    for literal, one in re.findall(r"\\(.)|(.)", _units(pattern), re.DOTALL):
+        if one == "%":
+            pieces.append("")
+        else:
+            pieces[-1] += re.escape(literal) or wildcards.get(one, re.escape(one))
+    first, *others = pieces
+    if not others:
+        return re.compile(first, re.DOTALL)
+    # Each piece is looked for once, where it comes first: to look again for one behind what has
+    # followed it would take as many times as long as there are pieces.
+    *middle, last = others
+    found = [f"(?=(?P<p{n}>.*?{piece}))(?P=p{n})" for n, piece in enumerate(middle) if piece]
+    return re.compile(f"{first}{''.join(found)}.*{last}", re.DOTALL)
 
 
 def _units(text: bytes) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from camunda_ext import ExternalTaskQuery
 from camunda_ext.testing import Engine, _xml
 
 _JSON: Final = "application/json"
@@ -870,3 +871,48 @@ def test_history_may_have_a_time_to_live_by_default(own: int | None) -> None:
         Engine(history_time_to_live=-1)
     with pytest.raises(TypeError, match="history_time_to_live"):
         Engine(history_time_to_live="P1D")  # type: ignore[arg-type]  # no number
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "is_like"),
+    [
+        ("a" * 3000, "%a%a%a%b", False),
+        ("a" * 3000 + "b", "%a%a%a%b", True),
+        ("abcabd", "%ab%d", True),
+        ("abc", "a%b%c", True),
+        ("aXbYb", "a%b", True),
+        ("ab", "a%b%b", False),
+        ("abab", "ab%ab%", True),
+        ("aba", "ab%ba", False),
+        ("a.c", "a_c%", True),
+        ("a%b", "a\\%b", True),
+        ("axb", "a\\%b", False),
+    ],
+)
+def test_a_pattern_is_looked_for_piece_by_piece(text: str, pattern: str, is_like: bool) -> None:
+    """
+    Each piece where it comes first, and the last one at the end.
+    """
+    with Engine() as engine, engine.client() as client:
+        engine.create_task("a", variables={"v": text})
+        found = client.count(ExternalTaskQuery().process_variable("v", "like", pattern))
+
+    assert found == int(is_like)
+
+
+def test_a_value_that_is_nested_deeply_is_refused() -> None:
+    """
+    In the engine's form, and not by an exception.
+    """
+    nested: Any = "x"
+    for _ in range(900):
+        nested = [nested]
+    with Engine() as engine, requests.Session() as session:
+        engine.deploy(_MODEL.format('<startEvent id="s"/>'))
+        engine.serve()
+        answer = session.post(
+            f"{engine.url}/process-definition/key/p/start",
+            json={"variables": {"v": {"value": nested, "type": "String"}}},
+        )
+
+    assert (answer.status_code, answer.json()["type"]) == (500, "ProcessEngineException")
