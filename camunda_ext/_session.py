@@ -176,11 +176,11 @@ class UnderWay:
     #: Gives the connection, as long as there is one.
     connection: Callable[[], Any] = lambda: None
 
-    def begin(self, deadline: float | None, read: float | None) -> None:
+    def begin(self, deadline: float | None) -> None:
         """
         Forget the call before.
         """
-        self.deadline, self.read, self.is_sent = deadline, read, None
+        self.deadline, self.is_sent = deadline, None
 
 
 def _watched(kind: Any, under_way: UnderWay) -> Any:

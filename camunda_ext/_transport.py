@@ -211,16 +211,19 @@ class RequestsTransport:
             headers = {**self._headers, **headers}
             auth = auth or to_auth_of(session)
         elif isinstance(session, LeanSession):
-            session.under_way.begin(request.deadline, _within(request)[1])
+            session.under_way.begin(request.deadline)
         try:
             if not is_plain(session):
+                waits = _within(request, uploads=True)
+                if isinstance(session, LeanSession):
+                    session.under_way.read = waits[1]
                 return session.request(
                     request.method,
                     request.url,
                     data=request.content,
                     headers=headers,
                     auth=auth,
-                    timeout=_within(request, uploads=True),
+                    timeout=waits,
                     allow_redirects=False,
                     stream=True,
                     hooks={"response": [*hooks_of(session), stay]},
