@@ -187,8 +187,9 @@ def test_no_media_type_splits_an_answer(live: Live, mime_type: str, shown: str |
 
     kind = got.headers.get("Content-Type")
     assert (got.status_code, got.content, "X-Odd" in got.headers) == (200, b"a", False)
-    # Older servers write question marks for what they cannot encode.
-    assert kind == shown or (shown is None and kind == 'text/plain;a="??"')
+    # Older servers write a blank, and question marks for what they cannot encode.
+    told = None if kind is None else kind.replace("; ", ";")
+    assert told == shown or (shown is None and told == 'text/plain;a="??"')
     if shown is not None:
         assert live.client.variable_file(str(task.process_instance_id), "file") == b"a"
 

@@ -94,7 +94,7 @@ class Dialect:
     #: The database takes texts for equal that differ in blanks at their end.
     pads_texts: bool = False
 
-    #: The database keeps no fractions of seconds: times are cut when they are stored.
+    #: The database keeps no fractions of seconds, or nothing is told of them: times are cut.
     whole_seconds: bool = False
 
     #: What is left of a message that is cut within a character beyond the first 65,536; ``None`` if
@@ -138,6 +138,7 @@ _7_6: Final = attrs.evolve(
     page_for_bad_urls=False,
     sorts_before_it_cuts=False,
     retries_are_required=False,
+    whole_seconds=True,
     not_valid=500,
     # The container's page about a NullPointerException, which nobody can tell from a gateway's.
     too_late=frozenset({(OutcomeUnknown, 500, None)}),
