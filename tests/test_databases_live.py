@@ -142,7 +142,8 @@ def test_a_character_that_the_database_refuses_is_named(
         quota = client._sender.quota
 
     operation = raised.value.operation
-    assert attempts.seen[operation or ""] <= 2
+    # The questions about the character are counts, too.
+    assert attempts.seen[operation or ""] <= (3 if operation == "count" else 2)
     assert quota.left == quota.FULL
     assert raised.value.type == "ProcessEnginePersistenceException"
 
