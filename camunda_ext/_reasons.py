@@ -89,12 +89,17 @@ def is_never_sent(error: Exception, proxy: str | None) -> bool:
     Tell whether an exception is raised before there is anything to send.
     """
     return (
-        isinstance(error, _OF_FORM)
-        or isinstance(_innermost(error), _OF_FORM)
+        _is_of_form(error)
         or _is_of_header(error)
         or _is_of_tls_files(error)
         or _is_of_proxys_url(error, proxy)
     )
+
+
+def _is_of_form(error: Exception) -> bool:
+    found = next((one for one in (error, _innermost(error)) if isinstance(one, _OF_FORM)), None)
+    # What cannot be decoded has come: it is about an answer.
+    return found is not None and not isinstance(found, UnicodeDecodeError)
 
 
 def _is_of_header(error: Exception) -> bool:
@@ -119,7 +124,7 @@ def _is_of_proxys_url(error: Exception, proxy: str | None) -> bool:
     if proxy is None or _has_host(proxy):
         return False
     # Of a URL without a host, requests makes a text with None in it.
-    return isinstance(error, (TypeError, *_OF_FORM)) or isinstance(_innermost(error), _OF_FORM)
+    return isinstance(error, TypeError) or _is_of_form(error)
 
 
 def is_before_connected(error: Exception) -> bool:
@@ -167,7 +172,7 @@ def told_of(error: Exception, url: str, proxy: str | None) -> Told:
         return Told(f"{name}: a SOCKS proxy needs a package of its own", _SOCKS, passes=False)
     if _is_of_header(error):
         return Told(f"{name}: a header is none", _HEADER, passes=False)
-    if isinstance(error, _OF_FORM) or isinstance(cause, _OF_FORM):
+    if _is_of_form(error):
         host = urlsplit(url).hostname or ""
         return Told(f"{name}: {host!r:.80} is no name of a host", "Look at the URL.", passes=False)
     if _is_of_tls_files(error):

@@ -406,6 +406,16 @@ def test_a_mistake_of_the_users_own_stays_what_it_is(
     assert frames[-2] in ("send", "look")
 
 
+def test_what_cannot_be_decoded_has_come() -> None:
+    """
+    So it is about an answer, and the request may have been done.
+    """
+    undecodable = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    assert not _reasons.is_never_sent(requests.ConnectionError(undecodable), None)
+    assert _reasons.is_never_sent(requests.ConnectionError(UnicodeError("label too long")), None)
+
+
 @pytest.mark.parametrize("kind", _OF_ANOTHER_NETWORK)
 def test_a_network_that_a_hook_uses_is_not_the_way_to_the_engine(kind: type[Exception]) -> None:
     """
