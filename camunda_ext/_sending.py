@@ -287,13 +287,19 @@ class _Exchange:
         Tell what comes of a question that changes nothing; ``None`` for an answer.
         """
         path, body = "POST /external-task/count", {"topicName": character}
-        asked = Request("count", path, CountResult, body=body)
-        once = attrs.evolve(self._sender, retry=Retry(attempts=1))
         try:
-            _Exchange(once, asked, self._deadline, asks_for_more=False).run()
+            self._answer_to(Request("count", path, CountResult, body=body))
         except errors.CamundaError as error:
             return came_of(error, None) or Came.NO_ANSWER
         return None
+
+    def _answer_to(self, asked: Request[T]) -> T:
+        """
+        Ask something about the request, once.
+        """
+        once = attrs.evolve(self._sender, retry=Retry(attempts=1))
+        answer: T = _Exchange(once, asked, self._deadline, asks_for_more=False).run().answer
+        return answer
 
     def _has_time(self, seconds: float = 0.0) -> bool:
         return self._deadline is None or monotonic() + seconds < self._deadline
@@ -385,10 +391,9 @@ class _Exchange:
             self._request.ids,
             params={"deserializeValue": "false"},
         )
-        # Where all that comes is a page, it is asked for often enough.
-        once = attrs.evolve(self._sender, retry=Retry(attempts=1))
         try:
-            variable = _Exchange(once, asked, self._deadline).run().answer
+            # Where all that comes is a page, it is asked for often enough.
+            variable = self._answer_to(asked)
         except errors.CamundaError:
             return False
         info = variable.value_info or {}
@@ -457,11 +462,14 @@ class _Exchange:
             headers=CaseInsensitiveDict(headers),
             content=cleaned.encode("utf-8", "surrogateescape"),
         )
+        returns = self._request.returns
         try:
-            self._answer(shown)
+            _check(returns, shown)
+            _read(returns, shown, self._sender.dates)
         except _NotDue as problem:
             return str(problem)
-        return _REPEATS
+        # What a file should have been is told whole.
+        return clean(reason) if returns is bytes else _REPEATS
 
     def _outgoing(self) -> Outgoing:
         return Outgoing(
