@@ -19,7 +19,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.conformance.live import AnyEngine
+from tests.conformance.live import AnyEngine, Live, live_on
 from tests.engines import embedded, launch
 from tests.engines.catalog import CATALOG
 from tests.engines.embedded import EMBEDDED
@@ -74,6 +74,15 @@ def engine(request: pytest.FixtureRequest) -> Iterator[AnyEngine]:
         return
     with launch.start(CATALOG[available(request.param)]) as running:
         yield running
+
+
+@pytest.fixture
+def live(engine: AnyEngine) -> Iterator[Live]:
+    """
+    Give an engine without authentication, and processes of the test's own.
+    """
+    with live_on(engine) as live:
+        yield live
 
 
 @pytest.fixture(scope="session", params=("embedded", "camunda-7.24", "operaton-1.0"))

@@ -4,23 +4,14 @@ Bulk writes on each engine, the real ones too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from camunda_ext import BulkSummary, ExternalTask, Selection
-from tests.conformance.live import AnyEngine, Live, live_on
-
-
-@pytest.fixture
-def live(engine: AnyEngine) -> Iterator[Live]:
-    """
-    An engine without authentication, and processes of the test's own.
-    """
-    with live_on(engine) as live:
-        yield live
+from tests.conformance.live import Live
 
 
 def state(tasks: tuple[ExternalTask, ...]) -> list[tuple[str, int | None, int, str | None]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -30,15 +30,6 @@ from tests.engines.wanted import available
 
 _THREADS: Final = 8
 _CHARACTERS: Final = ("\0", "\U0001f600")
-
-
-@pytest.fixture
-def live(engine: AnyEngine) -> Iterator[Live]:
-    """
-    An engine without authentication, and processes of the test's own.
-    """
-    with live_on(engine) as live:
-        yield live
 
 
 # ------------------------------------------------------------------------------------- conflicts

@@ -292,15 +292,6 @@ def test_what_is_refused_is_something_else_to_the_engine(grid: Grid) -> None:
     assert refused > 20
 
 
-@pytest.fixture
-def live(engine: AnyEngine) -> Iterator[Live]:
-    """
-    An engine without authentication, and processes of the test's own.
-    """
-    with live_on(engine) as live:
-        yield live
-
-
 @pytest.mark.parametrize(
     "values", [(" ",), ("  ",), ("\t",), ("\u00a0",), (" ", "a"), ("null",), ('"',)]
 )

@@ -8,7 +8,6 @@ import enum
 import math
 import re
 import time
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import product
@@ -31,21 +30,12 @@ from camunda_ext import (
     Topic,
     typed,
 )
-from tests.conformance.live import AnyEngine, Live, live_on
+from tests.conformance.live import Live, live_on
 from tests.engines import launch
 from tests.engines.catalog import CATALOG
 from tests.engines.wanted import available
 
 UTC = timezone.utc
-
-
-@pytest.fixture
-def live(engine: AnyEngine) -> Iterator[Live]:
-    """
-    An engine without authentication, and processes of the test's own.
-    """
-    with live_on(engine) as live:
-        yield live
 
 
 class Colour(enum.Enum):

@@ -10,7 +10,6 @@ import random
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -20,7 +19,7 @@ from click.testing import CliRunner
 
 from camunda_ext import SortBy
 from camunda_ext.cli._commands import camunda_ext as command
-from tests.conformance.live import AnyEngine, Live, live_on
+from tests.conformance.live import Live
 from tests.conformance.processes import FAN
 
 _TASKS = 120
@@ -33,15 +32,6 @@ _EQUALS = 1200
 _EQUAL_WALKS = tuple(product((100, 500), (0, 4)))
 #: How many of them are completed during each walk.
 _VANISHING = 10
-
-
-@pytest.fixture
-def live(engine: AnyEngine) -> Iterator[Live]:
-    """
-    An engine without authentication, and processes of the test's own.
-    """
-    with live_on(engine) as live:
-        yield live
 
 
 def test_tasks_that_stay_come_once_while_others_are_completed(live: Live) -> None:

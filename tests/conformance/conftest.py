@@ -11,15 +11,6 @@ from tests.engines.embedded import with_own_time
 
 
 @pytest.fixture
-def live(engine: AnyEngine) -> Iterator[Live]:
-    """
-    An engine without authentication, and processes of the test's own.
-    """
-    with live_on(engine) as live:
-        yield live
-
-
-@pytest.fixture
 def timed(engine: AnyEngine) -> Iterator[Live]:
     """
     The same, for tests that let time pass.
