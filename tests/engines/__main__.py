@@ -5,8 +5,8 @@
 import argparse
 
 from tests.engines.catalog import CATALOG, Distribution
-from tests.engines.databases import DatabaseDidNotStart
 from tests.engines.launch import EngineDidNotStart, PreparationFailed, missing, start
+from tests.engines.processes import ServerDidNotStart
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
         parser.exit(1, f"{problem}\n")
     try:
         _run(arguments)
-    except (DatabaseDidNotStart, EngineDidNotStart, PreparationFailed) as problem:
+    except (EngineDidNotStart, PreparationFailed, ServerDidNotStart) as problem:
         parser.exit(1, f"{problem}\n")
     except KeyboardInterrupt:
         pass

@@ -4,17 +4,16 @@ What stands before the nodes of an engine.
 
 from __future__ import annotations
 
-import subprocess
+import signal
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from tests.engines.databases import free_port, takes_connections
 from tests.engines.packages import Package, found
+from tests.engines.processes import end, free_port, start_server
 
 HAPROXY: Final = Package("haproxy", ("haproxy", "setpriv"))
 _CONFIGURATION: Final = """
@@ -30,12 +29,6 @@ listen engine
 """
 
 
-class BalancerDidNotStart(RuntimeError):
-    """
-    Says why, with what it has printed.
-    """
-
-
 @contextmanager
 def balance(urls: Sequence[str]) -> Iterator[str]:
     """
@@ -44,24 +37,11 @@ def balance(urls: Sequence[str]) -> Iterator[str]:
     port = free_port()
     lines = [f"    server node{n} {urlsplit(url).netloc}\n" for n, url in enumerate(urls)]
     with tempfile.TemporaryDirectory(prefix="balancer-") as folder:
-        configuration, log = Path(folder) / "haproxy.cfg", Path(folder) / "log"
+        configuration = Path(folder) / "haproxy.cfg"
         configuration.write_text(_CONFIGURATION.format(port=port) + "".join(lines))
-        command = ("setpriv", "--pdeathsig=TERM", str(found("haproxy")), "-db", "-f", configuration)
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        command = (str(found("haproxy")), "-db", "-f", str(configuration))
+        process = start_server(command, port=port, folder=Path(folder), how=signal.SIGTERM)
         try:
-            deadline = time.monotonic() + 30.0
-            while not takes_connections(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise BalancerDidNotStart(log.read_text("utf-8", errors="replace"))
-                time.sleep(0.05)
             yield urlsplit(urls[0])._replace(netloc=f"127.0.0.1:{port}").geturl()
         finally:
-            process.kill()
-            process.wait()
+            end(process, signal.SIGKILL)

@@ -8,10 +8,8 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,16 +18,11 @@ from typing import Final
 import attrs
 
 from tests.engines.packages import Package, found
+from tests.engines.processes import end, free_port, start_server
+from tests.engines.processes import run as run_command
 
 #: Who runs a server where root starts it: database servers refuse to be run by root.
 USER: Final = "camunda-ext-tests"
-_STOP_WITHIN: Final = 20.0
-
-
-class DatabaseDidNotStart(RuntimeError):
-    """
-    Says why a database server did not become ready, with the end of its log.
-    """
 
 
 @attrs.frozen
@@ -105,43 +98,21 @@ class RunningDatabase:
         """
         return self.kind.url.format(port=self.port)
 
-    def start(self, *, ready_within: float = 60.0) -> None:
+    def start(self) -> None:
         """
         Bring it up, and wait until it takes connections.
         """
-        log = self.folder / "log"
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                # The kernel ends it with this process, however that ends.
-                ("setpriv", f"--pdeathsig={self.kind.stop.name[3:]}", *self._command),
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C is for this process, which then ends the server.
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + ready_within
-        while not takes_connections(self.port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                said = log.read_text("utf-8", errors="replace").splitlines()[-20:]
-                raise DatabaseDidNotStart("\n".join([f"{self.kind.name} did not start.", *said]))
-            time.sleep(0.05)
+        self._process = start_server(
+            self._command, port=self.port, folder=self.folder, how=self.kind.stop
+        )
 
-    def stop(self, how: signal.Signals | None = None) -> None:
+    def stop(self) -> None:
         """
-        Take it down; with ``SIGKILL``, as a machine does that loses its power.
+        Take it down, if it is up.
         """
-        if self._process is None:
-            return
-        self._process.send_signal(how or self.kind.stop)
-        try:
-            self._process.wait(_STOP_WITHIN)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        if self._process is not None:
+            end(self._process, self.kind.stop)
+            self._process = None
 
 
 @contextmanager
@@ -163,18 +134,7 @@ def run(kind: Database) -> Iterator[RunningDatabase]:
         return (*become, str(found(program)), *(word.format(**places) for word in arguments))
 
     try:
-        made = subprocess.run(
-            ("setpriv", *command(kind.initialize)),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if made.returncode:
-            raise DatabaseDidNotStart(f"{kind.name} has made no data directory:\n{made.stdout}")
+        run_command("setpriv", *command(kind.initialize), cwd=folder)
         database = RunningDatabase(kind, folder, port, command(kind.serve))
         database.start()
         try:
@@ -183,27 +143,6 @@ def run(kind: Database) -> Iterator[RunningDatabase]:
             database.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    """
-    Give a port of loopback that nobody listens on.
-    """
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port: int = chosen.getsockname()[1]
-        return port
-
-
-def takes_connections(port: int) -> bool:
-    """
-    Tell whether somebody listens on a port of loopback.
-    """
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
-            return True
-    except OSError:
-        return False
 
 
 def _ordinary_user() -> pwd.struct_passwd | None:

@@ -24,7 +24,8 @@ from tests.engines.balancer import HAPROXY, balance
 from tests.engines.catalog import Distribution
 from tests.engines.databases import RunningDatabase
 from tests.engines.packages import Package, install, missing_programs
-from tests.engines.preparation import BUILD, PreparationFailed, missing_tools, prepare
+from tests.engines.preparation import BUILD, missing_tools, prepare
+from tests.engines.processes import PreparationFailed, end
 
 __all__ = [
     "EngineDidNotStart",
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 ADMIN = "admin"
-STOP_WITHIN = 15.0
 LOG_LINES = 40
 # Quick to start matters more than quick to run: an engine lives for minutes.
 JVM_OPTIONS = (
@@ -186,7 +186,7 @@ def _start_node(
     port_file, log = run / "port", run / "engine.log"
     settings = {**settings, "engines.port-file": str(port_file)}
     process = _launch(distribution, prepared, run, log, settings, time_zone)
-    owned.callback(_end, process)
+    owned.callback(end, process)
     deadline = time.monotonic() + ready_within
     try:
         port = _wait_for_port(process, port_file, deadline)
@@ -300,17 +300,6 @@ def _still_waiting(process: subprocess.Popen[bytes], deadline: float) -> None:
     if time.monotonic() > deadline:
         raise _NotReady("was not ready in time")
     time.sleep(0.05)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_WITHIN)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
 
 
 def _end_of(log: Path) -> str:

@@ -17,6 +17,7 @@ import attrs
 
 from tests.engines.catalog import Distribution
 from tests.engines.pom import pom_of
+from tests.engines.processes import PreparationFailed, run
 
 JAVA_SOURCES = Path(__file__).parent / "java"
 BUILD = Path(__file__).resolve().parents[2] / "build" / "engines"
@@ -25,12 +26,6 @@ COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy
 # The later releases of this plugin read the jar's POM too, which may have no parent.
 COPY_JAR = "org.apache.maven.plugins:maven-dependency-plugin:2.10:copy"
 OLDEST_JAVA = 17
-
-
-class PreparationFailed(RuntimeError):
-    """
-    Says which command failed while an engine was put together, with its output.
-    """
 
 
 def missing_tools() -> str | None:
@@ -86,7 +81,7 @@ def _build(distribution: Distribution, folder: Path) -> None:
     _run_maven(folder, COPY_DEPENDENCIES, "-DincludeScope=runtime")
     for coordinates in distribution.single_jars:
         _run_maven(folder, COPY_JAR, f"-Dartifact={coordinates}")
-    _run(
+    run(
         "javac",
         "-proc:none",
         "-encoding",
@@ -114,22 +109,8 @@ def _run_maven(folder: Path, goal: str, *options: str) -> None:
         *options,
     )
     try:
-        _run(*command)
+        run(*command)
     except PreparationFailed:
         # A download that broke off is the usual reason, and mostly works the next time.
         # -U makes Maven ask again for what it remembers as missing.
-        _run(*command, "-U")
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode != 0:
-        raise PreparationFailed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
+        run(*command, "-U")
