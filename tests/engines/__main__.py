@@ -3,6 +3,7 @@
 """
 
 import argparse
+import signal
 
 from tests.engines.catalog import CATALOG, Distribution
 from tests.engines.launch import EngineDidNotStart, PreparationFailed, missing, start
@@ -28,6 +29,8 @@ def main() -> None:
         parser.error("an engine's name or --list is needed")
     if problem := missing(CATALOG[arguments.name]):
         parser.exit(1, f"{problem}\n")
+    # As Ctrl-C does, it lets all that was started be ended, and folders be removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _run(arguments)
     except (EngineDidNotStart, PreparationFailed, ServerDidNotStart) as problem:
