@@ -5,12 +5,11 @@ SDK for the External Task REST API of Camunda 7 and its living forks, Operaton a
 from logging import NullHandler as _NullHandler
 from logging import getLogger as _getLogger
 
-from camunda_ext._display import Explanation
-from camunda_ext._hooks import Ended, Hook, Outgoing
-from camunda_ext._oauth2 import OAuth2ClientCredentials
-from camunda_ext._request import Timeout
-from camunda_ext._retry import Failed, Retry, RetryPolicy
-from camunda_ext._summary import BulkFailed, BulkProblem, BulkSummary
+from camunda_ext._call.backoff import Retry, RetryPolicy
+from camunda_ext._display.explanation import Explanation
+from camunda_ext._http.messages import Timeout
+from camunda_ext._http.oauth2 import OAuth2ClientCredentials
+from camunda_ext._many.summary import BulkFailed, BulkProblem, BulkSummary
 from camunda_ext._version import __version__
 from camunda_ext.auth import Auth, Basic, Bearer
 from camunda_ext.batch_run import BatchFailed, BatchResult, BatchRun
@@ -64,6 +63,7 @@ from camunda_ext.errors import (
     Unauthorized,
 )
 from camunda_ext.history import HistoricExternalTaskLogQuery, LogSortBy
+from camunda_ext.hooks import Ended, Failed, Hook, Outgoing
 from camunda_ext.query import ExternalTaskQuery, SortBy
 from camunda_ext.selection import NotOne, Selection
 from camunda_ext.variables import (

@@ -14,8 +14,8 @@ import attrs
 import requests
 from requests.auth import AuthBase
 
-from camunda_ext._tracebacks import without_libraries
-from camunda_ext._value import TakenAsIs
+from camunda_ext._secrets.tracebacks import without_libraries
+from camunda_ext._wire.value import TakenAsIs
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from camunda_ext import _check
-from camunda_ext._display import is_typed
-from camunda_ext._progress import check, telling
-from camunda_ext._value import TakenAsIs, Value, visible
+from camunda_ext._display.progress import check, telling
+from camunda_ext._display.shown import is_typed
+from camunda_ext._wire import checks
+from camunda_ext._wire.text import visible
+from camunda_ext._wire.value import TakenAsIs, Value
 from camunda_ext.dto import Batch, BatchStatistics
 from camunda_ext.errors import CamundaError, NoAnswer, NotSent
 
@@ -131,7 +132,7 @@ class BatchRun(TakenAsIs):
         batch = batch.id if isinstance(batch, Batch) else batch
         #: What the last look saw.
         self._seen: BatchResult | None = None
-        self._id = _check.not_blank("batch", batch)
+        self._id = checks.not_blank("batch", batch)
         self._client = client
         self._sleep = sleep
         self._clock = clock

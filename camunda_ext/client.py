@@ -13,14 +13,21 @@ from typing import Any, Final, Literal, TypeVar
 
 import attrs
 
-from camunda_ext import _bulk_writes, _check, _proof, _wire, batch_run, selection
-from camunda_ext._hooks import Hook, Hooks
-from camunda_ext._json import DateFormat
-from camunda_ext._request import Request, Timeout
-from camunda_ext._retry import Retry, RetryPolicy, Rule, rule_of
-from camunda_ext._sending import Sender
-from camunda_ext._transport import LARGEST_ANSWER, POOL_SIZE, Session, to_base, to_transport
-from camunda_ext._value import TakenAsIs
+from camunda_ext import batch_run, selection
+from camunda_ext._call.attempts import Sender
+from camunda_ext._call.backoff import Retry, RetryPolicy
+from camunda_ext._call.hooks import Hooks
+from camunda_ext._call.request import Request
+from camunda_ext._call.rules import Rule, rule_of
+from camunda_ext._http.messages import Timeout
+from camunda_ext._http.transport import LARGEST_ANSWER, POOL_SIZE, Session, to_base, to_transport
+from camunda_ext._many import bulk_writes, proof
+from camunda_ext._wire import checks
+from camunda_ext._wire.dates import DateFormat
+from camunda_ext._wire.encode import encode
+from camunda_ext._wire.names import wire_name
+from camunda_ext._wire.urls import project, segment
+from camunda_ext._wire.value import TakenAsIs
 from camunda_ext.auth import Auth, hiding, to_auth
 from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import (
@@ -45,6 +52,7 @@ from camunda_ext.dto import (
     Version,
 )
 from camunda_ext.history import HistoricExternalTaskLogQuery
+from camunda_ext.hooks import Hook
 from camunda_ext.query import OLDEST, ExternalTaskQuery, Query
 from camunda_ext.selection import Selection
 from camunda_ext.variables import VariablesLike
@@ -133,7 +141,7 @@ class ExternalTaskClient(TakenAsIs):
     ) -> None:
         base = to_base(base_url)
         if engine is not None:
-            base += f"/engine/{_wire.segment('engine', engine)}"
+            base += f"/engine/{segment('engine', engine)}"
         signs = to_auth(auth)
         transport = to_transport(
             base,
@@ -143,8 +151,8 @@ class ExternalTaskClient(TakenAsIs):
             verify=verify,
             cert=cert,
             proxies=proxies,
-            max_answer=_check.integer("max_answer", max_answer, low=1),
-            pool_size=_check.integer("pool_size", pool_size, low=0),
+            max_answer=checks.integer("max_answer", max_answer, low=1),
+            pool_size=checks.integer("pool_size", pool_size, low=0),
         )
         self._sender = Sender(
             base=base,
@@ -154,10 +162,10 @@ class ExternalTaskClient(TakenAsIs):
             retry=_to_policy(retry),
             renew=getattr(signs, "renew", None) or (lambda: False),
             hooks=Hooks(hooks),
-            log_bodies=_check.flag("log_bodies", log_bodies),
+            log_bodies=checks.flag("log_bodies", log_bodies),
         )
         self._close = transport.close
-        self._known = _proof.Known()
+        self._known = proof.Known()
 
     def close(self) -> None:
         """
@@ -272,7 +280,7 @@ class ExternalTaskClient(TakenAsIs):
             ValueError: The engine ignores a filter: more tasks would match than the query says.
         """
         query = _to_query(query, ExternalTaskQuery)
-        _proof.prove_known(self._probe, query, self._known.proven, self._told_version)
+        proof.prove_known(self._probe, query, self._known.proven, self._told_version)
 
     def iterate(
         self, query: ExternalTaskQuery | None = None, *, page_size: int = 500
@@ -366,16 +374,16 @@ class ExternalTaskClient(TakenAsIs):
             with_retries_left: Only topics of tasks with retries left.
         """
         flags = {
-            "withLockedTasks": _check.flag("with_locked_tasks", with_locked_tasks),
-            "withUnlockedTasks": _check.flag("with_unlocked_tasks", with_unlocked_tasks),
-            "withRetriesLeft": _check.flag("with_retries_left", with_retries_left),
+            "withLockedTasks": checks.flag("with_locked_tasks", with_locked_tasks),
+            "withUnlockedTasks": checks.flag("with_unlocked_tasks", with_unlocked_tasks),
+            "withRetriesLeft": checks.flag("with_retries_left", with_retries_left),
         }
         return self._send(
             Request(
                 "topic_names",
                 "GET /external-task/topic-names",
                 tuple[str, ...],
-                params=_wire.project({name: flag for name, flag in flags.items() if flag}),
+                params=project({name: flag for name, flag in flags.items() if flag}),
                 since="7.13",
             )
         )
@@ -664,7 +672,7 @@ class ExternalTaskClient(TakenAsIs):
             OutcomeUnknown: No answer came, and what the task shows does not tell.
         """
         if worker_id is not None:
-            _check.worker_id("worker_id", worker_id)
+            checks.worker_id("worker_id", worker_id)
         self._command("unlock", task_id, None, holder=worker_id)
 
     def recover(
@@ -700,11 +708,11 @@ class ExternalTaskClient(TakenAsIs):
                 With 0 it looks once, and does not wait: for a caller that calls it again, at a pace
                 of its own.
         """
-        _check.worker_id("worker_id", worker_id)
-        in_hand = set(_check.texts("known", known))
-        timeout = _check.milliseconds("async_response_timeout", async_response_timeout, low=0)
+        checks.worker_id("worker_id", worker_id)
+        in_hand = set(checks.texts("known", known))
+        timeout = checks.milliseconds("async_response_timeout", async_response_timeout, low=0)
         until = monotonic() + (timeout + 1000) / 1000 if timeout else monotonic()
-        _check.flag("failed", failed)
+        checks.flag("failed", failed)
         query = ExternalTaskQuery().worker_id(worker_id).locked()
         while True:
             stranded = tuple(
@@ -944,7 +952,7 @@ class ExternalTaskClient(TakenAsIs):
 
         The engine deletes one that is done at its next look, by default up to 30 seconds later.
         """
-        _wire.segment("batch_id", batch_id)
+        segment("batch_id", batch_id)
         found = self._send(
             Request(
                 "batch_statistics",
@@ -990,7 +998,7 @@ class ExternalTaskClient(TakenAsIs):
                 "DELETE /batch/{batch_id}",
                 NoneType,
                 {"batch_id": batch_id},
-                params=_wire.project({"cascade": _check.flag("cascade", cascade)}),
+                params=project({"cascade": checks.flag("cascade", cascade)}),
             )
         )
 
@@ -1041,12 +1049,12 @@ class ExternalTaskClient(TakenAsIs):
         page: Mapping[str, str] | None = None,
         since: str = OLDEST,
     ) -> Request[T]:
-        _check.literal("via", via, Via)
+        checks.literal("via", via, Via)
         asked, params, body = _to_query(query, kind), page or {}, None
         if via == "POST":
             body = asked
         else:
-            params = {**_wire.project(_wire.encode(asked, self._sender.dates)), **params}
+            params = {**project(encode(asked, self._sender.dates)), **params}
         return Request(operation, f"{via} {path}", returns, params=params, body=body, since=since)
 
     def _command(
@@ -1100,7 +1108,7 @@ class ExternalTaskClient(TakenAsIs):
     def _warn_of_young(self, query: ExternalTaskQuery | None) -> None:
         if query is not None:
             filters = query.filters().items()
-            _proof.warn_of_young(filters, self._known, self._told_version, stacklevel=3)
+            proof.warn_of_young(filters, self._known, self._told_version, stacklevel=3)
 
     def _told_version(self) -> str | None:
         """
@@ -1159,11 +1167,11 @@ def _to_zone(given: tzinfo | str | None) -> tzinfo | None:
 
 def _window(first_result: int | None, max_results: int | None) -> dict[str, str]:
     if first_result is not None and max_results is None:
-        max_results = _check.INT32  # Without it, 7.6 cuts before it sorts.
+        max_results = checks.INT32  # Without it, 7.6 cuts before it sorts.
     given = {"first_result": first_result, "max_results": max_results}
     # The engine takes -1 too, and answers with nothing at all.
     return {
-        _wire.wire_name(name): str(_check.integer(name, value, low=0, high=_check.INT32))
+        wire_name(name): str(checks.integer(name, value, low=0, high=checks.INT32))
         for name, value in given.items()
         if value is not None
     }
@@ -1192,7 +1200,7 @@ def _says_anything(value: object) -> bool:
 # These name the client in annotations, and cannot import what imports them. Whoever resolves their
 # annotations, such as pydantic, looks the name up there.
 _seen_by_them: tuple[dict[str, Any], ...] = (
-    vars(_bulk_writes),
+    vars(bulk_writes),
     vars(batch_run),
     vars(selection),
     Selection.__init__.__globals__,  # attrs has made a copy for it

@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from camunda_ext import _check
-from camunda_ext._value import TakenAsIs, Value
+from camunda_ext._wire import checks
+from camunda_ext._wire.value import TakenAsIs, Value
 from camunda_ext.variables import Variables, VariablesLike
 
 #: In which direction results are sorted.
@@ -46,7 +46,7 @@ def _valid(
 
 def _to_milliseconds(value: int | timedelta) -> int:
     # Python looks the annotation up in the module of the class.
-    return _check.to_milliseconds(value)
+    return checks.to_milliseconds(value)
 
 
 def _to_texts(value: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -73,11 +73,11 @@ def _to_plain_values(
 ) -> Mapping[str, str | float | bool | None] | None:
     if not isinstance(value, Mapping):
         return value
-    return {name: _check.native(f"the value of {name!r}", one) for name, one in value.items()}
+    return {name: checks.native(f"the value of {name!r}", one) for name, one in value.items()}
 
 
 def _to_message(value: Any) -> Any:
-    if not isinstance(value, str) or _check.utf16_units(value) <= _MESSAGE_UNITS:
+    if not isinstance(value, str) or checks.utf16_units(value) <= _MESSAGE_UNITS:
         return value
     units = value.encode("utf-16-le", "surrogatepass")[: 2 * _MESSAGE_UNITS]
     kept = units.decode("utf-16-le", "surrogatepass")
@@ -95,9 +95,9 @@ def _scalar(name: str, value: object) -> None:
     if value is None or isinstance(value, (bool, str)):
         return
     if isinstance(value, int):
-        _check.integer(name, value)
+        checks.integer(name, value)
     elif isinstance(value, datetime):
-        _check.aware(name, value)
+        checks.aware(name, value)
     elif not isinstance(value, float) or not math.isfinite(value):
         raise TypeError(
             f"{name} must be None, bool, int, finite float, str or an aware datetime, "
@@ -260,18 +260,18 @@ class Sorting(Value):
     """
 
     #: What to sort by, in the engine's word.
-    sort_by: str = attrs.field(validator=_valid(_check.not_blank))
+    sort_by: str = attrs.field(validator=_valid(checks.not_blank))
 
     #: ``asc`` or ``desc``.
     sort_order: SortOrder = attrs.field(default="asc")
 
     @sort_order.validator
     def _known_order(self, field: attrs.Attribute[Any], value: object) -> None:
-        _check.literal(field.name, value, SortOrder)
+        checks.literal(field.name, value, SortOrder)
 
     #: Ignored by the engine for external tasks.
     parameters: Mapping[str, Any] | None = attrs.field(
-        default=None, kw_only=True, hash=False, validator=_valid(_check.mapping)
+        default=None, kw_only=True, hash=False, validator=_valid(checks.mapping)
     )
 
 
@@ -282,7 +282,7 @@ class VariableQueryParameter(Value):
     """
 
     #: Name of the variable.
-    name: str = attrs.field(validator=_valid(_check.text))
+    name: str = attrs.field(validator=_valid(checks.text))
 
     #: How to compare.
     operator: Operator = attrs.field()
@@ -294,7 +294,7 @@ class VariableQueryParameter(Value):
 
     @operator.validator
     def _known_operator(self, field: attrs.Attribute[Any], value: object) -> None:
-        _check.literal(field.name, value, Operator)
+        checks.literal(field.name, value, Operator)
 
     @value.validator
     def _comparable(self, _: attrs.Attribute[Any], value: object) -> None:
@@ -302,9 +302,9 @@ class VariableQueryParameter(Value):
         if self.operator in ("like", "notLike"):
             if not isinstance(value, str):
                 raise TypeError(f"value of {self.operator!r} must be a str, not {value!r:.80}")
-            _check.pattern("value", value)
+            checks.pattern("value", value)
         if isinstance(value, str):
-            _check.comparable("value", value)
+            checks.comparable("value", value)
         if self.operator not in ("eq", "neq") and (value is None or isinstance(value, bool)):
             raise TypeError(f"value {value!r} can be compared by 'eq' and 'neq' only")
 
@@ -321,61 +321,61 @@ class Topic(Value):
     """
 
     #: Name of the topic.
-    topic_name: str = attrs.field(validator=_valid(_check.not_blank))
+    topic_name: str = attrs.field(validator=_valid(checks.not_blank))
 
     #: How long the tasks are locked, in milliseconds, or a `timedelta`.
     lock_duration: int = attrs.field(
-        kw_only=True, converter=_to_milliseconds, validator=_valid(_check.milliseconds)
+        kw_only=True, converter=_to_milliseconds, validator=_valid(checks.milliseconds)
     )
 
     #: The variables to bring along: ``None`` for all, an empty list for none.
     variables: tuple[str, ...] | None = attrs.field(
-        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.texts)
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(checks.texts)
     )
 
     #: Whether to bring only variables of the task's own scope. Since 7.9.
     local_variables: bool | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.flag)
+        kw_only=True, default=None, validator=_valid(checks.flag)
     )
 
     #: Only tasks of process instances with this business key. Since 7.9.
     business_key: str | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.text)
+        kw_only=True, default=None, validator=_valid(checks.text)
     )
 
     #: Only tasks of this process definition. Since 7.12.
     process_definition_id: str | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.filled)
+        kw_only=True, default=None, validator=_valid(checks.filled)
     )
 
     #: Only tasks of one of these process definitions. Since 7.12.
     process_definition_id_in: tuple[str, ...] | None = attrs.field(
-        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.filters)
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(checks.filters)
     )
 
     #: Only tasks of the process with this key. Since 7.12.
     process_definition_key: str | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.filled)
+        kw_only=True, default=None, validator=_valid(checks.filled)
     )
 
     #: Only tasks of the processes with one of these keys. Since 7.12.
     process_definition_key_in: tuple[str, ...] | None = attrs.field(
-        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.filters)
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(checks.filters)
     )
 
     #: Only tasks whose process has this version tag; ``%`` and ``_`` are wildcards. Since 7.12.
     process_definition_version_tag: str | None = attrs.field(
-        kw_only=True, default=None, validator=[_valid(_check.filled), _valid(_check.pattern)]
+        kw_only=True, default=None, validator=[_valid(checks.filled), _valid(checks.pattern)]
     )
 
     #: Only tasks without a tenant; not together with `tenant_id_in`, which would win. Since 7.12.
     without_tenant_id: bool | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.flag)
+        kw_only=True, default=None, validator=_valid(checks.flag)
     )
 
     #: Only tasks of one of these tenants. Since 7.12.
     tenant_id_in: tuple[str, ...] | None = attrs.field(
-        kw_only=True, default=None, converter=_to_texts, validator=_valid(_check.filters)
+        kw_only=True, default=None, converter=_to_texts, validator=_valid(checks.filters)
     )
 
     #: Plain values by name: tasks whose process instance has *any one* of them are fetched, for the
@@ -390,12 +390,12 @@ class Topic(Value):
     #: Whether the engine builds the Java objects of Object variables; one class that it lacks
     #: fails the whole fetch, and Json and Xml lose their content.
     deserialize_values: bool | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.flag)
+        kw_only=True, default=None, validator=_valid(checks.flag)
     )
 
     #: Whether to bring the extension properties of the service task. Since 7.14.
     include_extension_properties: bool | None = attrs.field(
-        kw_only=True, default=None, validator=_valid(_check.flag)
+        kw_only=True, default=None, validator=_valid(checks.flag)
     )
 
     @tenant_id_in.validator
@@ -413,7 +413,7 @@ class Topic(Value):
         if not isinstance(value, Mapping) or not value:
             raise ValueError(f"{field.name} must be a mapping with at least one name")
         for name, one in value.items():
-            _check.text(f"a name in {field.name}", name)
+            checks.text(f"a name in {field.name}", name)
             _scalar(f"{field.name}[{name!r}]", one)
             if isinstance(one, datetime):
                 raise TypeError(
@@ -429,21 +429,21 @@ class FetchExternalTasks(Value):
     """
 
     #: The worker that is to hold the locks.
-    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+    worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
     #: How many tasks at most, over all topics.
-    max_tasks: int = attrs.field(validator=_valid(_check.integer, low=1, high=_check.INT32))
+    max_tasks: int = attrs.field(validator=_valid(checks.integer, low=1, high=checks.INT32))
 
     #: Whether tasks of a higher priority come first; any order otherwise.
-    use_priority: bool | None = attrs.field(default=None, validator=_valid(_check.flag))
+    use_priority: bool | None = attrs.field(default=None, validator=_valid(checks.flag))
 
     #: How long the engine may wait for a task, in milliseconds, or a `timedelta`; at most half an
     #: hour. Since 7.9.
     async_response_timeout: int | None = attrs.field(
         default=None,
-        converter=attrs.converters.optional(_check.to_milliseconds),
+        converter=attrs.converters.optional(checks.to_milliseconds),
         # FetchAndLockHandlerImpl.java: MAX_REQUEST_TIMEOUT
-        validator=_valid(_check.milliseconds, high=1_800_000),
+        validator=_valid(checks.milliseconds, high=1_800_000),
     )
 
     #: What to fetch; each topic once.
@@ -454,7 +454,7 @@ class FetchExternalTasks(Value):
 
     #: Known to the reference here as well, and without effect: it belongs to a `Topic`.
     include_extension_properties: bool | None = attrs.field(
-        default=None, validator=_valid(_check.flag)
+        default=None, validator=_valid(checks.flag)
     )
 
     @topics.validator
@@ -492,7 +492,7 @@ class CompleteExternalTask(Value):
     """
 
     #: The worker that holds the lock.
-    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+    worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
     #: Variables to set where they are, or else at the process instance.
     variables: Variables | None = attrs.field(default=None, converter=_to_variables, hash=False)
@@ -510,25 +510,25 @@ class ExternalTaskFailure(Value):
     """
 
     #: The worker that holds the lock.
-    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+    worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
     #: What went wrong, in short; becomes the incident's message. Cut as the engine cuts it, after
     #: 666 UTF-16 units, but between characters: some databases refuse half of one.
     error_message: str | None = attrs.field(
-        default=None, converter=_to_message, validator=_valid(_check.text)
+        default=None, converter=_to_message, validator=_valid(checks.text)
     )
 
     #: All that is known of it; ``None`` keeps the details of the failure before.
-    error_details: str | None = attrs.field(default=None, validator=_valid(_check.text))
+    error_details: str | None = attrs.field(default=None, validator=_valid(checks.text))
 
     #: Retries left from now on; 0 opens an incident. Leaving it out would mean 0.
-    retries: int = attrs.field(validator=_valid(_check.integer, low=0, high=_check.INT32))
+    retries: int = attrs.field(validator=_valid(checks.integer, low=0, high=checks.INT32))
 
     #: How long nobody may fetch the task, in milliseconds, or a `timedelta`.
     retry_timeout: int | None = attrs.field(
         default=None,
-        converter=attrs.converters.optional(_check.to_milliseconds),
-        validator=_valid(_check.milliseconds, low=0),
+        converter=attrs.converters.optional(checks.to_milliseconds),
+        validator=_valid(checks.milliseconds, low=0),
     )
 
     #: Variables to set where they are, or else at the process instance. Since 7.15.
@@ -547,13 +547,13 @@ class ExternalTaskBpmnError(Value):
     """
 
     #: The worker that holds the lock.
-    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+    worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
     #: The code that a boundary event or an event subprocess may catch.
-    error_code: str = attrs.field(validator=_valid(_check.not_blank))
+    error_code: str = attrs.field(validator=_valid(checks.not_blank))
 
     #: What went wrong, for whoever catches it. Since 7.10.
-    error_message: str | None = attrs.field(default=None, validator=_valid(_check.not_blank))
+    error_message: str | None = attrs.field(default=None, validator=_valid(checks.not_blank))
 
     #: Variables to pass to whoever catches it. Since 7.10.
     variables: Variables | None = attrs.field(default=None, converter=_to_variables, hash=False)
@@ -566,11 +566,11 @@ class LockExternalTask(Value):
     """
 
     #: The worker that is to hold the lock.
-    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+    worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
     #: How long, in milliseconds from now, or a `timedelta`.
     lock_duration: int = attrs.field(
-        converter=_to_milliseconds, validator=_valid(_check.milliseconds)
+        converter=_to_milliseconds, validator=_valid(checks.milliseconds)
     )
 
 
@@ -581,11 +581,11 @@ class ExtendLockOnExternalTask(Value):
     """
 
     #: The worker that holds the lock.
-    worker_id: str = attrs.field(validator=_valid(_check.worker_id))
+    worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
     #: How long, in milliseconds from now, or a `timedelta`; may shorten the lock.
     new_duration: int = attrs.field(
-        converter=_to_milliseconds, validator=_valid(_check.milliseconds)
+        converter=_to_milliseconds, validator=_valid(checks.milliseconds)
     )
 
 
@@ -596,7 +596,7 @@ class Priority(Value):
     """
 
     #: Any integer of 64 bits.
-    priority: int = attrs.field(validator=_valid(_check.integer))
+    priority: int = attrs.field(validator=_valid(checks.integer))
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -606,7 +606,7 @@ class Retries(Value):
     """
 
     #: Retries left from now on; 0 opens an incident, more than 0 closes it.
-    retries: int = attrs.field(validator=_valid(_check.integer, low=0, high=_check.INT32))
+    retries: int = attrs.field(validator=_valid(checks.integer, low=0, high=checks.INT32))
 
 
 # ------------------------------------------------------------------------------ commands on many
@@ -621,11 +621,11 @@ class SetRetriesForExternalTasks(Value):
     """
 
     #: Retries left from now on; 0 opens incidents, more than 0 closes them.
-    retries: int = attrs.field(validator=_valid(_check.integer, low=0, high=_check.INT32))
+    retries: int = attrs.field(validator=_valid(checks.integer, low=0, high=checks.INT32))
 
     #: Tasks by id.
     external_task_ids: tuple[str, ...] | None = attrs.field(
-        default=None, converter=_to_texts, validator=_valid(_check.ids)
+        default=None, converter=_to_texts, validator=_valid(checks.ids)
     )
 
     #: Tasks by an `ExternalTaskQuery`.
@@ -633,17 +633,17 @@ class SetRetriesForExternalTasks(Value):
 
     #: All tasks of these process instances.
     process_instance_ids: tuple[str, ...] | None = attrs.field(
-        default=None, converter=_to_texts, validator=_valid(_check.ids)
+        default=None, converter=_to_texts, validator=_valid(checks.ids)
     )
 
     #: All tasks of the process instances that match this body of the engine's own query.
     process_instance_query: Mapping[str, Any] | None = attrs.field(
-        default=None, hash=False, validator=_valid(_check.mapping)
+        default=None, hash=False, validator=_valid(checks.mapping)
     )
 
     #: The same, by a query of historic process instances.
     historic_process_instance_query: Mapping[str, Any] | None = attrs.field(
-        default=None, hash=False, validator=_valid(_check.mapping)
+        default=None, hash=False, validator=_valid(checks.mapping)
     )
 
 
@@ -654,7 +654,7 @@ class SuspensionState(Value):
     """
 
     #: `True` to let it rest, `False` to let it go on.
-    suspended: bool = attrs.field(validator=_valid(_check.flag))
+    suspended: bool = attrs.field(validator=_valid(checks.flag))
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

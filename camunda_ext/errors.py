@@ -30,12 +30,11 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from camunda_ext import _json
-from camunda_ext._value import Value
+from camunda_ext._wire.json import loads
+from camunda_ext._wire.text import LONGEST_TEXT, printable
+from camunda_ext._wire.value import Value
 
 E = TypeVar("E", bound="CamundaError")
-
-_LONGEST_TEXT: Final = 2048
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -590,7 +589,7 @@ def from_response(
         code=said.code if said else None,
         hint=hint.replace("{since}", call.since),
         # More than is shown: what is cut could not be found.
-        body=clean(content[: 8 * _LONGEST_TEXT].decode("utf-8", "replace"))[:_LONGEST_TEXT],
+        body=clean(content[: 8 * LONGEST_TEXT].decode("utf-8", "replace"))[:LONGEST_TEXT],
     )
     if said is not None:
         _add_particulars(raised, said, clean)
@@ -637,16 +636,6 @@ def no_answer(call: Call, reason: str, status: int | None = None, hint: str = ""
     return _error(error, call, reason, status=status, hint=f"{own} {hint}".strip())
 
 
-def printable(text: str) -> str:
-    """
-    Give *text* on one line, with all that a log or a terminal could stumble over escaped.
-    """
-    cut = text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "..."
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in cut
-    )
-
-
 def _error(error: type[E], call: Call, message: str | None, **told: Any) -> E:
     return error(message, operation=call.operation, method=call.method, url=call.url, **told)
 
@@ -662,7 +651,7 @@ def _engine_said(content: bytes) -> _Said | None:
     Read the body of an error; ``None`` if no engine has written it.
     """
     try:
-        body = _json.loads(content)
+        body = loads(content)
     except ValueError:
         return None
     # A type is the name of a Java class; what a gateway writes by RFC 9457 has a URL there.

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import attrs
 
-from camunda_ext import _check
+from camunda_ext._wire import checks
 from camunda_ext.query import Query, filter_field
 
 
@@ -69,31 +69,31 @@ class HistoricExternalTaskLogQuery(Query):
         """
         Only the entry of this id.
         """
-        return self._with("_log_id", _check.filled("log_id", log_id))
+        return self._with("_log_id", checks.filled("log_id", log_id))
 
     def external_task_id(self, external_task_id: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about this task.
         """
-        return self._with("_external_task_id", _check.filled("external_task_id", external_task_id))
+        return self._with("_external_task_id", checks.filled("external_task_id", external_task_id))
 
     def topic(self, topic_name: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about tasks of this topic.
         """
-        return self._with("_topic_name", _check.filled("topic_name", topic_name))
+        return self._with("_topic_name", checks.filled("topic_name", topic_name))
 
     def worker_id(self, worker_id: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about tasks that this worker had locked.
         """
-        return self._with("_worker_id", _check.filled("worker_id", worker_id))
+        return self._with("_worker_id", checks.filled("worker_id", worker_id))
 
     def error_message(self, error_message: str) -> HistoricExternalTaskLogQuery:
         """
         Only failures with exactly this message.
         """
-        return self._with("_error_message", _check.filled("error_message", error_message))
+        return self._with("_error_message", checks.filled("error_message", error_message))
 
     def activity_id_in(self, *activity_ids: str) -> HistoricExternalTaskLogQuery:
         """
@@ -118,7 +118,7 @@ class HistoricExternalTaskLogQuery(Query):
         Only entries about this process instance.
         """
         return self._with(
-            "_process_instance_id", _check.filled("process_instance_id", process_instance_id)
+            "_process_instance_id", checks.filled("process_instance_id", process_instance_id)
         )
 
     def process_definition_id(self, process_definition_id: str) -> HistoricExternalTaskLogQuery:
@@ -126,27 +126,27 @@ class HistoricExternalTaskLogQuery(Query):
         Only entries about this deployed version of a process.
         """
         return self._with(
-            "_process_definition_id", _check.filled("process_definition_id", process_definition_id)
+            "_process_definition_id", checks.filled("process_definition_id", process_definition_id)
         )
 
     def process_definition_key(self, process_definition_key: str) -> HistoricExternalTaskLogQuery:
         """
         Only entries about this process, whatever its version.
         """
-        checked = _check.filled("process_definition_key", process_definition_key)
+        checked = checks.filled("process_definition_key", process_definition_key)
         return self._with("_process_definition_key", checked)
 
     def priority_higher_than_or_equals(self, priority: int) -> HistoricExternalTaskLogQuery:
         """
         Only entries about tasks of this priority or a higher one.
         """
-        return self._with("_priority_higher_than_or_equals", _check.integer("priority", priority))
+        return self._with("_priority_higher_than_or_equals", checks.integer("priority", priority))
 
     def priority_lower_than_or_equals(self, priority: int) -> HistoricExternalTaskLogQuery:
         """
         Only entries about tasks of this priority or a lower one.
         """
-        return self._with("_priority_lower_than_or_equals", _check.integer("priority", priority))
+        return self._with("_priority_lower_than_or_equals", checks.integer("priority", priority))
 
     def tenant_id_in(self, *tenant_ids: str) -> HistoricExternalTaskLogQuery:
         """

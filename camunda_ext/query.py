@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import attrs
 
-from camunda_ext import _check, _wire
-from camunda_ext._display import Explanation, explanation_of
-from camunda_ext._json import MODERN, aware_date
-from camunda_ext._value import TakenAsIs
+from camunda_ext._display.explanation import Explanation, explanation_of
+from camunda_ext._wire import checks
+from camunda_ext._wire.dates import MODERN, aware_date
+from camunda_ext._wire.encode import encode
+from camunda_ext._wire.names import wire_name
+from camunda_ext._wire.urls import project
+from camunda_ext._wire.value import TakenAsIs
 from camunda_ext.dto import Operator, Sorting, SortOrder, VariableQueryParameter
 
 Q = TypeVar("Q", bound="Query")
@@ -118,7 +121,7 @@ class Query(TakenAsIs):
         with each request: add ``id`` last where that matters. `ExternalTaskClient.iterate()` and
         `ExternalTaskClient.select()` add it themselves.
         """
-        known = _check.choice("criterion", criterion, self._criteria)
+        known = checks.choice("criterion", criterion, self._criteria)
         return self._with("_sorting", (*self.sorting, Sorting(known.value, order)))
 
     def unsorted(self: Q) -> Q:
@@ -133,7 +136,7 @@ class Query(TakenAsIs):
         """
         Give the body of the POST request, dates in the format of servers since 7.8.
         """
-        body: dict[str, Any] = _wire.encode(self)
+        body: dict[str, Any] = encode(self)
         return body
 
     def params(self) -> dict[str, str]:
@@ -144,7 +147,7 @@ class Query(TakenAsIs):
             ValueError: GET has no form for it, such as two criteria of sorting, a comma in one of
                 several values, or a variable that is not text. Send it with POST.
         """
-        return _wire.project(self.body())
+        return project(self.body())
 
     @classmethod
     def from_body(cls: type[Q], body: Mapping[str, Any]) -> Q:
@@ -158,7 +161,7 @@ class Query(TakenAsIs):
         if not isinstance(body, Mapping):
             raise TypeError(f"body must be a mapping, not {body!r:.80}")
         query = cls()
-        fields = {_wire.wire_name(field.name): field for field in attrs.fields(cls)}
+        fields = {wire_name(field.name): field for field in attrs.fields(cls)}
         for name, value in body.items():
             if name not in fields:
                 raise ValueError(f"{cls.__name__} has no filter {name!r}")
@@ -174,7 +177,7 @@ class Query(TakenAsIs):
         Give the filters that are set, by the engine's names, each with the version that brought it.
         """
         return {
-            _wire.wire_name(field.name): field.metadata["since"]
+            wire_name(field.name): field.metadata["since"]
             for field, _ in self._set_fields()
             if "since" in field.metadata
         }
@@ -225,7 +228,7 @@ class Query(TakenAsIs):
         """
         added: tuple[object, ...] = values
         if not all(values) or not values or not {str}.issuperset(map(type, values)):
-            added = _check.filters(f"{name[1:]}()", values)
+            added = checks.filters(f"{name[1:]}()", values)
         earlier = self.__dict__.get(name)
         return self._with(name, (*earlier, *added) if earlier else added)
 
@@ -272,7 +275,7 @@ def _arguments_of(name: str, field: attrs.Attribute[Any], value: Any) -> Iterato
     Give the same of a value from a body.
     """
     if "parts" in field.metadata:
-        parts = [_wire.wire_name(part) for part in field.metadata["parts"]]
+        parts = [wire_name(part) for part in field.metadata["parts"]]
         if not isinstance(value, (list, tuple)) or not value:
             raise ValueError(f"{name} must be a list with something in it, not {value!r:.80}")
         for one in value:
@@ -347,7 +350,7 @@ class ExternalTaskQuery(Query):
         """
         Only the task of this id.
         """
-        return self._with("_external_task_id", _check.filled("external_task_id", external_task_id))
+        return self._with("_external_task_id", checks.filled("external_task_id", external_task_id))
 
     def external_task_id_in(self, *external_task_ids: str) -> ExternalTaskQuery:
         """
@@ -359,13 +362,13 @@ class ExternalTaskQuery(Query):
         """
         Only tasks of this topic.
         """
-        return self._with("_topic_name", _check.filled("topic_name", topic_name))
+        return self._with("_topic_name", checks.filled("topic_name", topic_name))
 
     def worker_id(self, worker_id: str) -> ExternalTaskQuery:
         """
         Only tasks that this worker has locked last, though the lock may have expired.
         """
-        return self._with("_worker_id", _check.filled("worker_id", worker_id))
+        return self._with("_worker_id", checks.filled("worker_id", worker_id))
 
     def locked(self) -> ExternalTaskQuery:
         """
@@ -395,19 +398,19 @@ class ExternalTaskQuery(Query):
         """
         Only tasks whose lock expires, or has expired, after this moment (an aware datetime).
         """
-        return self._with("_lock_expiration_after", _check.aware("moment", moment))
+        return self._with("_lock_expiration_after", checks.aware("moment", moment))
 
     def lock_expiration_before(self, moment: datetime) -> ExternalTaskQuery:
         """
         Only tasks whose lock expires, or has expired, before this moment (an aware datetime).
         """
-        return self._with("_lock_expiration_before", _check.aware("moment", moment))
+        return self._with("_lock_expiration_before", checks.aware("moment", moment))
 
     def activity_id(self, activity_id: str) -> ExternalTaskQuery:
         """
         Only tasks of the element with this id in the model, such as a service task.
         """
-        return self._with("_activity_id", _check.filled("activity_id", activity_id))
+        return self._with("_activity_id", checks.filled("activity_id", activity_id))
 
     def activity_id_in(self, *activity_ids: str) -> ExternalTaskQuery:
         """
@@ -419,13 +422,13 @@ class ExternalTaskQuery(Query):
         """
         Only the task that this execution waits for.
         """
-        return self._with("_execution_id", _check.filled("execution_id", execution_id))
+        return self._with("_execution_id", checks.filled("execution_id", execution_id))
 
     def process_instance_id(self, process_instance_id: str) -> ExternalTaskQuery:
         """
         Only tasks of this process instance.
         """
-        checked = _check.filled("process_instance_id", process_instance_id)
+        checked = checks.filled("process_instance_id", process_instance_id)
         return self._with("_process_instance_id", checked)
 
     def process_instance_id_in(self, *process_instance_ids: str) -> ExternalTaskQuery:
@@ -439,14 +442,14 @@ class ExternalTaskQuery(Query):
         """
         Only tasks of this deployed version of a process.
         """
-        checked = _check.filled("process_definition_id", process_definition_id)
+        checked = checks.filled("process_definition_id", process_definition_id)
         return self._with("_process_definition_id", checked)
 
     def process_definition_key(self, process_definition_key: str) -> ExternalTaskQuery:
         """
         Only tasks of this process, whatever its version. Since 7.24; older engines ignore it.
         """
-        checked = _check.filled("process_definition_key", process_definition_key)
+        checked = checks.filled("process_definition_key", process_definition_key)
         return self._with("_process_definition_key", checked)
 
     def process_definition_key_in(self, *process_definition_keys: str) -> ExternalTaskQuery:
@@ -460,7 +463,7 @@ class ExternalTaskQuery(Query):
         """
         Only tasks of processes with this name. Since 7.24; older engines ignore it.
         """
-        checked = _check.filled("process_definition_name", process_definition_name)
+        checked = checks.filled("process_definition_name", process_definition_name)
         return self._with("_process_definition_name", checked)
 
     def process_definition_name_like(self, pattern: str) -> ExternalTaskQuery:
@@ -468,7 +471,7 @@ class ExternalTaskQuery(Query):
         Only tasks of processes with a name like this: ``%`` stands for any text, ``_`` for one
         character. Since 7.24; older engines ignore it.
         """
-        checked = _check.pattern("pattern", _check.filled("pattern", pattern))
+        checked = checks.pattern("pattern", checks.filled("pattern", pattern))
         return self._with("_process_definition_name_like", checked)
 
     def tenant_id_in(self, *tenant_ids: str) -> ExternalTaskQuery:
@@ -493,14 +496,14 @@ class ExternalTaskQuery(Query):
         """
         Only tasks of this priority or a higher one.
         """
-        checked = _check.integer("priority", priority)
+        checked = checks.integer("priority", priority)
         return self._with("_priority_higher_than_or_equals", checked)
 
     def priority_lower_than_or_equals(self, priority: int) -> ExternalTaskQuery:
         """
         Only tasks of this priority or a lower one.
         """
-        return self._with("_priority_lower_than_or_equals", _check.integer("priority", priority))
+        return self._with("_priority_lower_than_or_equals", checks.integer("priority", priority))
 
     def variable_names_ignore_case(self) -> ExternalTaskQuery:
         """
@@ -563,8 +566,8 @@ class ExternalTaskQuery(Query):
 
 
 def _plain(value: Any) -> Any:
-    plain = _check.native("value", value.value if isinstance(value, Enum) else value)
-    return _check.aware("value", plain) if isinstance(plain, datetime) else plain
+    plain = checks.native("value", value.value if isinstance(value, Enum) else value)
+    return checks.aware("value", plain) if isinstance(plain, datetime) else plain
 
 
 def date_or_same(value: Any) -> Any:

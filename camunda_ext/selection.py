@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, overload
 
 import attrs
 
-from camunda_ext import _check, _pages
-from camunda_ext._bulk_writes import BulkWrites
-from camunda_ext._display import Explanation, Shown
-from camunda_ext._value import Value
+from camunda_ext._display.explanation import Explanation
+from camunda_ext._display.shown import Shown
+from camunda_ext._many import pages
+from camunda_ext._many.bulk_writes import BulkWrites
+from camunda_ext._wire import checks
+from camunda_ext._wire.value import Value
 from camunda_ext.dto import ExternalTask, Sorting
 from camunda_ext.query import ExternalTaskQuery, SortBy
 
@@ -62,11 +64,11 @@ class Selection(Shown, BulkWrites, Value):
 
     @_page_size.validator
     def _pages_overlap(self, _: attrs.Attribute[int], value: object) -> None:
-        _check.integer("page_size", value, low=2, high=_check.INT32)
+        checks.integer("page_size", value, low=2, high=checks.INT32)
 
     @_prefetch.validator
     def _few_threads(self, _: attrs.Attribute[int], value: object) -> None:
-        _check.integer("prefetch", value, low=0, high=_MOST_AHEAD)
+        checks.integer("prefetch", value, low=0, high=_MOST_AHEAD)
 
     # --------------------------------------------------------------------------- what Python calls
 
@@ -74,7 +76,7 @@ class Selection(Shown, BulkWrites, Value):
         self._client.check(self.query)
         asked, by_id = self._ordered()
         fetch = self._client._received if self._prefetch else self._client.list
-        yield from _pages.walk(
+        yield from pages.walk(
             lambda offset, size: fetch(asked, first_result=self._start + offset, max_results=size),
             self._page_size,
             in_id_order=by_id,
@@ -111,10 +113,10 @@ class Selection(Shown, BulkWrites, Value):
         stop = self._stop
         if index.stop is not None:
             # As in Python, there need not be as many.
-            wanted = min(_check.INT32, self._start + _position("stop", index.stop, high=None))
+            wanted = min(checks.INT32, self._start + _position("stop", index.stop, high=None))
             stop = wanted if stop is None else min(stop, wanted)
         return attrs.evolve(
-            self, start=_check.integer("start", start, high=_check.INT32), stop=stop
+            self, start=checks.integer("start", start, high=checks.INT32), stop=stop
         )
 
     def __bool__(self) -> NoReturn:
@@ -197,7 +199,7 @@ class Selection(Shown, BulkWrites, Value):
 
         Pages are fetched as for iterating, whatever the size.
         """
-        _check.integer("size", size, low=1)
+        checks.integer("size", size, low=1)
         tasks = iter(self)
         return iter(lambda: tuple(islice(tasks, size)), ())
 
@@ -214,9 +216,9 @@ class Selection(Shown, BulkWrites, Value):
                 `True` to show on standard error how far it is, or a function that is called with
                 the number of tasks so far, and with that of all as it was at the beginning.
         """
-        from camunda_ext import _export  # only now: most programs export nothing
+        from camunda_ext._many import export  # only now: most programs export nothing
 
-        return map(_export.to_dict, self._counted(progress))
+        return map(export.to_dict, self._counted(progress))
 
     def to_jsonl(
         self,
@@ -239,11 +241,11 @@ class Selection(Shown, BulkWrites, Value):
         Raises:
             FileExistsError: There is such a file.
         """
-        from camunda_ext import _export
+        from camunda_ext._many import export
 
         counted = self._counted(progress)
-        with _export.new_file(path, overwrite=overwrite) as file, closing(counted) as tasks:
-            return _export.write_jsonl(tasks, file)
+        with export.new_file(path, overwrite=overwrite) as file, closing(counted) as tasks:
+            return export.write_jsonl(tasks, file)
 
     def to_csv(
         self,
@@ -271,12 +273,12 @@ class Selection(Shown, BulkWrites, Value):
         Raises:
             FileExistsError: There is such a file.
         """
-        from camunda_ext import _export
+        from camunda_ext._many import export
 
-        _check.flag("raw", raw)
+        checks.flag("raw", raw)
         counted = self._counted(progress)
-        with _export.new_file(path, overwrite=overwrite) as file, closing(counted) as tasks:
-            return _export.write_csv(tasks, file, raw=raw)
+        with export.new_file(path, overwrite=overwrite) as file, closing(counted) as tasks:
+            return export.write_csv(tasks, file, raw=raw)
 
     def to_dataframe(
         self,
@@ -297,9 +299,9 @@ class Selection(Shown, BulkWrites, Value):
         Raises:
             ImportError: The library is not installed.
         """
-        from camunda_ext import _export
+        from camunda_ext._many import export
 
-        to_frame = _export.frame_maker(library)
+        to_frame = export.frame_maker(library)
         with closing(self._counted(progress)) as tasks:
             return to_frame(tasks)
 
@@ -332,14 +334,14 @@ class Selection(Shown, BulkWrites, Value):
     def _counted(
         self, progress: bool | Callable[[int, int], object]
     ) -> Generator[ExternalTask, None, None]:
-        from camunda_ext import _export
+        from camunda_ext._many import export
 
-        return _export.counted(self, progress, self.count, self._page_size)
+        return export.counted(self, progress, self.count, self._page_size)
 
 
-def _position(name: str, value: object, *, high: int | None = _check.INT32) -> int:
+def _position(name: str, value: object, *, high: int | None = checks.INT32) -> int:
     if isinstance(value, int) and value < 0:
         raise ValueError(
             f"{name} must count from the beginning, not {value!r}: for the end, sort the other way"
         )
-    return _check.integer(name, value, low=0, high=sys.maxsize if high is None else high)
+    return checks.integer(name, value, low=0, high=sys.maxsize if high is None else high)

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, Union, get_args
 
 import attrs
 
-from camunda_ext import _check, _json
-from camunda_ext._json import MODERN, DateFormat, aware_date
-from camunda_ext._value import TakenAsIs, Value
+from camunda_ext._wire import checks
+from camunda_ext._wire.dates import MODERN, DateFormat, aware_date
+from camunda_ext._wire.json import dumps, loads
+from camunda_ext._wire.value import TakenAsIs, Value
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -118,7 +119,7 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
         """
         if not isinstance(content, (bytes, bytearray, memoryview)):
             raise TypeError(f"content must be bytes, not {type(content).__name__}")
-        info: dict[str, object] = {"filename": _check.not_blank("filename", filename)}
+        info: dict[str, object] = {"filename": checks.not_blank("filename", filename)}
         # FileValueTypeImpl.java fails on a null, so what is not known is left out.
         info |= {"mimeType": _mime_type("mime_type", mime_type)} if mime_type is not None else {}
         info |= {"encoding": _encoding("encoding", encoding)} if encoding is not None else {}
@@ -129,7 +130,7 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
         """
         Make an Xml value of *text*, which is not looked at; the engine needs its Spin plugin.
         """
-        return VariableValue(value=_check.text("text", text), type="Xml")
+        return VariableValue(value=checks.text("text", text), type="Xml")
 
     @staticmethod
     def object(
@@ -147,14 +148,14 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
             format:
                 How it is serialized. Java's own serialization is refused by the engine, and here.
         """
-        if _check.not_blank("format", format) == _JAVA:
+        if checks.not_blank("format", format) == _JAVA:
             raise ValueError(f"engines refuse objects in {_JAVA}: serialize to JSON or XML")
         if serialized is not None:
-            _check.text("serialized", serialized)
+            checks.text("serialized", serialized)
             if format == "application/json":
                 _refuse_broken_json("serialized", serialized)
         info = {
-            "objectTypeName": _check.not_blank("type_name", type_name),
+            "objectTypeName": checks.not_blank("type_name", type_name),
             "serializationDataFormat": format,
         }
         return VariableValue(value=serialized, type="Object", value_info=info)
@@ -164,7 +165,7 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
         """
         Make a Short, an integer of 16 bits.
         """
-        checked = _check.integer("value", value, low=-(2**15), high=2**15 - 1)
+        checked = checks.integer("value", value, low=-(2**15), high=2**15 - 1)
         return VariableValue(value=checked, type="Short")
 
     @staticmethod
@@ -202,7 +203,7 @@ def to_typed(name: str, value: Any) -> VariableValue:
         raise ValueError(_without_contents(what))
     if isinstance(value, JavaObject):
         raise ValueError(_for_java_alone(what))
-    value = _check.native(what, value)
+    value = checks.native(what, value)
     if isinstance(value, enum.Enum):
         return to_typed(name, value.value)
     for kind, make in _WRITERS:
@@ -242,13 +243,13 @@ def _checked(what: str, given: VariableValue) -> VariableValue:
     """
     if not isinstance(given.value_info.get("transient", False), bool):
         raise ValueError(f"{what}: transient must be True or False")
-    value = _check.native(what, given.value)
+    value = checks.native(what, given.value)
     if given.type is None:
         if not isinstance(value, (str, bool, int, float, NoneType)):
             # ... which it stores as a Java object that nobody can send back.
             raise ValueError(f"{what} needs a type: pass a dict or list itself, for Json")
         if isinstance(value, int):
-            _check.integer(what, value)
+            checks.integer(what, value)
     elif not given.type:
         raise ValueError(f"{what} has an empty type")
     else:
@@ -311,7 +312,7 @@ def _checked_text(what: str, value: Any) -> Any:
 
 def _checked_date(what: str, value: Any) -> Any:
     if isinstance(value, datetime):
-        return _check.aware(what, value)
+        return checks.aware(what, value)
     if isinstance(value, str):
         return value  # the client knows how its engine writes dates, and looks at it then
     raise ValueError(f"{what} must be an aware datetime, not {value!r:.60}")
@@ -330,7 +331,7 @@ def _checked_bytes(what: str, value: Any) -> Any:
 def _checked_file(what: str, value: Any, info: Mapping[str, Any]) -> Any:
     if value is None:
         raise ValueError(_without_contents(what))
-    _check.not_blank(f"the filename of {what}", info.get("filename"))
+    checks.not_blank(f"the filename of {what}", info.get("filename"))
     if "mimeType" in info:
         _mime_type(f"the mimeType of {what}", info["mimeType"])
     if "encoding" in info:
@@ -398,7 +399,7 @@ def _mime_type(name: str, value: object) -> str:
 
     It keeps type and encoding in one column, parted by ``#``.
     """
-    checked = _check.text(name, value)
+    checked = checks.text(name, value)
     if not re.fullmatch(_MIME_TYPE, checked):
         raise ValueError(
             f"{name} must be of the form type/subtype, such as 'application/pdf', "
@@ -408,7 +409,7 @@ def _mime_type(name: str, value: object) -> str:
 
 
 def _encoding(name: str, value: object) -> str:
-    checked = _check.text(name, value)
+    checked = checks.text(name, value)
     if not re.fullmatch(_WORD, checked):
         raise ValueError(f"{name} must be the name of one, such as 'UTF-8', not {checked!r:.60}")
     return checked
@@ -423,7 +424,7 @@ _MIME_TYPE: Final = rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|{_QUOTE
 
 
 def _parse(text: str) -> Any:
-    return _json.loads(text.encode("utf-8", "surrogatepass"))
+    return loads(text.encode("utf-8", "surrogatepass"))
 
 
 def _refuse_broken_json(what: str, text: str) -> None:
@@ -434,9 +435,9 @@ def _refuse_broken_json(what: str, text: str) -> None:
 
 
 def _integer(what: str, value: int) -> VariableValue:
-    small = -_check.INT32 - 1 <= value <= _check.INT32
+    small = -checks.INT32 - 1 <= value <= checks.INT32
     # The engine takes a bigger one, and stores it as a Java object that nobody can send back.
-    return VariableValue(value=_check.integer(what, value), type="Integer" if small else "Long")
+    return VariableValue(value=checks.integer(what, value), type="Integer" if small else "Long")
 
 
 def _double(what: str, value: float) -> VariableValue:
@@ -447,7 +448,7 @@ def _double(what: str, value: float) -> VariableValue:
 
 
 def _string(what: str, value: str) -> VariableValue:
-    if _check.utf16_units(value) > _LONGEST_STRING:
+    if checks.utf16_units(value) > _LONGEST_STRING:
         raise ValueError(
             f"{what} has more than {_LONGEST_STRING} UTF-16 units, more than the engine's column "
             "takes: pass bytes, a list or dict (Json), or typed.file(...)"
@@ -456,7 +457,7 @@ def _string(what: str, value: str) -> VariableValue:
 
 
 def _date(what: str, value: datetime) -> VariableValue:
-    return VariableValue(value=_check.aware(what, value), type="Date")
+    return VariableValue(value=checks.aware(what, value), type="Date")
 
 
 def _json_value(what: str, value: object) -> VariableValue:
@@ -465,7 +466,7 @@ def _json_value(what: str, value: object) -> VariableValue:
     except RecursionError:
         raise ValueError(f"{what} is nested too deeply for JSON, or in itself") from None
     try:
-        return VariableValue(value=_json.dumps(plain), type="Json")
+        return VariableValue(value=dumps(plain), type="Json")
     except ValueError as error:
         raise ValueError(f"{what} has no form in JSON: {error}") from None
 
@@ -474,7 +475,7 @@ def _plain(what: str, value: Any) -> Any:
     """
     Give *value* with what JSON has no form for as text, and nothing renamed.
     """
-    value = _check.native(f"a value in {what}", value)
+    value = checks.native(f"a value in {what}", value)
     if isinstance(value, enum.Enum):
         return _plain(what, value.value)
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -486,7 +487,7 @@ def _plain(what: str, value: Any) -> Any:
     if isinstance(value, _known_by_their_text()):
         return str(value)
     if isinstance(value, datetime):
-        return _check.aware(f"a date in {what}", value).isoformat(timespec="milliseconds")
+        return checks.aware(f"a date in {what}", value).isoformat(timespec="milliseconds")
     if isinstance(value, date):
         return value.isoformat()
     if attrs.has(type(value)):
@@ -643,7 +644,7 @@ class Variables(TakenAsIs, Mapping[str, Any]):
             )
         return cls(
             {
-                _check.named("the name of a variable", name): to_typed(name, value)
+                checks.named("the name of a variable", name): to_typed(name, value)
                 for name, value in given.items()
             }
         )

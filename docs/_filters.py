@@ -13,7 +13,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from camunda_ext._wire import wire_name
+from camunda_ext._wire.names import wire_name
 
 #: What a filter takes, by the type of its field.
 _TAKES: Final = {

@@ -11,7 +11,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from camunda_ext._retry import RULES, Came, Next, rule_of
+from camunda_ext._call.rules import RULES, Next, rule_of
+from camunda_ext._http.messages import Came
 
 #: The head of the column for what came.
 _CAME: Final = {

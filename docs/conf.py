@@ -58,7 +58,7 @@ nitpick_ignore = [
     ("py:class", "builtins.type"),
     ("py:class", "camunda_ext.query.Q"),
     # How pydantic takes our objects.
-    ("py:class", "camunda_ext._value.TakenAsIs"),
+    ("py:class", "camunda_ext._wire.value.TakenAsIs"),
     ("py:class", "camunda_ext.variables.T"),
 ]
 nitpick_ignore_regex = [

@@ -713,7 +713,7 @@ def test_a_journal_that_cannot_be_written_ends_the_run(
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(file, content)
 
-    monkeypatch.setattr("camunda_ext._journal.os.write", full)
+    monkeypatch.setattr("camunda_ext._many.journal.os.write", full)
     journal = tmp_path / "journal"
     summary = engine.client().select(_A).set_priority(7, journal=journal)
 

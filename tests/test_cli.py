@@ -24,17 +24,17 @@ from rich.console import Console
 import camunda_ext
 from camunda_ext import CamundaError, ExternalTaskClient
 from camunda_ext.cli._commands import camunda_ext as command
-from camunda_ext.demo import Page
-from camunda_ext.demo._page import code_of
-from camunda_ext.demo._signals import held
-from camunda_ext.demo._story import Story
+from camunda_ext.cli.demo import Page
+from camunda_ext.cli.demo.page import code_of
+from camunda_ext.cli.demo.signals import held
+from camunda_ext.cli.demo.story import Story
 from tests.engines.launch import RunningEngine
 
 if TYPE_CHECKING:
     from camunda_ext.testing import Engine
 
 ROOT = Path(camunda_ext.__file__).parents[1]
-ORDER = ROOT / "camunda_ext" / "demo" / "order.bpmn"
+ORDER = ROOT / "camunda_ext" / "cli" / "demo" / "order.bpmn"
 MAIN = "from camunda_ext.cli import main; main()"
 
 #: What the demo could leave behind: the paths of what can be counted.

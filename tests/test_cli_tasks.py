@@ -840,7 +840,7 @@ def test_what_came_of_a_change_is_json_for_a_program(
         engine.create_task("a")
     ids = [one.id for one in tasks_of(engine, "a")]
     engine.faults.add("optimistic locking", operation="set_priority")
-    monkeypatch.setattr("camunda_ext._sending.sleep", lambda _: None)
+    monkeypatch.setattr("camunda_ext._call.attempts.sleep", lambda _: None)
     call = ("priority", "7", "--topic", "a", "--yes")
 
     for_program, for_person = run(*call, "-o", "json"), run(*call)

@@ -29,7 +29,8 @@ from camunda_ext import (
     SortBy,
     Variables,
 )
-from camunda_ext._display import Shown, age, table_html, table_rich, table_text
+from camunda_ext._display.shown import Shown
+from camunda_ext._display.tables import age, table_html, table_rich, table_text
 from camunda_ext.errors import NotSent
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=timezone.utc)

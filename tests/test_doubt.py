@@ -12,8 +12,8 @@ import attrs
 import pytest
 
 from camunda_ext import ExternalTask, HistoricExternalTaskLog
-from camunda_ext._doubt import Seen, Shown, logged, reported, shown
-from camunda_ext._request import Request
+from camunda_ext._call.evidence import Seen, Shown, logged, reported, shown
+from camunda_ext._call.request import Request
 from camunda_ext.dto import (
     CompleteExternalTask,
     ExtendLockOnExternalTask,

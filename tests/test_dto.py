@@ -37,10 +37,12 @@ from camunda_ext import (
     VariableQueryParameter,
     VariableValue,
     Version,
-    _wire,
     errors,
     typed,
 )
+from camunda_ext._wire.decode import decode
+from camunda_ext._wire.encode import encode
+from camunda_ext._wire.names import wire_name
 
 SAMPLES = Path(__file__).parent / "samples"
 UTC = timezone.utc
@@ -152,7 +154,7 @@ def test_a_request_is_on_the_wire_as_recorded(path: str, request_body: object) -
     """
     Names in camel case, durations in milliseconds, and nothing that was not given.
     """
-    assert _wire.encode(request_body) == sample(path)
+    assert encode(request_body) == sample(path)
 
 
 def test_a_task_is_read_with_every_field() -> None:
@@ -160,7 +162,7 @@ def test_a_task_is_read_with_every_field() -> None:
     An answer of 7.24, field by field.
     """
     content = (SAMPLES / "list" / "camunda_7_24.json").read_bytes()
-    _, task = _wire.decode(content, tuple[ExternalTask, ...])
+    _, task = decode(content, tuple[ExternalTask, ...])
 
     assert task == ExternalTask(
         id="0f2b",
@@ -188,11 +190,11 @@ def test_batch_and_log_are_read_with_every_field() -> None:
     """
     Two more answers of 7.24, field by field.
     """
-    [statistics] = _wire.decode(
+    [statistics] = decode(
         (SAMPLES / "batch_statistics" / "camunda_7_24.json").read_bytes(),
         tuple[BatchStatistics, ...],
     )
-    [entry] = _wire.decode(
+    [entry] = decode(
         (SAMPLES / "log_list" / "camunda_7_24.json").read_bytes(),
         tuple[HistoricExternalTaskLog, ...],
     )
@@ -247,12 +249,12 @@ def test_an_answer_may_lack_any_field(path: str, kind: type[Any]) -> None:
     Each field may be absent or null, for older engines lack some; the others are read all the same.
     """
     whole = sample(path)[0]
-    expected = _wire.decode(json.dumps(whole).encode(), kind)
+    expected = decode(json.dumps(whole).encode(), kind)
     fields = {field.name: field for field in attrs.fields(kind)}
     for name in whole:
-        ours = next(one for one in fields if _wire.wire_name(one) == name)
+        ours = next(one for one in fields if wire_name(one) == name)
         for lacking in ({**whole, name: None}, {k: v for k, v in whole.items() if k != name}):
-            read = _wire.decode(json.dumps(lacking).encode(), kind)
+            read = decode(json.dumps(lacking).encode(), kind)
 
             assert attrs.evolve(read, **{ours: getattr(expected, ours)}) == expected
 
@@ -264,7 +266,7 @@ def test_an_answer_may_have_unknown_fields(path: str, kind: type[Any]) -> None:
     """
     whole = sample(path)[0]
 
-    assert _wire.decode(json.dumps({**whole, "new": {"a": [1]}}).encode(), kind) == _wire.decode(
+    assert decode(json.dumps({**whole, "new": {"a": [1]}}).encode(), kind) == decode(
         json.dumps(whole).encode(), kind
     )
 
@@ -275,7 +277,7 @@ def test_an_answer_of_an_old_engine_is_read() -> None:
     """
     content = (SAMPLES / "list" / "camunda_7_5.json").read_bytes()
     with pytest.warns(UserWarning, match="date_zone"):
-        [task] = _wire.decode(content, tuple[ExternalTask, ...])
+        [task] = decode(content, tuple[ExternalTask, ...])
 
     assert (task.create_time, task.business_key, task.process_definition_version_tag) == (
         None,
@@ -319,7 +321,7 @@ def test_json_of_another_shape_is_no_answer(content: bytes, kind: type[Any]) -> 
     Another application's JSON never passes for an engine's.
     """
     with pytest.raises(ValueError, match="JSON of the wrong shape"):
-        _wire.decode(content, kind)
+        decode(content, kind)
 
 
 def test_an_odd_variable_does_not_break_its_page() -> None:
@@ -331,7 +333,7 @@ def test_an_odd_variable_does_not_break_its_page() -> None:
         "variables": {"none": None, "bare": 5, "info": {"type": "File", "valueInfo": "x"}},
         "extensionProperties": {"k": None, "n": 5},
     }
-    task = _wire.decode(json.dumps(odd).encode(), LockedExternalTask)
+    task = decode(json.dumps(odd).encode(), LockedExternalTask)
 
     assert task.variables.typed("none") == VariableValue()
     assert task.variables.typed("bare") == VariableValue(value=5)
@@ -497,9 +499,7 @@ def test_every_field_of_the_reference_has_its_attribute(kind: type[Any]) -> None
     """
     And none has one that the reference does not know.
     """
-    assert {_wire.wire_name(field.name) for field in attrs.fields(kind)} == set(
-        REFERENCE[kind].split()
-    )
+    assert {wire_name(field.name) for field in attrs.fields(kind)} == set(REFERENCE[kind].split())
 
 
 @pytest.mark.parametrize(

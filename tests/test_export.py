@@ -20,13 +20,8 @@ import pandas  # type: ignore[import-untyped]  # its types are a package of thei
 import polars
 import pytest
 
-from camunda_ext import (
-    ExternalTask,
-    ExternalTaskClient,
-    NoAnswer,
-    Selection,
-    _export,
-)
+from camunda_ext import ExternalTask, ExternalTaskClient, NoAnswer, Selection
+from camunda_ext._many import export
 from camunda_ext.testing import Engine
 from tests.stub import Stub, json_answer, raw_answer
 from tests.test_pages import own_threads
@@ -364,7 +359,7 @@ def test_an_export_that_fails_leaves_no_thread(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     for name in ("to_dict", "_values"):
-        monkeypatch.setattr(_export, name, fail)
+        monkeypatch.setattr(f"camunda_ext._many.export.{name}", fail)
     with Engine() as engine, engine.client() as client:
         for _ in range(10):
             engine.create_task("a")
@@ -403,8 +398,8 @@ def test_the_first_export_may_follow_the_first_answer() -> None:
         "    engine.create_task('a')\n"
         "    selection = client.select()\n"
         "    selection.first()\n"
-        "    from camunda_ext import _export\n"
-        "    print(_export._DATES)\n"
+        "    from camunda_ext._many import export\n"
+        "    print(export._DATES)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
@@ -602,7 +597,7 @@ def test_a_data_frame_is_made_part_by_part(
     """
     So that not all tasks are in memory besides.
     """
-    monkeypatch.setattr(_export, "_ROWS", 2)
+    monkeypatch.setattr(export, "_ROWS", 2)
     told: list[int] = []
 
     frame = five.to_dataframe(library, progress=lambda done, _: told.append(done))
@@ -657,8 +652,8 @@ def test_nothing_unseen_hides_a_formula() -> None:
     ]
 
     assert len(unseen) > 200
-    assert [one for one in unseen if not _export._guarded(f"{one}=1").startswith("'")] == []
-    assert [one for one in unseen if _export._guarded(f"a;{one}=1") != f"a;{one}'=1"] == []
+    assert [one for one in unseen if not export._guarded(f"{one}=1").startswith("'")] == []
+    assert [one for one in unseen if export._guarded(f"a;{one}=1") != f"a;{one}'=1"] == []
 
 
 @pytest.mark.parametrize("unseen", ["\t", "\n", ";", " ", "\t\n", '"', "\u200b"])
@@ -668,7 +663,7 @@ def test_a_text_of_nothing_is_guarded_in_no_time(unseen: str) -> None:
     """
     text = unseen * 200_000
 
-    assert _export._guarded(text).removeprefix("'") == text
+    assert export._guarded(text).removeprefix("'") == text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")

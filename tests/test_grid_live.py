@@ -18,7 +18,8 @@ from typing import Any, Final, get_args
 import attrs
 import pytest
 
-from camunda_ext import ExternalTaskQuery, VariableValue, _wire
+from camunda_ext import ExternalTaskQuery, VariableValue
+from camunda_ext._wire.names import wire_name
 from camunda_ext.dto import Operator
 from tests.conformance.live import AnyEngine, Live, live_on
 
@@ -324,7 +325,7 @@ def test_each_filter_is_known_to_the_engines_that_are_said_to_know_it(live: Live
     A value of the wrong type is refused by an engine that looks at the filter, and by no other.
     """
     since = {
-        _wire.wire_name(field.name): field.metadata["since"]
+        wire_name(field.name): field.metadata["since"]
         for field in attrs.fields(ExternalTaskQuery)
         if "since" in field.metadata
     }

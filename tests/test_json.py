@@ -11,8 +11,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from camunda_ext import ExternalTask, _json, _wire
-from camunda_ext._json import MODERN, DateFormat
+from camunda_ext import ExternalTask
+from camunda_ext._wire import json as own_json
+from camunda_ext._wire.dates import MODERN, DateFormat
+from camunda_ext._wire.decode import decode
+from camunda_ext._wire.json import dumps, fast_reader, loads, pieces
 
 UTC = timezone.utc
 
@@ -23,9 +26,9 @@ def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     Read with orjson and without.
     """
     if request.param == "orjson":
-        assert _json.fast_reader() is not None, "the extra for tests brings orjson"
+        assert fast_reader() is not None, "the extra for tests brings orjson"
     else:
-        monkeypatch.setattr(_json, "fast_reader", lambda: None)
+        monkeypatch.setattr(own_json, "fast_reader", lambda: None)
     return str(request.param)
 
 
@@ -46,7 +49,7 @@ def test_both_readers_read_the_same(content: bytes, value: object) -> None:
     """
     Whether orjson is there changes no value: not a large integer, not half of an emoji.
     """
-    assert _json.loads(content) == value
+    assert loads(content) == value
 
 
 _ONE = b'{"id":"a","text":"%b"}' % (b"-" * 1_000)
@@ -82,12 +85,12 @@ def test_pieces_of_an_array_hold_what_the_whole_does(odd: bytes, may_break: bool
         content = b"[" + b",".join([*before, odd, *[_ONE] * 70]) + b"]"
         assert content.index(odd, 32 * 1024 - within) == 32 * 1024 - within
         try:
-            pieces = [json.loads(one) for one in _json.pieces(content)]
+            parts = [json.loads(one) for one in pieces(content)]
         except ValueError:
             broken += 1
             continue
-        assert all(pieces)
-        assert [one for piece in pieces for one in piece] == json.loads(content)
+        assert all(parts)
+        assert [one for piece in parts for one in piece] == json.loads(content)
 
     assert (broken > 0) == may_break
 
@@ -98,12 +101,12 @@ def test_a_long_array_is_parted() -> None:
     """
     alike = b",".join([_ONE] * 100)
 
-    pieces = [*_json.pieces(b"[%b]" % alike)]
+    parts = [*pieces(b"[%b]" % alike)]
 
     # 32 objects of 1,020 bytes, with their commas, have 96 bytes less than 32 KiB.
-    assert [len(json.loads(one)) for one in pieces] == [33, 33, 33, 1]
+    assert [len(json.loads(one)) for one in parts] == [33, 33, 33, 1]
     for whole in (b"[]", b"[%b]" % _ONE, b'{"a":[%b]}' % alike, b"[1,%b]" % alike, b"", b"[{}"):
-        assert [*_json.pieces(whole)] == [whole]
+        assert [*pieces(whole)] == [whole]
 
 
 @pytest.mark.parametrize("end", [b"", b"]]", b",]", b'],{"id":"b"}]', b"},]"])
@@ -114,7 +117,7 @@ def test_pieces_do_not_heal_what_is_no_json(end: bytes) -> None:
     content = b"[" + b",".join([_ONE] * 100) + end
 
     with pytest.raises(ValueError):  # noqa: PT011  # the text is the reader's own
-        [_json.loads(one) for one in _json.pieces(content)]
+        [loads(one) for one in pieces(content)]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_what_is_not_json_is_refused(content: bytes) -> None:
     Half a document, NaN, a number without end: each is one kind of error.
     """
     with pytest.raises(ValueError):  # noqa: PT011  # the text is the reader's own
-        _json.loads(content)
+        loads(content)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +169,7 @@ def test_a_document_has_1024_levels_at_most(
     monkeypatch.setattr(json, "loads", lambda *_, **__: pytest.fail("it was read"))
 
     with pytest.raises(ValueError, match="JSON nested too deeply"):
-        _json.loads(content)
+        loads(content)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +186,7 @@ def test_a_long_document_is_not_a_deep_one(value: object) -> None:
     """
     A page of thousands of objects is two levels deep.
     """
-    assert _json.loads(json.dumps(value).encode()) == value
+    assert loads(json.dumps(value).encode()) == value
 
 
 @pytest.mark.parametrize("value", [float("nan"), [float("inf")]])
@@ -192,14 +195,14 @@ def test_nan_is_not_written(value: Any) -> None:
     The engine would refuse a bare NaN; variables have a form for it.
     """
     with pytest.raises(ValueError, match="JSON compliant"):
-        _json.dumps(value)
+        dumps(value)
 
 
 def test_what_is_written_is_ascii() -> None:
     """
     So a lone surrogate arrives as it was, and no proxy has to know about encodings.
     """
-    assert _json.dumps({"é": "a\ud83d"}) == '{"\\u00e9":"a\\ud83d"}'
+    assert dumps({"é": "a\ud83d"}) == '{"\\u00e9":"a\\ud83d"}'
 
 
 @pytest.mark.parametrize(
@@ -256,7 +259,7 @@ def test_a_zone_need_not_be_hashable() -> None:
             return "CET"
 
     dates = DateFormat("%Y-%m-%dT%H:%M:%S", Zone())
-    task = _wire.decode(b'{"id":"a","createTime":"2026-11-22T13:14:15"}', ExternalTask, dates)
+    task = decode(b'{"id":"a","createTime":"2026-11-22T13:14:15"}', ExternalTask, dates)
 
     assert task.create_time == datetime(2026, 11, 22, 12, 14, 15, tzinfo=UTC)
 

@@ -1,5 +1,5 @@
 """
-The house: what imports what, what is exported, and what an import brings along.
+The house: which room knows which, what is exported, and what an import brings along.
 """
 
 from __future__ import annotations
@@ -7,182 +7,238 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
+from _pytest.mark import ParameterSet
 
 import camunda_ext
 
 PACKAGE = Path(camunda_ext.__file__).parent
 
-#: Each file imports only from those above it; those of one wing know nothing of the other.
-ORDER = (
+#: The rooms of the package, and the public modules, from the ground up: each knows only what stands
+#: before it.
+ROOMS = (
     "_version",
-    "_value",
-    "_json",
-    "errors",
-    "_check",
-    "variables",
-    "_objects",
     "_wire",
+    "_secrets",
+    "errors",
+    "hooks",
+    "variables",
     "dto",
-    "_table",
     "_display",
     "query",
     "history",
-    "_reach",
-    "_hooks",
-    "_retry",
-    "_request",
-    "_tracebacks",
     "auth",
-    "_session",
-    "_pool",
-    "_secrets",
-    "_reasons",
-    "_oauth2",
-    "_transport",
-    "_characters",
-    "_doubt",
-    "_sending",
-    "_threads",
-    "_pages",
-    "_proof",
-    "_progress",
+    "_http",
+    "_call",
     "batch_run",
-    "_summary",
-    "_files",
-    "_journal",
-    "_bulk",
-    "_bulk_writes",
-    "_export",
+    "_many",
     "selection",
     "client",
-    "__init__",
+    "",  # the package itself: what ``import camunda_ext`` gives
+    "opentelemetry",
+    "testing",
+    "cli",
 )
-#: What hangs off the core, which never imports it.
-OPTIONAL = {"opentelemetry"}
-
-#: The embedded engine, in the same manner.
-TESTING = (
-    "_versions",
-    "_errors",
-    "_dates",
-    "_conversions",
-    "_typed_values",
-    "_deserialized",
-    "_contents",
-    "_values",
-    "_xml",
-    "_extensions",
-    "_schema",
-    "_findings",
-    "_model",
-    "_external",
-    "_refusals",
-    "_user_tasks",
-    "_bpmn",
-    "_reading",
-    "_store",
-    "_conditions",
-    "_variable_queries",
-    "_scopes",
-    "_evaluation",
-    "_log",
-    "_flow",
-    "_users",
-    "_tasks",
-    "_batches",
-    "_deployments",
-    "_instances",
-    "_doors",
-    "_polls",
-    "_faults",
-    "_operations",
-    "_task_routes",
-    "_other_routes",
-    "_urls",
-    "_app",
-    "_threads",
-    "_http",
-    "_in_process",
-    "_engine",
-    "__init__",
-)
-WHAT_IS_SAID = {
-    "_check",
-    "variables",
-    "_objects",
-    "_wire",
-    "dto",
-    "_table",
-    "_display",
-    "query",
-    "history",
+#: What each optional part knows of the package.
+OPTIONAL = {
+    "opentelemetry": {"", "hooks"},
+    "testing": {""},
+    "cli": {"", "testing", "errors", "dto", "query", "history", "hooks", "auth"},
 }
-HOW_IT_TRAVELS = {
-    "_hooks",
-    "_retry",
-    "_request",
-    "_reach",
-    "_tracebacks",
-    "auth",
-    "_oauth2",
-    "_session",
-    "_pool",
-    "_secrets",
-    "_reasons",
-    "_transport",
-    "_threads",
-    "_pages",
-}
+#: The rooms of the embedded engine, in the same manner.
+ENGINE_ROOMS = ("_versions", "_errors", "values", "bpmn", "state", "rest", "doors", "_engine", "")
 
 
-def imported_by(path: Path, package: str = "camunda_ext") -> set[str]:
+def modules() -> dict[str, Path]:
     """
-    Give the modules of a package that a file imports, but for its types alone.
+    The modules of the package, by their dotted names below it.
     """
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = [ast.Pass()]
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == package:
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
-            found.add(str(node.module).removeprefix(f"{package}."))
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = path
     return found
 
 
-def test_every_file_has_its_place() -> None:
-    """
-    A new file is put into the order before it is used.
-    """
-    assert {path.stem for path in PACKAGE.glob("*.py")} == set(ORDER) | OPTIONAL
-    assert {path.stem for path in (PACKAGE / "testing").glob("*.py")} == set(TESTING)
+MODULES = modules()
 
 
-@pytest.mark.parametrize("name", ORDER)
-def test_a_file_imports_only_from_above(name: str) -> None:
+def imports(name: str) -> set[str]:
+    """
+    The modules of the package that a module imports, wherever in it.
+    """
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "camunda_ext":
+            base = str(node.module).removeprefix("camunda_ext").removeprefix(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".removeprefix(".")
+                found.add(inner if inner in MODULES else base)
+    return found
+
+
+def room(name: str) -> str:
+    """
+    The room that a module is in.
+    """
+    return name.split(".")[0]
+
+
+def each(names: Iterable[str], owing: set[str]) -> list[ParameterSet]:
+    """
+    Names as parameters; a test of those that are still *owing* must fail.
+    """
+    owes = pytest.mark.xfail(strict=True, reason="to be moved")
+    return [pytest.param(name, marks=[owes] if name in owing else []) for name in sorted(names)]
+
+
+def test_every_module_is_in_a_room() -> None:
+    """
+    The top folder has the public modules alone; whatever else there is stands in a room.
+    """
+    assert {room(name) for name in MODULES} == set(ROOMS)
+    top = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "_version"}
+    assert not {name for name in top if name.startswith("_")}
+
+
+@pytest.mark.parametrize(
+    "name",
+    each(
+        MODULES,
+        {
+            "_many.bulk",
+            "_many.bulk_writes",
+            "_wire.decode",
+            "_wire.encode",
+            "_wire.objects",
+            "batch_run",
+            "selection",
+            "cli._change",
+            "cli._connection",
+            "cli._context",
+            "cli._contexts",
+            "cli._engine",
+            "cli._filters",
+            "cli._look",
+            "cli._output",
+            "cli._problems",
+            "cli._sections",
+            "cli._topics",
+            "cli.demo.page",
+        },
+    ),
+)
+def test_a_room_knows_only_those_before_it(name: str) -> None:
     """
     One way, no calls back: the query knows no client, and the client knows no socket.
     """
-    above = set(ORDER[: ORDER.index(name)])
-    if name in HOW_IT_TRAVELS:
-        above -= WHAT_IS_SAID
+    known = {room(one) for one in imports(name)} - {room(name)}
 
-    assert imported_by(PACKAGE / f"{name}.py") <= above
+    assert known <= OPTIONAL.get(room(name), set(ROOMS[: ROOMS.index(room(name))]))
 
 
-@pytest.mark.parametrize("name", TESTING)
-def test_the_embedded_engine_is_in_order(name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    each(
+        {name for name in MODULES if name.startswith("testing.")},
+        {"testing.rest.app", "testing.rest.operations"},
+    ),
+)
+def test_the_rooms_of_the_embedded_engine_are_in_order(name: str) -> None:
     """
     From what is kept to what is answered, with no calls back.
     """
-    above = set(TESTING[: TESTING.index(name)])
+    own = name.split(".")[1]
+    known = {[*one.split("."), ""][1] for one in imports(name) if room(one) == "testing"} - {own}
 
-    assert imported_by(PACKAGE / "testing" / f"{name}.py", "camunda_ext.testing") <= above
+    assert known <= set(ENGINE_ROOMS[: ENGINE_ROOMS.index(own)])
+
+
+@pytest.mark.xfail(strict=True, reason="to be moved")
+def test_no_module_imports_one_that_imports_it() -> None:
+    """
+    Whoever reads a module needs to read only those that it stands on.
+    """
+    left = {name: imports(name) - {name} for name in MODULES}
+    while free := {name for name, needed in left.items() if not needed & left.keys()}:
+        for name in free:
+            del left[name]
+
+    assert not left
+
+
+@pytest.mark.parametrize("name", each(MODULES, {"_many.bulk", "batch_run", "selection"}))
+def test_nobody_reaches_into_another_module(name: str) -> None:
+    """
+    What begins with an underscore is used by its own module alone.
+    """
+    tree = ast.parse(MODULES[name].read_text("utf-8"))
+    own = {
+        *(node.attr for node in ast.walk(tree) if is_of_self(node)),
+        *(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)),
+        *(
+            node.target.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        ),
+        *(
+            target.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        ),
+    }
+    reached = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and not is_of_self(node)
+    }
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("camunda_ext.")
+        for alias in node.names
+        if is_private(alias.name)
+        and f"{node.module}.{alias.name}".removeprefix("camunda_ext.") not in MODULES
+    }
+
+    assert reached - own - OTHERS_PRIVATE == set()
+    assert imported == set()
+
+
+#: Private names of other libraries that there is no public name for.
+OTHERS_PRIVATE: frozenset[str] = frozenset(
+    {
+        "_content",  # of a response of requests
+        "_content_consumed",
+        "_cookies",  # of a prepared request of requests
+        "_getframe",
+        "_replace",  # of a named tuple
+    }
+)
+
+
+def is_of_self(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    """
+    Whether a node is an attribute of ``self`` or ``cls``.
+    """
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("self", "cls")
+    )
+
+
+def is_private(name: str) -> bool:
+    """
+    Whether a name begins with an underscore, and is none of Python's own.
+    """
+    return name.startswith("_") and not name.startswith("__")
 
 
 def test_the_embedded_engine_shares_nothing_with_the_client() -> None:
@@ -190,13 +246,12 @@ def test_the_embedded_engine_shares_nothing_with_the_client() -> None:
     A wrong rule would cancel itself out; only what makes a client names the client.
     """
     shared = {
-        path.stem: {name for name in imported_by(path) if not name.startswith("testing")}
-        for path in (PACKAGE / "testing").glob("*.py")
+        name: {one for one in imports(name) if room(one) != "testing"}
+        for name in MODULES
+        if room(name) == "testing"
     }
 
-    assert {stem: names for stem, names in shared.items() if names} == {
-        "_engine": {"ExternalTaskClient"}
-    }
+    assert {name: known for name, known in shared.items() if known} == {"testing._engine": {""}}
 
 
 def test_public_names_are_exported_and_sorted() -> None:
@@ -274,7 +329,8 @@ def test_nothing_is_ever_unpickled_or_evaluated() -> None:
     What comes from the wire is data: no pickle, no eval, no XML parser anywhere in the package.
     """
     dangerous = {"pickle", "marshal", "shelve", "yaml", "xml", "subprocess", "ctypes"}
-    for path in PACKAGE.glob("*.py"):
+    for name in MODULES.keys() - {one for one in MODULES if room(one) in ("testing", "cli")}:
+        path = MODULES[name]
         tree = ast.parse(path.read_text("utf-8"))
         imported = {
             alias.name.split(".")[0]

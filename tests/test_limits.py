@@ -32,11 +32,11 @@ from camunda_ext import (
     NotTheEngine,
     OutcomeUnknown,
     Timeout,
-    _wire,
 )
-from camunda_ext import _json as own_json
-from camunda_ext._retry import Retry
-from camunda_ext._transport import _gunzip
+from camunda_ext._call.backoff import Retry
+from camunda_ext._http.transport import _gunzip
+from camunda_ext._wire import json as own_json
+from camunda_ext._wire.decode import _converter, _exactly, decode, decode_each
 from tests.stub import (
     CERTIFICATE,
     NO_CONTENT,
@@ -748,9 +748,9 @@ def test_the_wrong_shape_takes_little_memory(shape: str, due: Any) -> None:
     content = _WRONG[shape](2**20)
 
     decode: Callable[[], object] = (
-        (lambda: _wire.decode_each(content, LockedExternalTask))
+        (lambda: decode_each(content, LockedExternalTask))
         if due is FetchedTasks
-        else lambda: _wire.decode(content, due)
+        else lambda: decode(content, due)
     )
 
     def read() -> None:
@@ -773,14 +773,14 @@ def test_three_faults_are_told_and_no_more_looked_for() -> None:
     """
     An answer may have millions.
     """
-    looked_at = mock.Mock(side_effect=_wire._exactly)
+    looked_at = mock.Mock(side_effect=_exactly)
 
-    _wire._converter.cache_clear()
+    _converter.cache_clear()
     with (
-        mock.patch("camunda_ext._wire._exactly", looked_at),
+        mock.patch("camunda_ext._wire.decode._exactly", looked_at),
         pytest.raises(ValueError, match="wrong shape") as raised,
     ):
-        _wire.decode(b"[" + b"[]," * 1000 + b"5]", tuple[ExternalTask, ...])
+        decode(b"[" + b"[]," * 1000 + b"5]", tuple[ExternalTask, ...])
 
     assert str(raised.value).count("expected dict") == 3
     assert looked_at.call_count < 10

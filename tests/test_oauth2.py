@@ -20,8 +20,8 @@ import pytest
 import requests
 
 from camunda_ext import Bearer, CamundaError, ExternalTaskClient, NotSent, Unauthorized
-from camunda_ext._oauth2 import OAuth2ClientCredentials, _Flight
-from camunda_ext._session import LeanSession
+from camunda_ext._http.oauth2 import OAuth2ClientCredentials, _Flight
+from camunda_ext._http.session import LeanSession
 from camunda_ext.auth import AuthFailed, Guarded, to_auth
 from tests.stub import (
     BROKEN,

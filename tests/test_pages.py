@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camunda_ext import _pages, _threads
+from camunda_ext._many import pages, threads
 
 
 @attrs.frozen
@@ -55,7 +55,7 @@ class Table:
         Walk all pages, and do something after each result.
         """
         given_ids = []
-        for result in _pages.walk(self.fetch, size, in_id_order=in_id_order, prefetch=prefetch):
+        for result in pages.walk(self.fetch, size, in_id_order=in_id_order, prefetch=prefetch):
             given_ids.append(result.id)
             meanwhile(result.id)
         return given_ids
@@ -147,7 +147,7 @@ def test_only_pages_are_kept_in_memory() -> None:
     """
     In the order of ids the last one is all that has to be known of what was seen.
     """
-    walk = _pages.walk(Table(ids(1000)).fetch, 10, in_id_order=True)
+    walk = pages.walk(Table(ids(1000)).fetch, 10, in_id_order=True)
     for _ in range(900):
         next(walk)
 
@@ -289,7 +289,7 @@ def test_pages_ahead_keep_the_promise(
             table.ids.sort()
         pool.run_some()
 
-    with mock.patch.object(_threads, "Threads", pool):
+    with mock.patch.object(threads, "Threads", pool):
         given_ids = table.walk(
             size, in_id_order=in_id_order, meanwhile=meanwhile, prefetch=prefetch
         )
@@ -317,7 +317,7 @@ def test_pages_ahead_keep_the_promise_where_ids_cease_to_ascend(
         pool.run_some()
 
     try:
-        with mock.patch.object(_threads, "Threads", pool):
+        with mock.patch.object(threads, "Threads", pool):
             given_ids = table.walk(size, in_id_order=True, meanwhile=meanwhile, prefetch=4)
     except RuntimeError as refused:
         assert "does not sort ids as Python does" in str(refused)  # noqa: PT017  # either is right
@@ -367,7 +367,7 @@ def test_pages_ahead_are_on_their_way_together(prefetch: int, first: int) -> Non
         return table.fetch(offset, size)
 
     count = 10 + 9 * (first + prefetch - 1)
-    walk = _pages.walk(fetch, 10, in_id_order=True, prefetch=prefetch, limit=count)
+    walk = pages.walk(fetch, 10, in_id_order=True, prefetch=prefetch, limit=count)
 
     assert [one.id for one in walk] == ids(count)
 
@@ -377,7 +377,7 @@ def test_who_leaves_soon_has_asked_for_few() -> None:
     However many pages ahead are wished.
     """
     table = Table(ids(1000))
-    walk = _pages.walk(table.fetch, 10, in_id_order=True, prefetch=32)
+    walk = pages.walk(table.fetch, 10, in_id_order=True, prefetch=32)
     next(walk)
     close(walk)
 
@@ -394,7 +394,7 @@ def test_nothing_is_asked_for_behind_the_end(monkeypatch: pytest.MonkeyPatch) ->
         fetched.set_result(ahead._fetch(place.offset, place.size))
         return fetched
 
-    monkeypatch.setattr(_pages._Ahead, "_submit", at_once)
+    monkeypatch.setattr(pages._Ahead, "_submit", at_once)
     table = Table(ids(28))
 
     assert table.walk(10, in_id_order=True, meanwhile=lambda _: None, prefetch=4) == ids(28)
@@ -419,7 +419,7 @@ def test_what_reads_a_page_is_called_once_by_the_consumer(prefetch: int) -> None
         return read_page
 
     given_ids = []
-    for one in _pages.walk(fetch, 10, in_id_order=True, prefetch=prefetch):
+    for one in pages.walk(fetch, 10, in_id_order=True, prefetch=prefetch):
         given_ids.append(one.id)
         if len(given_ids) == 300:
             del table.ids[:100]
@@ -434,7 +434,7 @@ def test_no_more_pages_are_asked_for_than_wished() -> None:
     However long the consumer takes, what is in memory is bounded.
     """
     table = Table(ids(1000))
-    walk = _pages.walk(table.fetch, 10, in_id_order=True, prefetch=4)
+    walk = pages.walk(table.fetch, 10, in_id_order=True, prefetch=4)
     for _ in range(500):
         next(walk)
     close(walk)
@@ -447,13 +447,13 @@ def test_a_walk_that_is_left_leaves_no_thread() -> None:
     """
     Closed by name, or forgotten.
     """
-    walk = _pages.walk(Table(ids(1000)).fetch, 10, in_id_order=True, prefetch=4)
+    walk = pages.walk(Table(ids(1000)).fetch, 10, in_id_order=True, prefetch=4)
     next(walk)
     assert own_threads() != []
     close(walk)
     assert own_threads() == []
 
-    for one in _pages.walk(Table(ids(1000)).fetch, 10, in_id_order=True, prefetch=4):
+    for one in pages.walk(Table(ids(1000)).fetch, 10, in_id_order=True, prefetch=4):
         if one.id == "00000100":
             break
     assert own_threads() == []
@@ -472,11 +472,11 @@ def test_an_engine_that_is_silent_holds_up_nobody_who_leaves() -> None:
         return table.fetch(offset, size)
 
     began = monotonic()
-    walk = _pages.walk(fetch, 10, in_id_order=True, prefetch=4)
+    walk = pages.walk(fetch, 10, in_id_order=True, prefetch=4)
     next(walk)
     with pytest.raises(KeyboardInterrupt):
         walk.throw(KeyboardInterrupt())  # type: ignore[attr-defined]  # it is a generator
-    other = _pages.walk(fetch, 10, in_id_order=True, prefetch=4)
+    other = pages.walk(fetch, 10, in_id_order=True, prefetch=4)
     next(other)
     close(other)
 
@@ -495,14 +495,14 @@ def test_one_walk_may_be_within_the_other() -> None:
 
     def fetch(offset: int, size: int) -> list[Result]:
         table = Table(ids(100))
-        inner = _pages.walk(table.fetch, 10, in_id_order=True, prefetch=2)
+        inner = pages.walk(table.fetch, 10, in_id_order=True, prefetch=2)
         assert [one.id for one in inner] == ids(100)
         return table.fetch(offset, size)
 
     walked: Future[list[str]] = Future()
 
     def walk() -> None:
-        outer = _pages.walk(fetch, 10, in_id_order=True, prefetch=2)
+        outer = pages.walk(fetch, 10, in_id_order=True, prefetch=2)
         walked.set_result([one.id for one in outer])
 
     threading.Thread(target=walk, daemon=True).start()
@@ -521,7 +521,7 @@ def test_a_slice_costs_few_requests_though_results_vanish() -> None:
             del table.ids[:200]
 
     given_ids = []
-    for result in _pages.walk(table.fetch, 500, in_id_order=True, limit=501):
+    for result in pages.walk(table.fetch, 500, in_id_order=True, limit=501):
         given_ids.append(result.id)
         complete_at_first(result.id)
 
@@ -542,7 +542,7 @@ def test_an_error_comes_after_the_results_before_it() -> None:
 
     given_ids = []
     with pytest.raises(ConnectionError, match=r"^page at 54$"):  # noqa: PT012  # a loop
-        for one in _pages.walk(fetch, 10, in_id_order=True, prefetch=4):
+        for one in pages.walk(fetch, 10, in_id_order=True, prefetch=4):
             given_ids.append(one.id)
 
     assert given_ids == ids(55)
@@ -560,7 +560,7 @@ def test_an_error_behind_the_last_page_is_none() -> None:
             raise ConnectionError(f"page at {offset}")
         return table.fetch(offset, size)
 
-    walk = _pages.walk(fetch, 10, in_id_order=True, prefetch=4)
+    walk = pages.walk(fetch, 10, in_id_order=True, prefetch=4)
 
     assert [one.id for one in walk] == ids(30)
 
@@ -577,7 +577,7 @@ def test_threads_see_the_context_of_the_consumer() -> None:
         return Table(ids(100)).fetch(offset, size)
 
     token = span.set("mine")
-    assert [one.id for one in _pages.walk(fetch, 10, in_id_order=True, prefetch=4)] == ids(100)
+    assert [one.id for one in pages.walk(fetch, 10, in_id_order=True, prefetch=4)] == ids(100)
     span.reset(token)
 
     assert seen == {"mine"}
@@ -590,7 +590,7 @@ def test_a_limit_ends_the_walk(limit: int, prefetch: int) -> None:
     And nothing is asked for beyond it.
     """
     table = Table(ids(100))
-    walk = _pages.walk(table.fetch, 10, in_id_order=True, limit=limit, prefetch=prefetch)
+    walk = pages.walk(table.fetch, 10, in_id_order=True, limit=limit, prefetch=prefetch)
 
     assert [one.id for one in walk] == ids(100)[:limit]
     assert all(offset + size <= limit for offset, size in table.asked)
@@ -604,7 +604,7 @@ def test_a_limit_counts_what_was_given(seed: int, size: int, limit: int) -> None
     chance = random.Random(seed)  # noqa: S311  # a seeded one is wanted
     table = Table(ids(80))
     given_ids = []
-    for one in _pages.walk(table.fetch, size, in_id_order=True, limit=limit):
+    for one in pages.walk(table.fetch, size, in_id_order=True, limit=limit):
         given_ids.append(one.id)
         if chance.random() < 0.8:
             table.ids.remove(one.id)
@@ -640,7 +640,7 @@ def test_the_place_is_found_though_thousands_vanish_at_once(
     """
     table = Table(ids(70_000))
     given_ids = []
-    for one in _pages.walk(table.fetch, 100, in_id_order=in_id_order, prefetch=prefetch):
+    for one in pages.walk(table.fetch, 100, in_id_order=in_id_order, prefetch=prefetch):
         given_ids.append(one.id)
         if len(given_ids) == 65_000:
             asked = len(table.asked)
@@ -664,6 +664,6 @@ def test_a_walk_that_finds_its_place_nowhere_ends() -> None:
         )
 
     with pytest.raises(RuntimeError, match="20 requests in a row"):
-        list(_pages.walk(fetch, 10, in_id_order=False))
+        list(pages.walk(fetch, 10, in_id_order=False))
 
     assert len(asked) == 21

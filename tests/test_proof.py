@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from camunda_ext import ExternalTaskClient, ExternalTaskQuery, NoAnswer, Selection
-from camunda_ext._proof import prove_effective, prove_known
+from camunda_ext._many.proof import prove_effective, prove_known
 from camunda_ext.testing import Engine
 from tests.stub import Stub, json_answer, raw_answer
 

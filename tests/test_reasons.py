@@ -21,14 +21,8 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError
 
-from camunda_ext import (
-    CamundaError,
-    ExternalTaskClient,
-    NotSent,
-    OutcomeUnknown,
-    Unauthorized,
-    _reasons,
-)
+from camunda_ext import CamundaError, ExternalTaskClient, NotSent, OutcomeUnknown, Unauthorized
+from camunda_ext._http import reasons
 from tests.stub import Stub, html_answer, json_answer, once, raw_answer, then_reset
 
 _COUNT: Final = json_answer(200, {"count": 1})
@@ -287,7 +281,7 @@ def test_a_proxy_that_takes_no_connection_in_time_is_named() -> None:
     For whatever is behind it, a connection is one to the proxy.
     """
     place: Any = None
-    told = _reasons.told_of(
+    told = reasons.told_of(
         requests.ConnectTimeout(
             MaxRetryError(place, "/", ConnectTimeoutError(place, "Connection to proxy timed out."))
         ),
@@ -412,8 +406,8 @@ def test_what_cannot_be_decoded_has_come() -> None:
     """
     undecodable = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
 
-    assert not _reasons.is_never_sent(requests.ConnectionError(undecodable), None)
-    assert _reasons.is_never_sent(requests.ConnectionError(UnicodeError("label too long")), None)
+    assert not reasons.is_never_sent(requests.ConnectionError(undecodable), None)
+    assert reasons.is_never_sent(requests.ConnectionError(UnicodeError("label too long")), None)
 
 
 @pytest.mark.parametrize("kind", _OF_ANOTHER_NETWORK)

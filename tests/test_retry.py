@@ -12,19 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camunda_ext import CamundaError, ExternalTaskClient, errors
-from camunda_ext._retry import (
-    RULES,
-    Came,
-    Failed,
-    Next,
-    Quota,
-    Retry,
-    Rule,
-    came_of,
-    delay,
-    retry_after,
-    rule_of,
-)
+from camunda_ext._call.backoff import Quota, Retry, delay, retry_after
+from camunda_ext._call.rules import RULES, Next, Rule, came_of, rule_of
+from camunda_ext._http.messages import Came
 from camunda_ext.errors import (
     BadRequest,
     Conflict,
@@ -42,6 +32,7 @@ from camunda_ext.errors import (
     TaskNotFound,
     Unauthorized,
 )
+from camunda_ext.hooks import Failed
 from tests.stub import OPERATIONS
 
 # --------------------------------------------------------------------------------------- the table

@@ -23,11 +23,9 @@ from camunda_ext import (
     Selection,
     SortBy,
     Topic,
-    _sending,
-    _session,
-    _transport,
-    _wire,
 )
+from camunda_ext._call import attempts
+from camunda_ext._http import session, transport
 from camunda_ext.testing import Engine
 from tests.stub import Stub, json_answer
 
@@ -491,8 +489,8 @@ def test_a_long_page_is_read_by_the_consumer(monkeypatch: pytest.MonkeyPatch) ->
         readers.append(threading.current_thread())
         return decode_as_ever(*args)
 
-    decode_as_ever = _wire.decode
-    monkeypatch.setattr(_wire, "decode", decode)
+    decode_as_ever = decode
+    monkeypatch.setattr(attempts, "decode", decode)
     with (
         Stub(_page(*range(100)), _page(*range(99, 199)), _page(198)) as stub,
         ExternalTaskClient(stub.url) as client,
@@ -549,7 +547,7 @@ def test_a_long_page_that_lay_unread_is_asked_for_again_all_the_same(
     What the consumer takes for the tasks before it is not the call's time.
     """
     taken = 0.0
-    for module in (_sending, _transport, _session):
+    for module in (attempts, transport, session):
         monkeypatch.setattr(module, "monotonic", lambda: monotonic() + taken)
     odd = _page(*range(99, 199), retries="three")
     received = threading.Semaphore(0)

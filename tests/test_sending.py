@@ -33,11 +33,11 @@ from camunda_ext import (
     Unauthorized,
     errors,
 )
-from camunda_ext._characters import first_odd
-from camunda_ext._hooks import Ended, Outgoing
-from camunda_ext._oauth2 import OAuth2ClientCredentials
-from camunda_ext._retry import Failed, Retry
+from camunda_ext._call.backoff import Retry
+from camunda_ext._call.characters import first_odd
+from camunda_ext._http.oauth2 import OAuth2ClientCredentials
 from camunda_ext.auth import Explained
+from camunda_ext.hooks import Ended, Failed, Outgoing
 from camunda_ext.testing import Engine, Fault
 from tests.stub import (
     NO_CONTENT,
@@ -164,7 +164,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     Let waits between attempts take no time, and be seen.
     """
     made = Clock()
-    for module in ("_sending", "client"):
+    for module in ("_call.attempts", "client"):
         monkeypatch.setattr(f"camunda_ext.{module}.monotonic", made.read)
         monkeypatch.setattr(f"camunda_ext.{module}.sleep", made.sleep)
     return made

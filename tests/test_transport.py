@@ -41,9 +41,9 @@ from camunda_ext import (
     OutcomeUnknown,
     Timeout,
     Topic,
-    _pool,
 )
-from camunda_ext._request import HttpRequest, HttpResponse
+from camunda_ext._http import pool
+from camunda_ext._http.messages import HttpRequest, HttpResponse
 from tests.stub import (
     BROKEN,
     CERTIFICATE,
@@ -401,7 +401,7 @@ def test_a_connection_that_has_rested_for_long_is_not_used(
     Servers close a connection that rests for a minute, perhaps just when a command goes out on it.
     """
     rested = 0.0
-    monkeypatch.setattr("camunda_ext._pool.monotonic", lambda: monotonic() + rested)
+    monkeypatch.setattr("camunda_ext._http.pool.monotonic", lambda: monotonic() + rested)
     with Stub(NO_CONTENT) as stub, once(stub.url) as client:
         for rest in (0, 49, 51, 1):
             rested += rest
@@ -879,7 +879,7 @@ def test_the_connection_that_was_used_last_is_used_first(monkeypatch: pytest.Mon
     So those that nobody needs rest, and are closed before the server closes them.
     """
     rested = 0.0
-    monkeypatch.setattr("camunda_ext._pool.monotonic", lambda: monotonic() + rested)
+    monkeypatch.setattr("camunda_ext._http.pool.monotonic", lambda: monotonic() + rested)
     asked, go_on = threading.Event(), threading.Event()
 
     def slowly(connection: Connection) -> None:
@@ -1730,6 +1730,6 @@ def test_a_child_leaves_any_connection_of_its_parents() -> None:
         number = ours.detach()
         connection: Any = SimpleNamespace(sock=SimpleNamespace(fileno=lambda: number))
 
-        _pool._abandon(connection)
+        pool._abandon(connection)
 
         assert theirs.recv(1) == b""

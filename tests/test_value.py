@@ -25,7 +25,7 @@ from camunda_ext import (
     VariableValue,
     Version,
 )
-from camunda_ext._value import visible
+from camunda_ext._wire.text import visible
 
 MOMENT = datetime(2026, 11, 22, 9, 30, tzinfo=timezone.utc)
 

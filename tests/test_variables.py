@@ -32,10 +32,11 @@ from camunda_ext import (
     Topic,
     Variables,
     VariableValue,
-    _wire,
     typed,
 )
-from camunda_ext._json import MODERN
+from camunda_ext._wire.dates import MODERN
+from camunda_ext._wire.decode import decode
+from camunda_ext._wire.encode import encode
 from camunda_ext.variables import from_typed
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -82,7 +83,7 @@ def sent(value: object) -> Any:
     """
     Give the variable ``v`` as it goes over the wire.
     """
-    return _wire.encode(Variables.of("variables", {"v": value}))["v"]
+    return encode(Variables.of("variables", {"v": value}))["v"]
 
 
 #: A Python value, and what goes over the wire for it.
@@ -359,7 +360,7 @@ def test_numbers_of_numpy_are_numbers_everywhere() -> None:
     }
     assert topic.process_variables == {"n": 5}
     priority: Any = numpy.int64(4)
-    assert json.dumps(_wire.encode(Priority(priority=priority))) == '{"priority": 4}'
+    assert json.dumps(encode(Priority(priority=priority))) == '{"priority": 4}'
 
 
 HELD = {
@@ -383,8 +384,8 @@ def test_variables_can_be_changed_in_part() -> None:
     variables = Variables(HELD)
     changed = variables | {"status": "done", "file": b"new"}
 
-    assert _wire.encode(changed) == {
-        **_wire.encode(Variables({name: HELD[name] for name in KEPT})),
+    assert encode(changed) == {
+        **encode(Variables({name: HELD[name] for name in KEPT})),
         "status": {"value": "done", "type": "String"},
         "file": {"value": "bmV3", "type": "Bytes"},
     }
@@ -483,7 +484,7 @@ def test_names_are_never_changed() -> None:
     """
     given_names = {"snake_case": 1, "camelCase": 2, "": 3, "a/b": 4, "_x": 5}
 
-    assert list(_wire.encode(Variables.of("variables", given_names))) == list(given_names)
+    assert list(encode(Variables.of("variables", given_names))) == list(given_names)
 
 
 def test_every_type_is_read_as_the_engine_writes_it() -> None:
@@ -491,7 +492,7 @@ def test_every_type_is_read_as_the_engine_writes_it() -> None:
     A fetched task gives a Python value for every type, and what came beside it.
     """
     content = (SAMPLES / "fetch_and_lock" / "every_type.json").read_bytes()
-    variables = _wire.decode(content, tuple[LockedExternalTask, ...])[0].variables
+    variables = decode(content, tuple[LockedExternalTask, ...])[0].variables
     values = dict(variables)
 
     assert math.isnan(values.pop("nan"))
@@ -589,11 +590,11 @@ def test_an_attrs_class_stands_for_the_variables_of_a_task() -> None:
     """
     An instance goes out as one variable a field, and comes back equal.
     """
-    wire = json.loads(json.dumps(_wire.encode(Variables.of("variables", INVOICE))))
+    wire = json.loads(json.dumps(encode(Variables.of("variables", INVOICE))))
     wire["unknown"] = {"value": 1, "type": "Integer"}
     answer = json.dumps([{"id": "t", "variables": wire}]).encode()
 
-    [task] = _wire.decode(answer, tuple[LockedExternalTask, ...])
+    [task] = decode(answer, tuple[LockedExternalTask, ...])
     assert task.variables.into(Invoice) == INVOICE
 
 
@@ -715,13 +716,13 @@ def test_variables_of_an_answer_are_like_those_that_were_made() -> None:
             "odd": VariableValue(value=7),
         }
     )
-    came = _wire.decode(content, LockedExternalTask).variables
+    came = decode(content, LockedExternalTask).variables
 
     assert came["b"] == 6
     assert came.typed("a") is came.typed("a")
     assert (came, repr(came), dict(came)) == (made, repr(made), {"a": 5, "b": 6, "odd": 7})
     assert pickle.loads(pickle.dumps(came)) == made  # noqa: S301
-    assert _wire.encode(came) == {
+    assert encode(came) == {
         "a": {"type": "Integer", "value": 5},
         "b": {"type": "Long", "value": 6},
         "odd": {"value": 7},

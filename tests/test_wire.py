@@ -21,8 +21,10 @@ from camunda_ext import (
     ExternalTask,
     LockedExternalTask,
     Sorting,
-    _wire,
 )
+from camunda_ext._wire.decode import decode
+from camunda_ext._wire.encode import encode
+from camunda_ext._wire.urls import url
 
 UTC = timezone.utc
 ID = "id"
@@ -79,7 +81,7 @@ def test_what_is_wrong_with_an_answer_is_named(content: bytes, kind: type[Any], 
     The error names the field and what stood there, however quickly other answers are read.
     """
     with pytest.raises(ValueError, match="JSON of the wrong shape") as caught:
-        _wire.decode(content, kind)
+        decode(content, kind)
 
     assert str(caught.value) == f"JSON of the wrong shape: {told}"
 
@@ -95,7 +97,7 @@ def test_objects_of_one_page_may_differ_in_their_fields() -> None:
         b' {"id": "d", "createTime": "2026-11-22T13:14:15.250+0000", "retries": 3}]'
     )
 
-    assert _wire.decode(content, tuple[ExternalTask, ...]) == (
+    assert decode(content, tuple[ExternalTask, ...]) == (
         ExternalTask(id="a", priority=1, suspended=True, topic_name="x"),
         ExternalTask(id="b"),
         ExternalTask(id="c"),
@@ -110,22 +112,22 @@ def test_long_numbers_stay_exact_where_users_put_them() -> None:
     Elsewhere the engine has none, and what a younger one may add is not looked at.
     """
     long = str(2**64 + 1).encode()
-    (locked,) = _wire.decode(
+    (locked,) = decode(
         b'[{"id": "a", "variables": {"n": {"value": %b}}}]' % long, tuple[LockedExternalTask, ...]
     )
-    (task,) = _wire.decode(b'[{"id": "a", "later": %b}]' % long, tuple[ExternalTask, ...])
+    (task,) = decode(b'[{"id": "a", "later": %b}]' % long, tuple[ExternalTask, ...])
 
     assert locked.variables["n"] == 2**64 + 1
     assert task == ExternalTask(id="a")
     with pytest.raises(ValueError, match=r"expected int, not float 1.8.* @ answer\[0\].priority"):
-        _wire.decode(b'[{"id": "a", "priority": %b}]' % long, tuple[ExternalTask, ...])
+        decode(b'[{"id": "a", "priority": %b}]' % long, tuple[ExternalTask, ...])
 
 
 def test_what_is_read_is_of_its_class_and_frozen() -> None:
     """
     However an instance was made, it is as if made by its class.
     """
-    (read,) = _wire.decode(b'[{"id": "a"}]', tuple[LockedExternalTask, ...])
+    (read,) = decode(b'[{"id": "a"}]', tuple[LockedExternalTask, ...])
     made = LockedExternalTask(id="a")
 
     assert type(read) is LockedExternalTask
@@ -141,7 +143,7 @@ def test_each_task_has_collections_of_its_own() -> None:
     """
     A default that can change is made anew for each object.
     """
-    one, other = _wire.decode(b'[{"id": "a"}, {"id": "b"}]', tuple[LockedExternalTask, ...])
+    one, other = decode(b'[{"id": "a"}, {"id": "b"}]', tuple[LockedExternalTask, ...])
 
     assert one.variables is not other.variables
     assert one.extension_properties is not other.extension_properties
@@ -186,10 +188,10 @@ def test_any_attrs_class_is_read() -> None:
     """
     made = Checked("abc", CountResult(count=3))
 
-    assert _wire.decode(b'{"id": "abc", "part": {"count": 3}}', Checked) == made
-    assert _wire.decode(b'[{"id": "abc", "part": {"count": 3}}]', tuple[Checked, ...]) == (made,)
+    assert decode(b'{"id": "abc", "part": {"count": 3}}', Checked) == made
+    assert decode(b'[{"id": "abc", "part": {"count": 3}}]', tuple[Checked, ...]) == (made,)
     with pytest.raises(ValueError, match="JSON of the wrong shape"):
-        _wire.decode(b'{"id": "abcd", "part": {"count": 3}}', Checked)
+        decode(b'{"id": "abcd", "part": {"count": 3}}', Checked)
 
 
 @pytest.mark.parametrize("kind", [Plain, Short, Checked])
@@ -199,12 +201,12 @@ def test_what_a_validator_refuses_is_told(kind: type[Any]) -> None:
     """
     page: Any = GenericAlias(tuple, (kind, ...))
 
-    assert _wire.decode(b'{"id": "abc", "length": 3}', kind) == kind("abc")
-    assert _wire.decode(b'[{"id": "abc", "length": 3}]', page) == (kind("abc"),)
+    assert decode(b'{"id": "abc", "length": 3}', kind) == kind("abc")
+    assert decode(b'[{"id": "abc", "length": 3}]', page) == (kind("abc"),)
     with pytest.raises(ValueError, match="Length of 'id' must be <= 3"):
-        _wire.decode(b'{"id": "abcd", "length": null}', kind)
+        decode(b'{"id": "abcd", "length": null}', kind)
     with pytest.raises(ValueError, match=r"Length of 'id' must be <= 3.* @ answer\[1\]"):
-        _wire.decode(b'[{"id": "abc"}, {"id": "abcd"}]', page)
+        decode(b'[{"id": "abc"}, {"id": "abcd"}]', page)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_a_page_is_read_as_its_objects_are(unlike: dict[str, Any]) -> None:
     page = [alike] * 600
     page[123] = page[555] = alike | unlike
     task, other = (
-        _wire.decode(json.dumps(one).encode(), ExternalTask) for one in (alike, alike | unlike)
+        decode(json.dumps(one).encode(), ExternalTask) for one in (alike, alike | unlike)
     )
     expected = [task] * 600
     expected[123] = expected[555] = other
@@ -239,7 +241,7 @@ def test_a_page_is_read_as_its_objects_are(unlike: dict[str, Any]) -> None:
     assert task != other
     for separators in ((",", ":"), (", ", ": ")):
         content = json.dumps(page, separators=separators).encode()
-        assert _wire.decode(content, tuple[ExternalTask, ...]) == tuple(expected)
+        assert decode(content, tuple[ExternalTask, ...]) == tuple(expected)
 
 
 def test_pages_are_not_read_by_cattrs() -> None:
@@ -248,10 +250,11 @@ def test_pages_are_not_read_by_cattrs() -> None:
     """
     code = (
         "import sys\n"
-        "from camunda_ext import ExternalTask, _wire\n"
+        "from camunda_ext import ExternalTask\n"
+        "from camunda_ext._wire.decode import decode\n"
         "for content in (b'[]', b'[{\"id\":\"a\"}]', b'[' + b'{\"id\":\"a\"},' * 9999 + b'{}]'):\n"
         "    try:\n"
-        "        _wire.decode(content, tuple[ExternalTask, ...])\n"
+        "        decode(content, tuple[ExternalTask, ...])\n"
         "    except ValueError:\n"
         "        print('odd')\n"
         "    print('cattrs' in sys.modules)\n"
@@ -273,7 +276,7 @@ def test_an_odd_task_of_a_long_page_is_named(place: int) -> None:
     with pytest.raises(
         ValueError, match=rf"expected str, not int 5 @ answer\[{place}\].error_message"
     ):
-        _wire.decode(content, tuple[ExternalTask, ...])
+        decode(content, tuple[ExternalTask, ...])
 
 
 def test_values_print_as_they_are_made() -> None:
@@ -299,7 +302,7 @@ def test_only_what_is_given_is_sent() -> None:
     """
     body = CompleteExternalTask(worker_id="w", local_variables={"a": None})
 
-    assert _wire.encode(body) == {
+    assert encode(body) == {
         "workerId": "w",
         "localVariables": {"a": {"value": None, "type": "Null"}},
     }
@@ -312,10 +315,10 @@ def test_a_url_is_encoded() -> None:
     ids = {"task_id": "a:1 ü", "name": "aaaa-1"}
     params = {"x": "1+1", "y": "a b", "z": "ü", "plain": "abc"}
 
-    assert _wire.url("http://h/engine-rest", "/a/{task_id}/b/{name}", ids, params) == (
+    assert url("http://h/engine-rest", "/a/{task_id}/b/{name}", ids, params) == (
         "http://h/engine-rest/a/a%3A1%20%C3%BC/b/aaaa-1?x=1%2B1&y=a+b&z=%C3%BC&plain=abc"
     )
-    assert _wire.url("http://h", "/version", {}, {}) == "http://h/version"
+    assert url("http://h", "/version", {}, {}) == "http://h/version"
 
 
 @pytest.mark.parametrize("task_id", ["", ".", "..", "a/b", "a\\b", "\x00", "count", "a" * 256])
@@ -324,4 +327,4 @@ def test_what_is_no_id_is_refused(task_id: str) -> None:
     Nothing is sent to where another operation lives.
     """
     with pytest.raises(ValueError, match="task_id"):
-        _wire.url("http://h", "/external-task/{task_id}", {"task_id": task_id}, {})
+        url("http://h", "/external-task/{task_id}", {"task_id": task_id}, {})

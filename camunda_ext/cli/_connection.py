@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from camunda_ext import ExternalTaskClient
-from camunda_ext._display import visible
+from camunda_ext._wire.text import visible
 from camunda_ext.cli import _contexts
 from camunda_ext.cli._contexts import Context
 from camunda_ext.cli._output import in_options

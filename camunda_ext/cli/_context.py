@@ -9,7 +9,7 @@ import os
 import attrs
 import click
 
-from camunda_ext._display import visible
+from camunda_ext._wire.text import visible
 from camunda_ext.cli import _contexts
 from camunda_ext.cli._connection import check, complete_context
 from camunda_ext.cli._contexts import Context

@@ -14,8 +14,8 @@ from typing import Any, Final
 import attrs
 import click
 
-from camunda_ext._display import visible
-from camunda_ext._files import refuse_shared_file, refuse_shared_folder
+from camunda_ext._many.files import refuse_shared_file, refuse_shared_folder
+from camunda_ext._wire.text import visible
 
 #: Names another file; for tests, and for several users of one account.
 FILE_VARIABLE: Final = "CAMUNDA_EXT_CONFIG"

@@ -15,7 +15,7 @@ from rich.console import Console
 from camunda_ext.cli._connection import PASSWORD_VARIABLE, check, client_with, password_of
 from camunda_ext.cli._contexts import Context
 from camunda_ext.cli._embedded import engine_class
-from camunda_ext.demo import Page, tell
+from camunda_ext.cli.demo import Page, tell
 
 _NEXT: Final = (
     ("camunda-ext engine", "an engine to play with, until Ctrl-C"),

@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from camunda_ext import CamundaError
+from camunda_ext._wire.text import printable
 from camunda_ext.cli._embedded import engine_class
-from camunda_ext.demo._rest import Rest
-from camunda_ext.errors import printable
+from camunda_ext.cli.demo.rest import Rest
 
 
 def _user_and_password(

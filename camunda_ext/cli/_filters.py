@@ -16,10 +16,10 @@ import attrs
 import click
 from click.shell_completion import CompletionItem
 
-from camunda_ext._json import aware_date
+from camunda_ext._wire.dates import aware_date
+from camunda_ext._wire.text import printable
 from camunda_ext.cli._sections import FILTERS, SectionOption
 from camunda_ext.dto import Operator
-from camunda_ext.errors import printable
 from camunda_ext.query import ExternalTaskQuery, SortBy, date_or_same
 
 #: Begins the names of what these options give, which are no names of a command's own.

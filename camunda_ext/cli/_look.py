@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from camunda_ext import ExternalTask, ExternalTaskClient, ExternalTaskQuery, Selection
-from camunda_ext._display import table_rich, table_text
+from camunda_ext._display.tables import table_rich, table_text
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
 from camunda_ext.cli._output import WIDE, now, print_tasks, refused, terminal_width, with_rows

@@ -15,10 +15,12 @@ from typing import Any, Final, TextIO, cast
 import attrs
 import click
 
-from camunda_ext import ExternalTask, _export, _table
-from camunda_ext._display import age, visible
-from camunda_ext._json import dumps
-from camunda_ext.errors import printable
+from camunda_ext import ExternalTask
+from camunda_ext._display import layout
+from camunda_ext._display.tables import age
+from camunda_ext._many import export
+from camunda_ext._wire.json import dumps
+from camunda_ext._wire.text import printable, visible
 
 #: What a row of a table of ours has, by the names that JSON and CSV have for it.
 Row = Mapping[str, object]
@@ -70,15 +72,15 @@ def print_tasks(tasks: Iterable[ExternalTask], form: str) -> None:
     """
     file = cast(TextIO, _Echo())
     if form == "csv":
-        _export.write_csv(map(_shown, tasks), file, raw=False)
+        export.write_csv(map(_shown, tasks), file, raw=False)
     elif form == "jsonl":
-        _export.write_jsonl(tasks, file)
+        export.write_jsonl(tasks, file)
     else:
-        _print_array(map(_export.to_dict, tasks))
+        _print_array(map(export.to_dict, tasks))
 
 
 def _shown(task: ExternalTask) -> ExternalTask:
-    values = _export.to_dict(task)
+    values = export.to_dict(task)
     hidden: dict[str, Any] = {
         name: visible(value)
         for name, value in values.items()
@@ -99,7 +101,7 @@ def in_json(row: Row) -> dict[str, object]:
     Give what JSON has for a row.
     """
     return {
-        name: _export.to_text(value) if isinstance(value, datetime) else value
+        name: export.to_text(value) if isinstance(value, datetime) else value
         for name, value in row.items()
     }
 
@@ -146,7 +148,7 @@ def print_rows(
             cells = (_joined(row[name]) for name in names)
             writer.writerow(
                 [
-                    _export.to_cell(visible(one) if isinstance(one, str) else one, raw=False)
+                    export.to_cell(visible(one) if isinstance(one, str) else one, raw=False)
                     for one in cells
                 ]
             )
@@ -188,7 +190,7 @@ def table(
         left_out: Columns that may be left out.
     """
     columns = [
-        _table.Column(
+        layout.Column(
             name.replace("_", " "),
             [_cell(row[name], now) for row in rows],
             is_number=any(isinstance(row[name], int) for row in rows),
@@ -196,7 +198,7 @@ def table(
         for name in names
     ]
     whole = sys.maxsize if width is None else width
-    return list(_table.lines(_table.fitted(columns, whole, narrowed=narrowed, left_out=left_out)))
+    return list(layout.lines(layout.fitted(columns, whole, narrowed=narrowed, left_out=left_out)))
 
 
 def _cell(value: object, now: datetime) -> str:

@@ -9,14 +9,15 @@ from datetime import datetime
 import attrs
 import click
 
-from camunda_ext import CamundaError, ExternalTaskClient, ExternalTaskQuery, _export
-from camunda_ext._display import age, visible
+from camunda_ext import CamundaError, ExternalTaskClient, ExternalTaskQuery
+from camunda_ext._display.tables import age
+from camunda_ext._many import export
+from camunda_ext._wire.text import printable, visible
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
 from camunda_ext.cli._look import honoured, patient
 from camunda_ext.cli._output import Row, json_of, now, print_rows, with_output, with_rows
 from camunda_ext.cli._sections import SectionedCommand
-from camunda_ext.errors import printable
 
 
 @attrs.define
@@ -93,7 +94,7 @@ def show(client: ExternalTaskClient, task_id: str, form: str) -> None:
             details = client.error_details(task_id)
         except CamundaError as error:  # the rest is worth to be shown
             problem = error
-    values = {**_export.to_dict(task), "error_details": details or None}
+    values = {**export.to_dict(task), "error_details": details or None}
     if problem is not None:
         click.echo(f"Warning: {printable(str(problem))}", err=True)
     if form == "json":

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from camunda_ext.errors import printable
+from camunda_ext._wire.text import printable
 
 #: The sections after the command's own options.
 ENGINE: Final = "Engine"

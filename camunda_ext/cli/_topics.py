@@ -22,8 +22,8 @@ from camunda_ext import (
     NotTheEngine,
     SortBy,
 )
-from camunda_ext._display import visible
-from camunda_ext._table import cut
+from camunda_ext._display.layout import cut
+from camunda_ext._wire.text import visible
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
 from camunda_ext.cli._look import honoured, patient

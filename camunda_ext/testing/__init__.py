@@ -14,6 +14,6 @@ except ModuleNotFoundError as _missing:
         name=_missing.name,
     ) from None
 from camunda_ext.testing._errors import EngineError
-from camunda_ext.testing._faults import Fault, Faults
+from camunda_ext.testing.rest.faults import Fault, Faults
 
 __all__ = ["Engine", "EngineError", "Fault", "Faults"]

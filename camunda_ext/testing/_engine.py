@@ -20,15 +20,16 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from camunda_ext import ExternalTaskClient
-from camunda_ext.testing import _batches, _deployments, _flow, _instances, _scopes, _users, _values
-from camunda_ext.testing._app import OPERATIONS, App
-from camunda_ext.testing._faults import Faults
-from camunda_ext.testing._http import HttpDoor
-from camunda_ext.testing._in_process import InProcessAdapter
-from camunda_ext.testing._polls import Polls
-from camunda_ext.testing._store import Store, Transaction
-from camunda_ext.testing._urls import BASE
 from camunda_ext.testing._versions import LATEST, Version
+from camunda_ext.testing.doors.http import HttpDoor
+from camunda_ext.testing.doors.in_process import InProcessAdapter
+from camunda_ext.testing.rest.app import OPERATIONS, App
+from camunda_ext.testing.rest.faults import Faults
+from camunda_ext.testing.rest.polls import Polls
+from camunda_ext.testing.rest.urls import BASE
+from camunda_ext.testing.state import batches, deployments, flow, instances, scopes, users
+from camunda_ext.testing.state.store import Store, Transaction
+from camunda_ext.testing.values import variable
 
 #: Where a session of `Engine.session` finds the engine; the name leads nowhere else.
 _IN_PROCESS: Final = "http://engine.invalid"
@@ -109,8 +110,8 @@ class Engine:
         if auth is not None:
             _check_auth(auth)
             with self.transaction() as tx:
-                _users.forget_administrators(tx)
-                _users.create(tx, *auth, all_rights=True)
+                users.forget_administrators(tx)
+                users.create(tx, *auth, all_rights=True)
 
     def __enter__(self) -> Engine:
         return self
@@ -157,7 +158,7 @@ class Engine:
         else:
             name, content = "model.bpmn", bpmn.encode() if isinstance(bpmn, str) else bpmn
         with self.transaction() as tx:
-            deployed = _deployments.create(tx, {name: content}, name=name)
+            deployed = deployments.create(tx, {name: content}, name=name)
         return str(deployed["id"])
 
     def start(
@@ -180,8 +181,8 @@ class Engine:
             EngineError: There is no such process.
         """
         with self.transaction() as tx:
-            definition = _deployments.latest(tx, process_definition_key, None)
-            instance, _ = _flow.start(tx, definition, business_key, _typed(variables))
+            definition = deployments.latest(tx, process_definition_key, None)
+            instance, _ = flow.start(tx, definition, business_key, _typed(variables))
         return instance.id
 
     def create_task(
@@ -242,11 +243,11 @@ class Engine:
         )
         with self.transaction() as tx:
             definition_id = self._one_task_definitions.get(model)
-            if definition_id is None or _deployments.find_definition(tx, definition_id) is None:
-                deployed = _deployments.create(tx, {"task.bpmn": model.encode()})
+            if definition_id is None or deployments.find_definition(tx, definition_id) is None:
+                deployed = deployments.create(tx, {"task.bpmn": model.encode()})
                 [definition_id] = deployed["deployedProcessDefinitions"]
-            definition = _deployments.get_definition(tx, definition_id)
-            instance, _ = _flow.start(tx, definition, business_key, _typed(variables))
+            definition = deployments.get_definition(tx, definition_id)
+            instance, _ = flow.start(tx, definition, business_key, _typed(variables))
             task_id: str = tx.value("SELECT id FROM task WHERE instance_id = ?", instance.id)
             if retries is not None:
                 tx.run("UPDATE task SET retries = ? WHERE id = ?", retries, task_id)
@@ -265,19 +266,19 @@ class Engine:
             LookupError: There is no such instance.
         """
         with self.transaction() as tx:
-            if not _instances.has_been(tx, process_instance_id):
+            if not instances.has_been(tx, process_instance_id):
                 task = tx.row("SELECT instance_id FROM task WHERE id = ?", process_instance_id)
                 hint = f"; it is a task of {task['instance_id']}" if task is not None else ""
                 raise LookupError(f"no process instance has the id {process_instance_id}{hint}")
-            found = _scopes.of_scope(tx, process_instance_id)
-        return {name: _values.show(value)["value"] for name, value in found.items()}
+            found = scopes.of_scope(tx, process_instance_id)
+        return {name: variable.show(value)["value"] for name, value in found.items()}
 
     def is_running(self, process_instance_id: str) -> bool:
         """
         Whether a process instance has not ended yet.
         """
         with self.transaction() as tx:
-            return _instances.is_running(tx, process_instance_id)
+            return instances.is_running(tx, process_instance_id)
 
     # ------------------------------------------------------------------------------------- its time
 
@@ -422,7 +423,7 @@ class Engine:
         :meta private:
         """
         with self._store.transaction() as tx:
-            _batches.run_due(tx)
+            batches.run_due(tx)
             yield tx
         if tx.wakes_polls:
             self._polls.wake()
@@ -489,10 +490,10 @@ def _check_int(name: str, number: object) -> int:
     return number
 
 
-def _typed(variables: Mapping[str, Any] | None) -> dict[str, _values.Value]:
+def _typed(variables: Mapping[str, Any] | None) -> dict[str, variable.Value]:
     if not isinstance(variables, (Mapping, NoneType)):
         raise TypeError(f"variables must be a mapping, not {variables!r}")
     for name in variables or ():
         if not isinstance(name, str):
             raise TypeError(f"the name of a variable must be a str, not {name!r}")
-    return {name: _values.of_python(value) for name, value in (variables or {}).items()}
+    return {name: variable.of_python(value) for name, value in (variables or {}).items()}

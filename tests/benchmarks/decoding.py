@@ -16,7 +16,7 @@ import attrs
 import orjson
 
 from camunda_ext import ExternalTask, LockedExternalTask
-from camunda_ext._wire import decode
+from camunda_ext._wire.decode import decode
 from tests.benchmarks import answers
 from tests.benchmarks._rounds import Effort, Took, compare
 from tests.benchmarks._table import Row
@@ -124,8 +124,9 @@ def compare_tasks(count: int, effort: Effort) -> Took:
 _WITHOUT_ORJSON: Final = """\
 import json, sys
 sys.modules["orjson"] = None
-from camunda_ext import ExternalTask, _wire
-_wire.decode(b"[]", tuple[ExternalTask, ...])
+from camunda_ext import ExternalTask
+from camunda_ext._wire.decode import decode
+decode(b"[]", tuple[ExternalTask, ...])
 del sys.modules["orjson"]
 from tests.benchmarks import decoding
 from tests.benchmarks._rounds import Effort

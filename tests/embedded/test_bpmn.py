@@ -14,9 +14,9 @@ import pytest
 
 from camunda_ext import EngineFailure, Topic
 from camunda_ext.testing import Engine
-from camunda_ext.testing._bpmn import Boundary, Node, Process, parse
 from camunda_ext.testing._errors import EngineError
-from camunda_ext.testing._model import Evaluated
+from camunda_ext.testing.bpmn.model import Evaluated
+from camunda_ext.testing.bpmn.processes import Boundary, Node, Process, parse
 from tests.conformance import processes
 
 _HERE: Final = Path(__file__).parent

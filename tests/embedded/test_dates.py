@@ -4,7 +4,7 @@ Dates, as a server of Camunda 7.24 in the zone UTC took them and wrote them.
 
 import pytest
 
-from camunda_ext.testing import _dates
+from camunda_ext.testing.values import dates
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_zone_is_an_offset_or_a_name(text: str, millis: int) -> None:
     """
     An offset may also follow GMT, and no other name: there it is not read.
     """
-    assert _dates.parse(text) == millis
+    assert dates.parse(text) == millis
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_fields_roll_over(text: str, millis: int) -> None:
     """
     A field may have any number of digits and any value; the fraction is a number of milliseconds.
     """
-    assert _dates.parse(text) == millis
+    assert dates.parse(text) == millis
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_numbers_are_what_java_takes_for_them(text: str, millis: int) -> None:
     """
     Exponents, other scripts and blanks are fine, and too large a number overflows.
     """
-    assert _dates.parse(text) == millis
+    assert dates.parse(text) == millis
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_early_dates_are_julian(text: str, millis: int) -> None:
     """
     The Gregorian calendar begins on 15 October 1582, the day after the fourth.
     """
-    assert _dates.parse(text) == millis
+    assert dates.parse(text) == millis
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_other_text_is_no_date(text: str) -> None:
     What the engine answers 400 to is a `ValueError`.
     """
     with pytest.raises(ValueError, match="Unparseable date"):
-        _dates.parse(text)
+        dates.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -150,4 +150,4 @@ def test_dates_are_written_in_utc(millis: int, text: str) -> None:
     """
     Years before Christ count backwards, and nothing tells them from the others.
     """
-    assert _dates.format(millis) == text
+    assert dates.format(millis) == text

@@ -22,9 +22,9 @@ import urllib3
 from waitress import wasyncore  # type: ignore[import-untyped]  # its stubs say other things
 
 from camunda_ext import ExternalTaskClient, NotSent, OutcomeUnknown
-from camunda_ext.testing._doors import HangUp, NoConnection, ReadTimedOut
-from camunda_ext.testing._http import HttpDoor
-from camunda_ext.testing._in_process import InProcessAdapter
+from camunda_ext.testing.doors.http import HttpDoor
+from camunda_ext.testing.doors.in_process import InProcessAdapter
+from camunda_ext.testing.rest.messages import HangUp, NoConnection, ReadTimedOut
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -916,7 +916,7 @@ def test_request_that_does_not_end_is_complained_of(monkeypatch: pytest.MonkeyPa
     """
     The door closes all the same, but for the thread, which does no harm when it ends at last.
     """
-    monkeypatch.setattr("camunda_ext.testing._threads._PATIENCE", 0.0)
+    monkeypatch.setattr("camunda_ext.testing.doors.threads._PATIENCE", 0.0)
     asked, told = threading.Event(), threading.Event()
     running = []
 

@@ -18,7 +18,8 @@ import pytest
 import requests
 
 from camunda_ext import ExternalTaskQuery
-from camunda_ext.testing import Engine, _xml
+from camunda_ext.testing import Engine
+from camunda_ext.testing.bpmn import xml
 
 _JSON: Final = "application/json"
 _COUNT: Final = {"count": 0}
@@ -804,7 +805,7 @@ def test_each_line_of_a_text_is_kept() -> None:
     """
     Each is a piece of its own to the parser.
     """
-    root = _xml.read("a", b"<a>x" + b"\n" * 100_000 + b"<b/>y</a>")
+    root = xml.read("a", b"<a>x" + b"\n" * 100_000 + b"<b/>y</a>")
 
     assert root.text == "x" + "\n" * 100_000 + "y"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from camunda_ext.testing import _values
 from camunda_ext.testing._errors import EngineError
-from camunda_ext.testing._values import Value
+from camunda_ext.testing.values import variable
+from camunda_ext.testing.values.variable import Value
 
 JSON_OBJECT = {
     "objectTypeName": "java.util.ArrayList",
@@ -83,9 +83,9 @@ def test_value_is_converted_to_its_type(dto: dict[str, Any], shown: object) -> N
     """
     The engine puts a value into quotes and reads it as JSON of the type.
     """
-    value = _values.read(dto)
+    value = variable.read(dto)
 
-    assert _values.show(value) == {"type": dto["type"], "value": shown, "valueInfo": {}}
+    assert variable.show(value) == {"type": dto["type"], "value": shown, "valueInfo": {}}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_value_that_does_not_convert_is_refused(
     The answer names the value as Java writes it, and the type as the request does.
     """
     with pytest.raises(EngineError) as caught:
-        _values.read({"type": type_name, "value": value})
+        variable.read({"type": type_name, "value": value})
 
     message = f"Cannot convert value '{said}' of type '{type_name}' to java type {java}"
     assert refusal(caught.value) == (400, "InvalidRequestException", message, None)
@@ -218,7 +218,7 @@ def test_malformed_variable_is_refused(dto: object, error: object) -> None:
     What is wrong with a variable itself is found before anything else is looked at.
     """
     with pytest.raises(EngineError) as caught:
-        _values.read(dto)
+        variable.read(dto)
 
     assert refusal(caught.value) == error
 
@@ -239,7 +239,7 @@ def test_type_is_inferred_from_json(value: object, type_name: str, shown: object
     """
     A date is a text, and an integer is as small as it can be.
     """
-    found = _values.show(_values.read({"value": value}))
+    found = variable.show(variable.read({"value": value}))
 
     assert found == {"type": type_name, "value": shown, "valueInfo": {}}
 
@@ -256,16 +256,16 @@ def test_json_without_a_type_is_serialized_by_java(value: object, java: str) -> 
     """
     It may be set, it comes back as base64 or as it was, and the base64 cannot be sent again.
     """
-    read = _values.read({"value": value})
-    shown = _values.show(read)
+    read = variable.read({"value": value})
+    shown = variable.show(read)
 
-    _values.check_all({"v": read})
+    variable.check_all({"v": read})
     assert shown["type"] == "Object"
     assert shown["value"].startswith("rO0AB")
     assert shown["valueInfo"] == {**JAVA_OBJECT, "objectTypeName": java}
-    assert _values.show(read, deserialize=True)["value"] == value
+    assert variable.show(read, deserialize=True)["value"] == value
     with pytest.raises(EngineError) as caught:
-        _values.check_all({"v": _values.read(shown)})
+        variable.check_all({"v": variable.read(shown)})
     message = (
         "ENGINE-17007 Cannot set variable with name v. Java serialization format is prohibited"
     )
@@ -306,7 +306,7 @@ def test_value_without_serializer_cannot_be_set(value: Value, message: str) -> N
     It is refused before another variable is found too long for the database.
     """
     with pytest.raises(EngineError) as caught:
-        _values.check_all({"long": Value("String", text="a" * 4001), "v": value})
+        variable.check_all({"long": Value("String", text="a" * 4001), "v": value})
 
     assert refusal(caught.value) == (500, "ProcessEngineException", message, 0)
 
@@ -329,7 +329,7 @@ def test_what_is_too_long_cannot_be_stored(name: str, value: Value) -> None:
     The database counts UTF-16 units.
     """
     with pytest.raises(EngineError) as caught:
-        _values.check_all({name: value})
+        variable.check_all({name: value})
 
     assert refusal(caught.value) == (500, "ProcessEnginePersistenceException", TOO_LONG, 10002)
 
@@ -349,7 +349,7 @@ def test_what_is_long_can_be_stored(name: str, value: Value) -> None:
     """
     Serialized text has no limit, and a transient value is not stored.
     """
-    _values.check_all({name: value})
+    variable.check_all({name: value})
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_file_keeps_what_is_said_of_it(given: dict[str, Any], kept: dict[str, An
     """
     The type and the encoding share a column, divided by a ``#``; the contents are not shown.
     """
-    shown = _values.show(_values.read(typed("File", "YQ==", filename="a.txt", **given)))
+    shown = variable.show(variable.read(typed("File", "YQ==", filename="a.txt", **given)))
 
     assert shown == {"type": "File", "value": None, "valueInfo": {"filename": "a.txt", **kept}}
 
@@ -388,7 +388,7 @@ def test_file_contents_are_read_leniently(base64: str, data: bytes) -> None:
     """
     What is not of the alphabet is skipped, up to the first padding.
     """
-    assert _values.read(typed("File", base64, filename="a")).data == data
+    assert variable.read(typed("File", base64, filename="a")).data == data
 
 
 DISPOSITION = ("Content-Disposition", "attachment; filename=\"a.txt\"; filename*=UTF-8''a.txt")
@@ -411,7 +411,7 @@ def test_contents_of_a_file_have_its_type(info: dict[str, str], content_type: st
     """
     value = Value("File", text="a.txt", data=b"x", info={"filename": "a.txt", **info})
 
-    answer = _values.file_answer(value, "instance")
+    answer = variable.file_answer(value, "instance")
 
     assert answer == (b"x", [("Content-Type", content_type), DISPOSITION])
 
@@ -427,7 +427,7 @@ def test_contents_of_a_file_have_its_name(filename: str, disposition: str) -> No
     """
     The name comes twice, once as it is, but for control characters.
     """
-    _, headers = _values.file_answer(Value("File", text=filename), "instance")
+    _, headers = variable.file_answer(Value("File", text=filename), "instance")
 
     assert headers[1:] == [("Content-Disposition", disposition)]
 
@@ -436,7 +436,7 @@ def test_name_beyond_latin_1_is_left_out() -> None:
     """
     The server cannot write the header, so there is none.
     """
-    _, headers = _values.file_answer(Value("File", text="€.txt"), "instance")
+    _, headers = variable.file_answer(Value("File", text="€.txt"), "instance")
 
     assert headers == [("Content-Type", "application/octet-stream")]
 
@@ -447,7 +447,7 @@ def test_file_with_a_malformed_type_cannot_be_read(mime_type: str) -> None:
     It is found only now, as the type is stored unseen.
     """
     with pytest.raises(EngineError) as caught:
-        _values.file_answer(Value("File", text="a", info={"mimeType": mime_type}), "instance")
+        variable.file_answer(Value("File", text="a", info={"mimeType": mime_type}), "instance")
 
     message = f"Error parsing media type '{mime_type}'"
     assert refusal(caught.value) == (500, "IllegalArgumentException", message, None)
@@ -458,10 +458,10 @@ def test_only_bytes_and_files_have_contents() -> None:
     Bytes have no name; of other values, the answer names what they are a variable of.
     """
     octets = [("Content-Type", "application/octet-stream")]
-    assert _values.file_answer(Value("Bytes", data=b"a"), "i") == (b"a", octets)
-    assert _values.file_answer(Value("Bytes"), "i") == (b"", octets)
+    assert variable.file_answer(Value("Bytes", data=b"a"), "i") == (b"a", octets)
+    assert variable.file_answer(Value("Bytes"), "i") == (b"", octets)
     with pytest.raises(EngineError) as caught:
-        _values.file_answer(Value("Null"), "i")
+        variable.file_answer(Value("Null"), "i")
 
     message = "Value of variable with id i is not a binary value."
     assert refusal(caught.value) == (400, "InvalidRequestException", message, None)
@@ -475,7 +475,7 @@ def test_deserialized_json_is_shown_without_content(text: str, kind: str) -> Non
     """
     The engine shows its wrapper; what follows the first value is not read.
     """
-    shown = _values.show(Value("Json", text=text), deserialize=True)
+    shown = variable.show(Value("Json", text=text), deserialize=True)
 
     assert shown["value"] == {
         "array": kind == "ARRAY",
@@ -520,7 +520,7 @@ def test_deserialized_object_is_shown_with_its_class(
     """
     info = {**JSON_OBJECT, "objectTypeName": java}
 
-    shown = _values.show(Value("Object", text=text, info=info), deserialize=True)
+    shown = variable.show(Value("Object", text=text, info=info), deserialize=True)
 
     assert shown == {
         "type": "Object",
@@ -550,11 +550,11 @@ def test_what_is_no_object_cannot_be_deserialized(value: Value, reason: str) -> 
     It was stored unseen, and can be shown as text.
     """
     with pytest.raises(EngineError) as caught:
-        _values.show(value, deserialize=True, name="v")
+        variable.show(value, deserialize=True, name="v")
 
     message = f"Cannot deserialize object in variable 'v': {reason}"
     assert refusal(caught.value) == (500, "ProcessEngineException", message, 0)
-    assert _values.show(value)["value"] == value.text
+    assert variable.show(value)["value"] == value.text
 
 
 @pytest.mark.parametrize("dtos", ["", "x", 5, True, []])
@@ -563,7 +563,7 @@ def test_variables_are_an_object(dtos: object) -> None:
     Any other JSON cannot be read.
     """
     with pytest.raises(EngineError) as caught:
-        _values.read_all(dtos)
+        variable.read_all(dtos)
 
     assert refusal(caught.value) == (400, "InvalidRequestException", "", None)
 
@@ -573,7 +573,7 @@ def test_no_variables_are_fine(dtos: object) -> None:
     """
     The property may be null or missing.
     """
-    assert _values.read_all(dtos) == {}
+    assert variable.read_all(dtos) == {}
 
 
 @pytest.mark.parametrize(
@@ -589,7 +589,7 @@ def test_first_malformed_variable_is_refused(dtos: object, type_name: str) -> No
     But JSON of the wrong kind comes before all.
     """
     with pytest.raises(EngineError) as caught:
-        _values.read_all(dtos)
+        variable.read_all(dtos)
 
     assert caught.value.type == type_name
 
@@ -609,7 +609,7 @@ def test_text_of_a_query_may_be_a_date(value: object, found: Value) -> None:
     """
     Text that the engine reads as a date is one, or null if it is blank.
     """
-    assert _values.queried(value) == found
+    assert variable.queried(value) == found
 
 
 @pytest.mark.parametrize(
@@ -625,7 +625,7 @@ def test_python_values_become_variables(value: object, found: Value) -> None:
     """
     As JSON does, and typed values may be given as they go over the wire.
     """
-    assert _values.of_python(value) == found
+    assert variable.of_python(value) == found
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, {"value": 1}, 2**63, b"x", object()])
@@ -634,7 +634,7 @@ def test_python_value_of_no_type_is_refused(value: object) -> None:
     Nobody wants a Java serialization by accident.
     """
     with pytest.raises(TypeError, match="say which"):
-        _values.of_python(value)
+        variable.of_python(value)
 
 
 def test_typed_python_value_is_checked() -> None:
@@ -642,7 +642,7 @@ def test_typed_python_value_is_checked() -> None:
     The error says what the engine would say.
     """
     with pytest.raises(ValueError, match="Cannot convert value 'x' of type 'Integer'"):
-        _values.of_python({"type": "Integer", "value": "x"})
+        variable.of_python({"type": "Integer", "value": "x"})
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "-0.0"])
@@ -650,13 +650,13 @@ def test_any_double_survives_a_database(number: str) -> None:
     """
     SQLite makes null of what is not a number, so that is kept as text.
     """
-    value = _values.read(typed("Double", number))
+    value = variable.read(typed("Double", number))
     with closing(sqlite3.connect(":memory:")) as connection:
         row = connection.execute("SELECT ?, ?", (value.text, value.double)).fetchone()
 
     stored = Value("Double", text=row[0], double=row[1])
 
-    assert _values.show(stored)["value"] == (0.0 if number == "-0.0" else number)
+    assert variable.show(stored)["value"] == (0.0 if number == "-0.0" else number)
 
 
 def test_transient_value_says_so() -> None:
@@ -667,8 +667,8 @@ def test_transient_value_says_so() -> None:
         typed("Integer", 1, transient=True),
         {"value": 1, "valueInfo": {"transient": True}},
     ):
-        value = _values.read(dto)
+        value = variable.read(dto)
 
         assert value == Value("Integer", long=1, transient=True)
-        assert _values.show(value)["valueInfo"] == {"transient": True}
-    assert not _values.read({"value": 1, "valueInfo": {"transient": "true"}}).transient
+        assert variable.show(value)["valueInfo"] == {"transient": True}
+    assert not variable.read({"value": 1, "valueInfo": {"transient": "true"}}).transient

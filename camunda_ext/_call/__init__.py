@@ -1,0 +1,3 @@
+"""
+One call: its attempts, the waits and the looks between them.
+"""

@@ -1,0 +1,143 @@
+"""
+What a query sends, for a person to read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from camunda_ext._wire.text import visible
+from camunda_ext._wire.urls import url
+from camunda_ext._wire.value import Value
+
+if TYPE_CHECKING:
+    pass
+
+
+class Explained(Protocol):
+    """
+    What `explanation_of()` needs of a query.
+    """
+
+    def body(self) -> dict[str, Any]: ...
+
+    def params(self) -> dict[str, str]: ...
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Explanation(Value):
+    """
+    What a query would send, for a person to read.
+
+    It knows no client: neither who asks nor any header of yours is in it.
+    """
+
+    #: The URL of the POST request.
+    url: str
+
+    #: The body of the POST request, as JSON on several lines.
+    body: str
+
+    #: The URL of the GET request that asks for the same; ``None`` if GET has no form for it.
+    get_url: str | None
+
+    #: Why GET has no form for it; ``None`` if it has one.
+    why_no_get: str | None
+
+    #: The POST request as a command for a shell of POSIX.
+    curl: str
+
+    #: Filters that not every engine knows, each with the version that brought it.
+    young: Mapping[str, str] = attrs.field(hash=False)
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    # At a prompt nothing but `repr` is called, and it is made to be looked at.
+    __repr__ = __str__
+
+    def _lines(self) -> Iterator[str]:
+        yield from (f"POST {self.url}", "Content-Type: application/json", "", self.body, "")
+        yield f"No GET: {self.why_no_get}" if self.get_url is None else f"GET {self.get_url}"
+        yield from ("", self.curl)
+        if self.young:
+            named = ", ".join(f"{name} (since {since})" for name, since in self.young.items())
+            yield from ("", f"Ignored by older engines: {named}")
+
+
+def explanation_of(
+    query: Explained, base_url: str, path: str, *, young: Mapping[str, str]
+) -> Explanation:
+    """
+    Explain a query that is sent to a *path* below *base_url*.
+
+    Raises:
+        ValueError: *base_url* is no URL that could be shown.
+    """
+    base = _base(base_url)
+    whole_url, body = base + path, query.body()
+    get_url, why_no_get = None, None
+    try:
+        get_url = url(base, path, {}, query.params())
+    except ValueError as error:
+        why_no_get = visible(str(error))
+    return Explanation(
+        url=whole_url,
+        body=_visible_json(body, indent=2),
+        get_url=get_url,
+        why_no_get=why_no_get,
+        curl=_curl(whole_url, _visible_json(body)),
+        young=young,
+    )
+
+
+def _base(base_url: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(base_url)
+    except ValueError:
+        raise ValueError("base_url is no URL: look at its host") from None
+    if "@" in parts.netloc:
+        # What is refused is not repeated: it may hold a password.
+        raise ValueError("base_url must not hold credentials")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("base_url must begin with http:// or https:// and a host")
+    if parts.query or parts.fragment or not base_url.isprintable() or " " in base_url:
+        raise ValueError("base_url must end with its path, and have no space or control character")
+    return base_url.rstrip("/")
+
+
+def _visible_json(body: Mapping[str, Any], indent: int | None = None) -> str:
+    """
+    Write JSON that means what the client sends, readable, and with nothing a terminal would obey.
+    """
+    text = json.dumps(body, ensure_ascii=False, indent=indent)
+    # What could be obeyed stands within quotes, where JSON has an escape for any character; a line
+    # break within quotes is escaped already.
+    return "".join(
+        one
+        if one.isprintable() or one == "\n"
+        else "".join(f"\\u{unit:04x}" for unit in _utf16(one))
+        for one in text
+    )
+
+
+def _utf16(character: str) -> Iterator[int]:
+    content = character.encode("utf-16-be", "surrogatepass")
+    for start in range(0, len(content), 2):
+        yield int.from_bytes(content[start : start + 2], "big")
+
+
+def _curl(url: str, body: str) -> str:
+    from shlex import quote
+
+    return (
+        f"curl -X POST {quote(url)} \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  --data-raw {quote(body)}"
+    )

@@ -1,0 +1,3 @@
+"""
+One attempt over the network.
+"""

@@ -1,0 +1,143 @@
+"""
+A request and an answer as values that no socket is tied to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from threading import TIMEOUT_MAX
+
+import attrs
+
+from camunda_ext._wire.value import Value
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Timeout(Value):
+    """
+    How long to wait, in seconds; ``None`` waits for ever.
+
+    A long poll's own time is added to `read` and `total`.
+    """
+
+    #: For the connection.
+    connect: float | None = 3.0
+
+    #: For the next piece of the answer.
+    read: float | None = 60.0
+
+    #: For the whole call: all attempts, the waits between them, and all looks at the task. With a
+    #: `requests.Session` of your own, a call may last `read` longer, and as long as a server likes
+    #: that sends the head of its answer byte by byte.
+    total: float | None = 120.0
+
+    @classmethod
+    def of(cls, given: Timeout | float | None) -> Timeout:
+        """
+        Give the time-outs for what a user gave: a number is the one for the whole call.
+        """
+        if given is None or isinstance(given, Timeout):
+            return given or cls()
+        if isinstance(given, bool) or not isinstance(given, (int, float)):
+            raise TypeError(f"timeout must be a Timeout, or seconds as a number, not {given!r:.80}")
+        if not 0 < given <= TIMEOUT_MAX:
+            raise ValueError(f"timeout must be a number of seconds to wait, not {given}")
+        whole = cls(read=given, total=given)
+        return attrs.evolve(whole, connect=min(given, whole.connect or given))
+
+    def __attrs_post_init__(self) -> None:
+        for name, seconds in attrs.asdict(self).items():
+            if seconds is None:
+                continue
+            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+                raise TypeError(f"{name} must be seconds as a number, not {seconds!r:.80}")
+            if not 0 < seconds <= TIMEOUT_MAX:
+                raise ValueError(f"{name} must be a number of seconds to wait, not {seconds}")
+
+    def plus(self, seconds: float) -> Timeout:
+        """
+        Give the time-outs of a request that the engine may take *seconds* longer for.
+        """
+        if not seconds:
+            return self
+        return Timeout(
+            connect=self.connect,
+            read=None if self.read is None else self.read + seconds,
+            total=None if self.total is None else self.total + seconds,
+        )
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class HttpRequest:
+    """
+    A request as it goes to a transport; credentials are the transport's own business.
+    """
+
+    #: The HTTP method.
+    method: str
+
+    #: The whole URL, encoded.
+    url: str
+
+    #: The headers.
+    headers: Mapping[str, str]
+
+    #: The body; ``None`` for none.
+    content: bytes | None = attrs.field(repr=False)
+
+    #: How long to wait.
+    timeout: Timeout
+
+    #: When all must be over, by the monotonic clock; ``None`` for no such time.
+    deadline: float | None = None
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class HttpResponse:
+    """
+    An answer, whole.
+    """
+
+    #: The HTTP status.
+    status: int
+
+    #: The headers; the case of names makes no difference.
+    headers: Mapping[str, str]
+
+    #: The body, its content encoding undone.
+    content: bytes
+
+    #: Gives what was sent that nobody is to see, such as credentials: a server may repeat it.
+    secrets: Callable[[], tuple[str, ...]] = tuple
+
+
+class Came(Enum):
+    """
+    What came of an attempt that failed, and might not the next time.
+    """
+
+    #: It provably never left.
+    NOT_SENT = "not sent"
+
+    #: It was refused before anything was done: the engine starts, or has too many requests.
+    NOT_NOW = "not now"
+
+    #: The engine rolled it back, for somebody else changed the same rows.
+    ROLLED_BACK = "rolled back"
+
+    #: The engine's database failed; it was rolled back, unless what failed was the commit.
+    DATABASE = "database"
+
+    #: The engine failed, and would fail again; but it may have stumbled over the end of the task by
+    #: another command, for which it has many words.
+    FAILED = "failed"
+
+    #: No trustworthy answer came.
+    NO_ANSWER = "no answer"
+
+    #: No answer came in time: the engine may be at it still.
+    TIMED_OUT = "timed out"
+
+    #: More came than an answer may have.
+    TOO_LARGE = "too large"

@@ -1,0 +1,289 @@
+"""
+Why no answer came: what an exception of the HTTP library means, in words that hold no secret.
+
+The library's own words may quote headers and URLs with credentials, so that only those are passed
+on that are known to be harmless.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from http.client import BadStatusLine, HTTPException, InvalidURL, RemoteDisconnected
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from camunda_ext._secrets.tracebacks import LIBRARIES, is_of_hook, raised_by
+
+
+class Told(NamedTuple):
+    """
+    What is said of an exception.
+    """
+
+    #: Why no answer came.
+    reason: str
+
+    #: What to do about it; empty if there is no more to say.
+    hint: str = ""
+
+    #: Whether it may go better the next time.
+    passes: bool = True
+
+
+#: What says that something went wrong on the way, whoever raises it.
+_OF_NETWORKS: Final = (
+    requests.RequestException,
+    HTTPError,
+    HTTPException,
+    ConnectionError,
+    TimeoutError,
+    socket.gaierror,
+)
+#: What says that a URL is none: raised before there is anything to send.
+_OF_FORM: Final[tuple[type[Exception], ...]] = (
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.URLRequired,
+    InvalidURL,
+    urllib3.exceptions.LocationParseError,
+    urllib3.exceptions.ProxySchemeUnknown,
+    UnicodeError,
+)
+
+#: What says that nobody has answered at all.
+_OF_CONNECTING: Final = (
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NewConnectionError,
+)
+#: What it comes from if there was never a connection.
+_NOT_CONNECTED: Final = (CertificateError, ssl.SSLCertVerificationError, *_OF_CONNECTING)
+
+
+def is_of_the_way(error: Exception) -> bool:
+    """
+    Tell whether an exception says that something went wrong on the way, and not in code of the
+    user's that the HTTP library has called, nor in ours.
+    """
+    raising = raised_by(error)
+    if raising not in LIBRARIES and is_of_hook(error):
+        return False  # What a hook does with the network is not the way to the engine.
+    if isinstance(error, _OF_NETWORKS):
+        return True
+    if raising == "camunda_ext":
+        return isinstance(error, OSError)  # from the operating system
+    return raising in LIBRARIES
+
+
+def is_never_sent(error: Exception, proxy: str | None) -> bool:
+    """
+    Tell whether an exception is raised before there is anything to send.
+    """
+    return (
+        _is_of_form(error)
+        or _is_of_header(error)
+        or _is_of_tls_files(error)
+        or _is_of_proxys_url(error, proxy)
+    )
+
+
+def _is_of_form(error: Exception) -> bool:
+    found = next((one for one in (error, _innermost(error)) if isinstance(one, _OF_FORM)), None)
+    # What cannot be decoded has come: it is about an answer.
+    return found is not None and not isinstance(found, UnicodeDecodeError)
+
+
+def _is_of_header(error: Exception) -> bool:
+    cause = _innermost(error)
+    return (
+        # With something else within, it is about the headers of an answer.
+        isinstance(cause, requests.exceptions.InvalidHeader)
+        or (isinstance(cause, UnicodeEncodeError) and cause.encoding == "latin-1")
+        or (type(cause) is ValueError and str(cause).startswith("Invalid header"))
+    )
+
+
+def _is_of_tls_files(error: Exception) -> bool:
+    cause = _innermost(error)
+    if isinstance(cause, ssl.SSLError):
+        return cause.reason in _OF_FILES or "PEM lib" in str(cause)
+    # requests looks whether the files are there, and gives such an error no number.
+    return type(error) is OSError and str(error).startswith("Could not find")
+
+
+def _is_of_proxys_url(error: Exception, proxy: str | None) -> bool:
+    if proxy is None or _has_host(proxy):
+        return False
+    # Of a URL without a host, requests makes a text with None in it.
+    return isinstance(error, TypeError) or _is_of_form(error)
+
+
+def is_before_connected(error: Exception) -> bool:
+    """
+    Tell whether an exception says that there was no connection to send anything on.
+    """
+    return isinstance(error, requests.ConnectTimeout) or isinstance(
+        _innermost(error), _NOT_CONNECTED
+    )
+
+
+def is_timeout(error: Exception) -> bool:
+    """
+    Tell whether an exception says that no answer came in time.
+    """
+    # Within a body, requests wraps the time-out of urllib3 into something else.
+    cause = _innermost(error)
+    if isinstance(cause, urllib3.exceptions.NewConnectionError):
+        return False  # It is a kind of time-out to urllib3 alone.
+    timeouts = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+    return isinstance(error, timeouts) or isinstance(cause, timeouts)
+
+
+def proxy_of(url: str, proxies: Mapping[str, str], *, trust_env: bool) -> str | None:
+    """
+    Give the URL of the proxy that is asked for a *url*; ``None`` for none.
+    """
+    of_environment = get_environ_proxies(url) if trust_env else {}
+    chosen: str | None = select_proxy(url, {**of_environment, **proxies})
+    return chosen
+
+
+def told_of(error: Exception, url: str, proxy: str | None) -> Told:
+    """
+    Say why no answer came.
+
+    Args:
+        proxy: The URL of the proxy on the way, which may hold credentials.
+    """
+    name, cause = type(error).__name__, _innermost(error)
+    if _is_of_proxys_url(error, proxy):
+        hint = "Look at proxies=, or at the environment: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
+        return Told(f"{name}: the URL of the proxy is none", hint, passes=False)
+    if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
+        return Told(f"{name}: a SOCKS proxy needs a package of its own", _SOCKS, passes=False)
+    if _is_of_header(error):
+        return Told(f"{name}: a header is none", _HEADER, passes=False)
+    if _is_of_form(error):
+        host = urlsplit(url).hostname or ""
+        return Told(f"{name}: {host!r:.80} is no name of a host", "Look at the URL.", passes=False)
+    if _is_of_tls_files(error):
+        said = getattr(cause, "strerror", None) or str(cause)
+        return Told(f"{name}: {said}", _TLS_FILES, passes=False)
+    if isinstance(cause, (ssl.SSLError, CertificateError)):
+        asked = "proxy" if isinstance(error, requests.exceptions.ProxyError) else "server"
+        return _told_of_tls(name, cause, asked)
+    if isinstance(cause, _OF_CONNECTING) and (
+        proxy is not None or isinstance(cause, urllib3.exceptions.NewConnectionError)
+    ):
+        return _told_of_connection(error, cause, proxy)
+    if isinstance(cause, OSError) and cause.strerror:
+        return Told(f"{name}: {cause.strerror}", _hint_of(cause.strerror))
+    if not isinstance(cause, (OSError, HTTPError, HTTPException)):
+        return Told(name)  # Its text may quote a header.
+    if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
+        return Told(f"{name}: {_NO_HTTP}")  # The server may have sent back what it was sent.
+    # How long it was waited for depends on what was left of the call.
+    said = _said(cause).partition(" (read timeout=")[0]
+    return Told(f"{name}: {said}".rstrip(": "), _hint_of(said))
+
+
+def _told_of_tls(name: str, cause: ssl.SSLError | CertificateError, asked: str) -> Told:
+    if isinstance(cause, (ssl.SSLCertVerificationError, CertificateError)):
+        said = getattr(cause, "verify_message", None) or str(cause)
+        return Told(f"{name}: {said.rstrip('.')}", _CERTIFICATE, passes=False)
+    reason, said = cause.reason or "", cause.strerror or str(cause)
+    hint = next((hint for sign, hint in _OF_TLS.items() if sign in reason), "")
+    return Told(f"{name}: {said}", hint.format(asked=asked), passes=not hint)
+
+
+_NO_HTTP: Final = "what came is no answer of HTTP"
+_CERTIFICATE: Final = (
+    "The certificate is not trusted: pass the path of its CA bundle as verify=, or have the "
+    "certificate put right."
+)
+_CLIENT_CERTIFICATE: Final = "If the server asks for a client certificate, pass it as cert=."
+_NO_TLS: Final = "The {asked} does not speak TLS there: does its URL begin with http://?"
+_OTHER_TLS: Final = "The {asked} speaks another version of TLS than this machine's OpenSSL."
+_TLS_FILES: Final = "Look at the files of verify= and cert=, or at REQUESTS_CA_BUNDLE."
+_HEADER: Final = (
+    "Headers, and what goes into credentials, have one line, without a blank before it, of "
+    "characters of Latin-1."
+)
+#: OpenSSL's own codes for files that do not hold what they should.
+_OF_FILES: Final = ("NO_CERTIFICATE_OR_CRL_FOUND", "KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
+#: What parts of OpenSSL's own codes say about what is wrong for good.
+_OF_TLS: Final = {
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "RECORD_LAYER_FAILURE": _NO_TLS,
+    "ALERT_BAD_CERTIFICATE": _CLIENT_CERTIFICATE,
+    "ALERT_CERTIFICATE": _CLIENT_CERTIFICATE,
+    "ALERT_HANDSHAKE_FAILURE": _CLIENT_CERTIFICATE,
+    "ALERT_UNKNOWN_CA": _CLIENT_CERTIFICATE,
+    "ALERT_UNSUPPORTED_CERTIFICATE": _CLIENT_CERTIFICATE,
+    "PROTOCOL_VERSION": _OTHER_TLS,
+    "UNSUPPORTED_PROTOCOL": _OTHER_TLS,
+}
+_SOCKS: Final = "pip install 'requests[socks]'."
+_PROXY_AUTH: Final = "The proxy wants credentials: they belong in its URL, see proxies=."
+
+
+def _hint_of(said: str) -> str:
+    return _PROXY_AUTH if "407" in said else ""
+
+
+def _has_host(url: str) -> bool:
+    try:
+        # requests takes one without a scheme, and stumbles over one without a host.
+        whole: str = prepend_scheme_if_needed(url, "http")  # type: ignore[no-untyped-call]
+        parts = urllib3.util.parse_url(whole)
+        (parts.host or "").encode("idna")
+    except (urllib3.exceptions.LocationParseError, TypeError, UnicodeError):
+        return False
+    # Until its version 2.8, urllib3 takes a blank as a part of a host's name.
+    return bool(re.fullmatch(r"[^\s\x00-\x1f\x7f]+", parts.host or "")) and parts.scheme in _SCHEMES
+
+
+_SCHEMES: Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+
+def _told_of_connection(error: Exception, cause: HTTPError, proxy: str | None) -> Told:
+    said = _said(cause).rpartition(": ")[2]
+    if proxy is None:
+        return Told(f"{type(cause).__name__}: {said}")
+    # Its credentials come before an "@".
+    host = urlsplit(proxy).netloc.rpartition("@")[2] or proxy.rpartition("@")[2]
+    return Told(f"{type(error).__name__}: no connection to the proxy {host}: {said}")
+
+
+def _innermost(error: Any) -> Any:
+    """
+    Give what a chain of wrapped exceptions started with.
+    """
+    for _ in range(10):
+        inner = getattr(error, "reason", None)
+        if not isinstance(inner, Exception):
+            inner = next((one for one in error.args if isinstance(one, Exception)), None)
+        if inner is None or isinstance(error, urllib3.exceptions.NewConnectionError):
+            break
+        error = inner
+    return error
+
+
+def _said(error: Exception) -> str:
+    """
+    Give the text of an exception without the object that urllib3 puts before it.
+    """
+    texts = [one for one in error.args if isinstance(one, str)]
+    return _OBJECT.sub("", texts[-1] if texts else str(error))
+
+
+_OBJECT: Final = re.compile(r"^(\S* object at 0x\w+>?|\w+\(host=[^)]*\)): ")

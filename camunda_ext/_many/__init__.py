@@ -1,0 +1,3 @@
+"""
+Many tasks: pages, proof of filters, bulk writes, journal, and export.
+"""

@@ -1,0 +1,3 @@
+"""
+What nobody is to see: it is taken out of tracebacks and of answers.
+"""

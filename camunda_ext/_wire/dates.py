@@ -1,0 +1,236 @@
+"""
+Dates, as the server writes and reads them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Final
+
+import attrs
+
+_MODERN_DATE: Final = re.compile(
+    r"(\d{4,})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
+    r"(?:(Z)|([+-])(\d\d):?(\d\d)(?::?(\d\d))?)?",
+    re.ASCII,
+)
+
+
+#: What nearly all dates look like: 2026-11-22T13:14:15.000+0000.
+_USUAL_DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}", re.ASCII)
+
+
+#: The same, with any year; seldom needed, and compiled then.
+_EXACT_DATE: Final = (
+    r"([0-9]{4,6})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})\.[0-9]{3}"
+    r"[+-]([0-9]{2})([0-9]{2})"
+)
+
+
+#: The usual date with one digit and one sign for all, for to compare many is quicker than to match
+#: them.
+_USUAL_FORM: Final = "0000-00-00T00:00:00.000-0000"
+
+
+_TO_FORM: Final = str.maketrans("123456789+", "000000000-")
+
+
+_LAST_MOMENT: Final = datetime.max.replace(tzinfo=timezone.utc)
+
+
+def aware_date(text: str) -> datetime:
+    """
+    Read a date that names its zone, and that Python can hold.
+
+    Raises:
+        ValueError: It is no such date.
+    """
+    found = _MODERN_DATE.fullmatch(text)
+    if found is None or len(found[1]) > 4 or not (found[8] or found[9]):
+        raise ValueError(f"{text!r:.60} is no date with a zone")
+    return MODERN.parse(text)
+
+
+@attrs.frozen
+class DateFormat:
+    """
+    How one server writes and reads dates.
+
+    The default is what every server since 7.8 speaks: ``yyyy-MM-dd'T'HH:mm:ss.SSSZ``, three digits
+    of milliseconds, no colon in the offset. Older ones write no zone and ignore the one they are
+    sent; they need a *pattern* and a *zone*.
+    """
+
+    #: A `strptime` pattern whose ``%f`` means milliseconds; ``None`` for the modern format.
+    pattern: str | None = None
+
+    #: The zone of dates that name none; ``None`` if the server was not said to have one.
+    # Some zones of other packages cannot be hashed.
+    zone: tzinfo | None = attrs.field(default=None, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.zone is not None and not isinstance(self.zone, tzinfo):
+            raise TypeError(f"date_zone must be a tzinfo or a name, not {self.zone!r:.60}")
+        if self.pattern is None:
+            if self.zone is not None:
+                raise ValueError(
+                    "date_zone needs a date_format: without one, dates name their zone"
+                )
+            return
+        if not isinstance(self.pattern, str):
+            raise TypeError(f"date_format must be a str, not {self.pattern!r:.60}")
+        if "%z" not in self.pattern and self.zone is None:
+            raise ValueError(
+                f"date_format {self.pattern!r} writes no zone (%z): pass date_zone= as well, "
+                "the zone that the server's clock runs in"
+            )
+        moment = datetime(2026, 11, 22, 13, 14, 15, tzinfo=timezone.utc)
+        if self.parse(self.format(moment)) != moment:
+            raise ValueError(f"date_format {self.pattern!r} does not hold the whole of a date")
+
+    def format(self, value: datetime) -> str:
+        """
+        Write an aware *value*, cut to whole milliseconds.
+
+        Raises:
+            ValueError: It is naive, or a day that the engine's calendar does not have.
+        """
+        offset = value.utcoffset()
+        if offset is None:
+            raise ValueError(
+                f"{value!r} is naive: the engine would guess its zone. Pass an aware datetime, "
+                "such as datetime.now(timezone.utc)"
+            )
+        if self.pattern is not None:
+            return self._format_by_pattern(value)
+        value, offset = in_whole_minutes(value, offset)
+        _refuse_missing_day(value)
+        minutes = round(offset.total_seconds()) // 60
+        sign = "-" if minutes < 0 else "+"
+        hours, minutes = divmod(abs(minutes), 60)
+        return (
+            f"{value.year:04}-{value.month:02}-{value.day:02}"
+            f"T{value.hour:02}:{value.minute:02}:{value.second:02}"
+            f".{value.microsecond // 1000:03}{sign}{hours:02}{minutes:02}"
+        )
+
+    def parse(self, text: str) -> datetime:
+        """
+        Read a date; one beyond the year 9999 is `datetime.max` in UTC.
+
+        Raises:
+            ValueError: It is no date.
+        """
+        if _USUAL_DATE.fullmatch(text):
+            try:
+                return _from_usual(text)
+            except ValueError:
+                pass  # It is no date at all, or a rare one.
+        found = _MODERN_DATE.fullmatch(text)
+        if found is None:
+            return self._parse_by_pattern(text)
+        year, month, day, hour, minute, second, fraction, utc, *offset = found.groups()
+        if len(year) > 4:
+            # A lock of 10^15 ms ends in the year 33715; such a task must not break its page.
+            return _LAST_MOMENT
+        zone = timezone.utc if utc else _zone(*offset)
+        return datetime(
+            int(year),
+            int(month),
+            int(day),
+            int(hour),
+            int(minute),
+            int(second),
+            int((fraction or "0").ljust(6, "0")[:6]),
+            tzinfo=zone or self._own_zone(),
+        )
+
+    def is_exact(self, text: str) -> bool:
+        """
+        Tell whether the server reads *text* as the moment that it names.
+
+        It takes a month 13 for January, and six digits behind the second for that many thousands.
+        """
+        try:
+            if self.pattern is not None:
+                return self.format(self.parse(text)) == text
+            found = re.fullmatch(_EXACT_DATE, text)
+            if found is None:
+                return False
+            year, *fields, offset_hours, offset_minutes = map(int, found.groups())
+            # Years repeat after 400 of them, and Python has none beyond 9999.
+            _refuse_missing_day(datetime(year if year < 10_000 else 2000 + year % 400, *fields))  # type: ignore[arg-type]  # five numbers, and no zone
+        except ValueError:
+            return False
+        return offset_hours < 24 and offset_minutes < 60
+
+    def parse_all(self, texts: Sequence[str]) -> list[datetime]:
+        """
+        Read many dates, as `parse()` reads each.
+        """
+        if ",".join(texts).translate(_TO_FORM) == ",".join([_USUAL_FORM] * len(texts)):
+            return [*map(_from_usual, texts)]
+        return [*map(self.parse, texts)]
+
+    def _own_zone(self) -> tzinfo:
+        if self.zone is None:
+            warnings.warn(
+                "the server sends dates without a zone, as those before 7.8 do; they are taken "
+                "for UTC. Pass date_format= and date_zone= to ExternalTaskClient",
+                stacklevel=2,
+            )
+        return self.zone or timezone.utc
+
+    def _format_by_pattern(self, value: datetime) -> str:
+        assert self.pattern is not None  # noqa: S101  # the only caller asked
+        if self.zone is not None:
+            value = value.astimezone(self.zone)
+        _refuse_missing_day(value)
+        # strftime has no milliseconds, and does not pad years before 1000 on every system.
+        own = {"%f": f"{value.microsecond // 1000:03}", "%Y": f"{value.year:04}", "%%": "%%"}
+        pattern = re.sub("%[fY%]", lambda found: own[found[0]], self.pattern)
+        return value.strftime(pattern)
+
+    def _parse_by_pattern(self, text: str) -> datetime:
+        if self.pattern is None:
+            raise ValueError(f"{text!r} is not a date as servers since 7.8 write it")
+        value = datetime.strptime(text, self.pattern)
+        return value if value.tzinfo is not None else value.replace(tzinfo=self._own_zone())
+
+
+if sys.version_info >= (3, 11):
+    _from_usual = datetime.fromisoformat
+else:
+
+    def _from_usual(text: str) -> datetime:
+        return datetime.fromisoformat(f"{text[:26]}:{text[26:]}")
+
+
+#: What every server since 7.8 speaks, unless configured otherwise.
+MODERN: Final = DateFormat()
+
+
+def in_whole_minutes(value: datetime, offset: timedelta) -> tuple[datetime, timedelta]:
+    """
+    Give a moment and its offset, in UTC if there is no wire form of the offset it has.
+    """
+    if offset.microseconds or offset.seconds % 60:
+        return value.astimezone(timezone.utc), timedelta(0)
+    return value, offset
+
+
+def _zone(sign: str | None, hours: str, minutes: str, seconds: str | None) -> timezone | None:
+    if sign is None:
+        return None
+    offset = timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0))
+    return timezone(-offset if sign == "-" else offset)
+
+
+def _refuse_missing_day(value: datetime) -> None:
+    # Java's calendar goes from 1582-10-04 to 1582-10-15 and moves what lies between by ten days.
+    if (1582, 10, 5) <= (value.year, value.month, value.day) <= (1582, 10, 14):
+        raise ValueError(f"{value!r} is a day that the engine's calendar does not have")

@@ -1,0 +1,149 @@
+"""
+Bytes to Python and back, strictly; dates in the server's own format.
+
+This is the one module that knows whether :pypi:`orjson` is there. What it reads is always what the
+standard library would have read: where the two differ, the standard library decides. Only integers
+beyond 64 bits are floats, with both, where the caller says that they do not matter.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any, Final, NoReturn
+
+_ALL_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
+# As many digits as no integer of 64 bits has, and as one below zero may have; longer ones become
+# floats in orjson, without a word.
+_LONG_NUMBERS: Final = (b"0" * 20, b"-" + b"0" * 19)
+
+#: What is read of so many bytes is in the processor's cache still when objects are made of it.
+_PIECE: Final = 32 * 1024
+_LONGEST_NAME: Final = 100
+
+#: What is longer is left to the standard library: orjson takes 16 times as much memory meanwhile.
+_LONGEST_FAST: Final = 2 * 1024 * 1024
+
+#: How deep a document may be nested; orjson goes no deeper either.
+_MOST_LEVELS: Final = 1024
+_ALL_BUT_STRUCTURE: Final = bytes(set(range(256)) - set(b'"[]{}'))
+_LEVELS: Final[Mapping[int, int]] = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+def loads(content: bytes, *, has_long_numbers: bool = True) -> Any:
+    """
+    Read one JSON document.
+
+    Args:
+        has_long_numbers:
+            Whether there may be integers beyond 64 bits. To look for them takes a while; they
+            become floats otherwise.
+
+    Raises:
+        ValueError: It is not JSON in UTF-8: a bare ``NaN`` and a number beyond the floats are not
+            JSON either, nor is nesting of more than 1,024 levels, or than Python can follow.
+    """
+    reads_fast = fast_reader() if len(content) <= _LONGEST_FAST else None
+    if reads_fast is not None and not (has_long_numbers and _may_have_long_numbers(content)):
+        try:
+            return reads_fast(content)
+        except ValueError:
+            pass  # It refuses lone surrogates, which engines do store; the reader below takes them.
+    if _is_deep(content):
+        raise ValueError("JSON nested too deeply")
+    try:
+        return json.loads(
+            content.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=int if has_long_numbers else _in_64_bits,
+        )
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+
+
+def _may_have_long_numbers(content: bytes) -> bool:
+    alike = content.translate(_ALL_DIGITS_ALIKE)
+    return any(number in alike for number in _LONG_NUMBERS)
+
+
+def pieces(content: bytes) -> Iterator[bytes]:
+    """
+    Part a long array of objects that begin alike into shorter arrays.
+
+    If each of them is JSON, so is the whole, and has the same objects; if one is not, nothing is
+    said of the whole.
+    """
+    end_of_name = content.find(b":", 0, _LONGEST_NAME)
+    between = b"}," + content[1 : end_of_name + 1]
+    start = 0
+    if content.startswith(b"[{") and end_of_name >= 0:
+        while (end := content.find(between, start + _PIECE)) >= 0:
+            yield b"[%b]" % content[start or 1 : end + 1]
+            start = end + 2
+    yield b"[" + content[start:] if start else content
+
+
+@lru_cache(maxsize=1)
+def fast_reader() -> Callable[[bytes], Any] | None:
+    """
+    Give what reads JSON fast, where it is installed; loaded with the first answer, not before.
+    """
+    try:
+        from orjson import loads as read
+    except ImportError:  # an optional extra
+        return None
+    return read
+
+
+#: Made once, for `json.dumps` makes one for each value that it is to write in another way.
+_encode: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def dumps(value: object) -> str:
+    """
+    Write *value* as JSON text in ASCII, so that even a lone surrogate arrives.
+
+    Raises:
+        ValueError: It holds NaN or an infinity.
+        TypeError: It holds something that JSON has no form for.
+    """
+    return _encode(value)
+
+
+def _is_deep(content: bytes) -> bool:
+    """
+    Tell whether a document may have more levels of nesting than are read.
+
+    How deep Python itself can follow differs between its versions.
+    """
+    if content.count(b"[") + content.count(b"{") <= _MOST_LEVELS:
+        return False
+    if b"\\" in content:
+        content = re.sub(rb"\\.", b"", content, flags=re.DOTALL)
+    # Two quotes that meet are a text without brackets, or part one from the next: without them
+    # each bracket is within a text, or not, as before.
+    kept = content.translate(None, _ALL_BUT_STRUCTURE).replace(b'""', b"")
+    kept = re.sub(rb'"[^"]*"?', b"", kept)
+    levels = accumulate(map(_LEVELS.__getitem__, kept))
+    return any(map(_MOST_LEVELS.__lt__, levels))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:40]} is beyond the floats")
+    return number
+
+
+def _in_64_bits(text: str) -> int | float:
+    number = int(text)
+    return number if -(2**63) <= number < 2**64 else _finite(text)

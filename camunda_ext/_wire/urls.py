@@ -1,0 +1,135 @@
+"""
+URLs: ids as segments of a path, and queries as GET parameters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, quote_plus
+
+from camunda_ext._wire import checks
+
+if TYPE_CHECKING:
+    pass
+
+
+#: Longest query string that Tomcat takes; with the rest of the head it has 8192 bytes.
+_LONGEST_QUERY: Final = 8000
+
+
+def project(body: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Give the GET parameters that say what the POST *body* says.
+
+    Raises:
+        ValueError: GET has no form for it.
+    """
+    params: dict[str, str] = {}
+    for name, value in body.items():
+        if value is True:
+            params[name] = "true"  # BooleanConverter takes no True
+        elif type(value) is str:
+            params[name] = value
+        elif name == "sorting":
+            params |= _project_sorting(value)
+        elif name == "processVariables":
+            params[name] = _comma_list(name, [_project_condition(one) for one in value])
+        elif isinstance(value, bool):
+            params[name] = "true" if value else "false"
+        elif isinstance(value, list):
+            params[name] = _comma_list(name, value)
+        else:
+            params[name] = str(value)
+    text = "".join([*params, *params.values()])
+    if text.isascii() and 3 * len(text) + 2 * len(params) <= _LONGEST_QUERY:
+        return params  # short, even if each of its characters had to be escaped
+    try:
+        length = len(_query(params))
+    except UnicodeEncodeError:
+        raise ValueError(f"half of an emoji cannot stand in a URL: {_POST}") from None
+    if length > _LONGEST_QUERY:
+        raise ValueError(f"longer than the {_LONGEST_QUERY} bytes that a URL may have: {_POST}")
+    return params
+
+
+_POST: Final = "send it with POST"
+
+
+def _comma_list(name: str, values: Sequence[str]) -> str:
+    # The engine decodes first and splits then: there is no way to escape a comma.
+    for value in values:
+        if "," in value:
+            raise ValueError(f"{name} on GET cannot hold {value!r}, values part at commas: {_POST}")
+    joined = ",".join(values)
+    if not joined.strip(checks.BLANKS):
+        raise ValueError(f"{name} on GET cannot be blank, which the engine ignores: {_POST}")
+    return joined
+
+
+def _project_sorting(sorting: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    if len(sorting) > 1:
+        raise ValueError(f"GET has room for one criterion of sorting, not {len(sorting)}: {_POST}")
+    return {name: one[name] for one in sorting for name in ("sortBy", "sortOrder")}
+
+
+def _project_condition(condition: Mapping[str, Any]) -> str:
+    name, operator, value = condition["name"], condition["operator"], condition.get("value")
+    if not isinstance(value, str):
+        raise ValueError(
+            f"GET compares {name!r} with text only, never with {type(value).__name__}: {_POST}"
+        )
+    if "_" in name or "_" in value:
+        raise ValueError(f"GET parts name, operator and value at each '_' ({name!r}): {_POST}")
+    return f"{name}_{operator}_{value}"
+
+
+#: What stands where an id does in the paths of other operations.
+_SIBLINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "task_id": ("count", "topic-names", "retries", "retries-async", "fetchAndLock"),
+    "batch_id": ("count", "statistics"),
+    "log_id": ("count",),
+}
+
+
+def segment(name: str, value: object) -> str:
+    """
+    Give an id as one percent-encoded segment of a path.
+
+    Raises:
+        ValueError: No id that a URL could carry: an empty one, a dot segment, one with a slash or a
+            control character, one of more than 255 characters, or a word with another meaning.
+    """
+    checked = checks.named(name, value)
+    if checked in ("", ".", ".."):
+        # HTTP clients fold dot segments away, in their percent-encoded form too.
+        raise ValueError(f"{name} must not be {checked!r}: the URL would mean something else")
+    if checked in _SIBLINGS.get(name, ()):
+        raise ValueError(f"{name} must not be {checked!r}: that is the path of another operation")
+    if checked.isascii() and checked.replace("-", "").isalnum():
+        return checked  # as it is, like most ids
+    if _NOT_IN_IDS.search(checked):
+        raise ValueError(f"{name} must have no slash and no control character: {checked!r}")
+    return quote(checked, safe="")
+
+
+_NOT_IN_IDS: Final = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def url(base: str, path: str, ids: Mapping[str, str], params: Mapping[str, str]) -> str:
+    """
+    Give the whole URL of a request, its ids filled in and all of it encoded.
+    """
+    if ids:
+        path = path.format_map({name: segment(name, value) for name, value in ids.items()})
+    return f"{base}{path}?{_query(params)}" if params else base + path
+
+
+def _query(params: Mapping[str, str]) -> str:
+    # A bare "+" would be a space, and a date without its offset is refused.
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in params.items()])
+
+
+def _quoted(text: str) -> str:
+    return text if text.isascii() and text.isalnum() else quote_plus(text)

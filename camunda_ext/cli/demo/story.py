@@ -1,0 +1,298 @@
+"""
+What happens in the demo: each step is one method, and its code is what the reader is shown.
+
+So it is written as one would write it at the prompt, in short lines, and with attributes for all
+names: ``self.`` is not shown. What is told of it besides is in `_telling`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from importlib.resources import files
+from typing import Final
+
+from camunda_ext import (
+    Batch,
+    CamundaError,
+    ExternalTaskClient,
+    ExternalTaskQuery,
+    LockLost,
+    NotFound,
+    SortBy,
+    Topic,
+)
+from camunda_ext.auth import Auth
+from camunda_ext.cli.demo.rest import Rest
+
+#: What the orders cost, by their business keys.
+ORDERS: Final[Mapping[str, float]] = {"order-17": 39.9, "order-18": 1250.0, "order-19": 8.5}
+
+#: How many tasks the worker takes.
+FETCHED: Final = 5
+
+#: How long to wait for the engine's own jobs, in seconds.
+_PATIENCE: Final = 20.0
+
+
+class Story:
+    """
+    A process, orders and tasks of the demo's own, on any engine.
+
+    Their names end in something random, and whatever is asked or changed is narrowed to them.
+
+    Raises:
+        CamundaError: From each step, if the engine cannot be reached or refuses.
+    """
+
+    client: ExternalTaskClient
+    batch: Batch
+
+    def __init__(self, url: str, auth: Auth = None) -> None:
+        self.url = url
+        self.auth = auth
+        self.suffix = secrets.token_hex(3)
+        self.charge = f"charge-{self.suffix}"
+        self.reserve = f"reserve-{self.suffix}"
+        self.process_key = f"order-{self.suffix}"
+        #: Ids of the process instances by business key.
+        self.instances: dict[str, str] = {}
+        self.gone: NotFound | None = None
+        self.rest = Rest(url, auth)
+        self._deployment_name: str | None = None
+        self._deployment_id: str | None = None
+
+    # ------------------------------------------------------------------------------- the beginning
+
+    def meet(self) -> None:
+        """
+        Meet the engine.
+
+        A client is made of a URL, and can be shared by threads.
+        """
+        self.client = ExternalTaskClient(self.url, auth=self.auth)
+        self.version = self.client.version()
+
+    def start(self) -> None:
+        """
+        Deploy a process and start three orders.
+
+        The client speaks of external tasks alone, so this is done by bare REST calls:
+        POST /deployment/create, then POST /process-definition/key/.../start for each
+        order.
+        """
+        bpmn = files("camunda_ext.cli.demo").joinpath("order.bpmn").read_text("utf-8")
+        content = bpmn.replace("-demo", f"-{self.suffix}").encode()
+        self._deployment_name = f"camunda_ext demo {self.suffix}"
+        self._deployment_id, _ = self.rest.deploy(self._deployment_name, "order.bpmn", content)
+        for business_key, amount in ORDERS.items():
+            variables = {"amount": {"value": amount, "type": "Double"}}
+            instance = self.rest.start(self.process_key, business_key, variables)
+            self.instances[business_key] = instance
+
+    # ------------------------------------------------------------------------------------- queries
+
+    def look(self) -> None:
+        """
+        Look at the tasks, order by order.
+
+        A query is built filter by filter. This one sorts by two criteria: the tasks of an
+        order stand together, the urgent one first.
+        """
+        self.query = (
+            ExternalTaskQuery()
+            .activity_id_in(self.charge, self.reserve)
+            .sort_by(SortBy.PROCESS_INSTANCE_ID)
+            .sort_by(SortBy.TASK_PRIORITY, "desc")
+        )
+        self.tasks = self.client.list(self.query)
+
+    def compare(self) -> None:
+        """
+        See what is sent, by POST and by GET.
+
+        A query compiles to both. What GET cannot say is a ValueError, not another query.
+        """
+        self.body = self.query.body()
+        try:
+            self.query.params()
+        except ValueError as error:
+            self.no_room = error
+        self.simple = self.query.unsorted().sort_by(SortBy.PROCESS_INSTANCE_ID)
+        self.params = self.simple.params()
+        self.same_tasks = self.client.list(self.simple, via="GET")
+
+    def count(self) -> None:
+        """
+        Count.
+
+        A query never changes: each filter gives a new one, so that one can refine it freely.
+        """
+        self.total = self.client.count(self.query)
+        self.urgent = self.client.count(self.query.priority_higher_than_or_equals(50))
+        self.failed = self.client.count(self.query.no_retries_left())
+
+    # ---------------------------------------------------------------------------------------- work
+
+    def fetch(self) -> None:
+        """
+        Fetch and lock.
+
+        A worker takes five of the six tasks for a minute, the urgent ones first. They come
+        with their variables, and with the properties that the model gives them.
+        """
+        self.topics = [
+            Topic(
+                name,
+                lock_duration=timedelta(minutes=1),
+                include_extension_properties=True,
+            )
+            for name in (self.charge, self.reserve)
+        ]
+        self.locked = self.client.fetch_and_lock(
+            "worker-1", self.topics, max_tasks=5, use_priority=True
+        )
+
+    def complete(self) -> None:
+        """
+        Complete a task, with variables.
+
+        Python values become typed variables, for the rest of the process to use.
+        """
+        self.paid, self.declined, *self.others = self.locked
+        self.now = datetime.now(timezone.utc)
+        self.client.complete(
+            self.paid.id,
+            "worker-1",
+            {"paid": True, "receipt": "R-2041", "paid_at": self.now},
+        )
+
+    def intrude(self) -> None:
+        """
+        Be refused.
+
+        Another worker tries to complete a task that it has not locked. The class of the
+        error says what happened; it has the engine's words, and a hint on what to do.
+        """
+        try:
+            self.client.complete(self.declined.id, "worker-2")
+        except LockLost as error:
+            self.refused = error
+
+    def decline(self) -> None:
+        """
+        Report a BPMN error.
+
+        The card is declined. That is business and no failure: the process catches it, and
+        goes on another way.
+        """
+        self.client.bpmn_error(
+            self.declined.id,
+            "worker-1",
+            "card-declined",
+            error_message="The card has expired",
+        )
+        self.total = self.client.count(self.query)
+
+    def fail(self) -> None:
+        """
+        Report a failure.
+
+        The network breaks down under the worker. With no retries left, the engine opens an
+        incident for each task, and gives the task to no worker any more.
+        """
+        for task in self.others:
+            self.client.failure(
+                task.id,
+                "worker-1",
+                retries=0,
+                error_message="The network is down",
+                error_details="ConnectionError: no route to bank.example.org",
+            )
+        self.details = self.client.error_details(task.id)
+
+    # ---------------------------------------------------------------------------------------- bulk
+
+    def give_retries(self) -> None:
+        """
+        Give them all new retries at once.
+
+        The engine does it in the background, as a batch. A query without any filter would
+        be refused here, for it would change every task of the engine.
+        """
+        self.batch = self.client.set_retries_async(
+            3, external_task_query=self.query.no_retries_left()
+        )
+
+    def follow(self) -> None:
+        """
+        See what became of the batch.
+
+        One that is finished is gone: its statistics are None, and itself is NotFound.
+        """
+        self.statistics = self.client.batch_statistics(self.batch.id)
+        try:
+            self.client.batch(self.batch.id)
+        except NotFound as error:
+            self.gone = error
+        self.tasks = self.client.list(self.query)
+
+    # ------------------------------------------------------------------------- what is never shown
+
+    def wait_for_batch(self) -> None:
+        """
+        Wait until the batch is finished, or patience is at its end.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline and self.client.batch_statistics(self.batch.id):
+            time.sleep(0.25)
+
+    def incidents(self) -> list[Mapping[str, object]]:
+        """
+        Give the incidents of all orders.
+        """
+        return [one for id_ in self.instances.values() for one in self.rest.incidents(id_)]
+
+    def clean_up(self) -> tuple[list[str], list[CamundaError]]:
+        """
+        Delete all that the story has made; give what was deleted, and what kept the rest.
+        """
+        deleted: list[str] = []
+        problems: list[CamundaError] = []
+        # The batch first: without the tasks its jobs would fail, and it would never end.
+        for name, delete in (
+            ("the batch", self._delete_batch),
+            ("the process with its orders and their history", self._delete_deployment),
+        ):
+            try:
+                if delete():
+                    deleted.append(name)
+            except CamundaError as error:
+                problems.append(error)
+        self.rest.close()
+        if hasattr(self, "client"):
+            self.client.close()
+        return deleted, problems
+
+    def _delete_batch(self) -> bool:
+        if not hasattr(self, "batch"):
+            return False
+        try:
+            self.client.delete_batch(self.batch.id, cascade=True)
+        except NotFound:  # It is finished; its history stays, if the engine keeps any.
+            with suppress(NotFound):
+                self.rest.delete_historic_batch(self.batch.id)
+        return True
+
+    def _delete_deployment(self) -> bool:
+        if self._deployment_name is None:
+            return False
+        # Without an answer the deployment may be there all the same.
+        known = self._deployment_id
+        ids = [known] if known else self.rest.deployments(self._deployment_name)
+        for deployment_id in ids:
+            self.rest.delete_deployment(deployment_id)
+        return bool(ids)

@@ -1,0 +1,173 @@
+"""
+What the reader is told: the steps in order, and what came of each.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+from camunda_ext import CamundaError, ExternalTask
+from camunda_ext.auth import Auth
+from camunda_ext.cli.demo.page import Page
+from camunda_ext.cli.demo.signals import held
+from camunda_ext.cli.demo.story import FETCHED, ORDERS, Story
+
+
+def tell(page: Page, url: str, auth: Auth = None, *, place: str) -> bool:
+    """
+    Tell the story on the engine of this URL, and clean up behind it, whatever happens.
+
+    Args:
+        place: Where it takes place, in words.
+
+    Returns:
+        Whether all is as it was before.
+
+    Raises:
+        CamundaError: The engine cannot be reached, or refuses.
+    """
+    story = Story(url, auth)
+    page.title("camunda_ext: external tasks of Camunda 7, from Python")
+    page.say(
+        f"A story of three orders, on {place}. The names of all that it makes end in "
+        f"{story.suffix}; nothing else there is looked at or changed, and all is deleted at the "
+        "end."
+    )
+    try:
+        _tell_of_queries(page, story)
+        _tell_of_work(page, story)
+        _tell_of_bulk(page, story)
+    finally:
+        with held(signal.SIGINT, signal.SIGTERM):
+            is_clean = _clean_up(page, story)
+    return is_clean
+
+
+def _tell_of_queries(page: Page, story: Story) -> None:
+    page.step(story.meet)
+    page.say(f"version: {story.version}")
+    page.say(f"url: {story.url}")
+
+    page.step(story.start, code=False)
+    page.figure("""
+                   ┌── charge the card    priority 50 ──┐
+        placed ────┤                                    ├──── pack ──── shipped
+                   └── reserve the stock  priority 10 ──┘
+    """)
+    rows = [(key, ORDERS[key], instance) for key, instance in story.instances.items()]
+    page.table(("order", "amount", "process instance"), rows)
+
+    page.step(story.look)
+    _show_tasks(page, story.tasks)
+
+    page.step(story.compare)
+    # In lines that fit in half of a narrow terminal.
+    query_string = urlencode(story.params).replace("&", "\n&").replace("%2C", "\n  %2C")
+    page.side_by_side(
+        ("POST /external-task", json.dumps(story.body, indent=2)),
+        (
+            "GET /external-task",
+            f"ValueError: {story.no_room}\n\nWith the first one alone:\n\n?{query_string}",
+        ),
+    )
+    page.say(f"By GET, in that simpler order, came the same {len(story.same_tasks)} tasks.")
+
+    page.step(story.count)
+    page.say(f"{story.total} tasks, {story.urgent} of them urgent; {story.failed} have failed.")
+
+
+def _tell_of_work(page: Page, story: Story) -> None:
+    page.step(story.fetch)
+    if len(story.locked) != FETCHED:
+        raise CamundaError(f"{len(story.locked)} tasks were given instead of {FETCHED}")
+    page.table(
+        ("order", "topic", "priority", "amount", "currency", "team"),
+        (
+            (
+                task.business_key,
+                task.topic_name,
+                task.priority,
+                task.variables.get("amount"),
+                task.variables.get("currency"),
+                task.extension_properties.get("team"),
+            )
+            for task in story.locked
+        ),
+    )
+
+    page.step(story.complete)
+    variables = story.rest.variables(story.paid.process_instance_id)
+    page.say(f"The variables of {story.paid.business_key}, as the engine has them now:")
+    page.table(
+        ("name", "type", "value"),
+        (
+            (name, one.get("type"), json.dumps(one.get("value")))
+            for name, one in sorted(variables.items())
+        ),
+    )
+
+    page.step(story.intrude)
+    page.say(f"{type(story.refused).__name__}: {story.refused.message}")
+    page.say(f"Locked by: {story.refused.by}")
+    page.say(f"Hint: {story.refused.hint}")
+
+    page.step(story.decline)
+    for name in story.rest.user_tasks(story.declined.process_instance_id):
+        page.say(f"Somebody has to: {name}")
+    page.say(f"External tasks left: {story.total}")
+
+    page.step(story.fail)
+    page.say(f"The engine's words on it: {story.details}")
+    page.table(
+        ("incident", "activity", "message"),
+        (
+            [one.get(name) for name in ("incidentType", "activityId", "incidentMessage")]
+            for one in story.incidents()
+        ),
+    )
+
+
+def _tell_of_bulk(page: Page, story: Story) -> None:
+    # Interrupted halfway, nobody would know the batch, and it could not be deleted.
+    with held(signal.SIGINT, signal.SIGTERM):
+        page.step(story.give_retries)
+    page.table(
+        ("batch", "type", "jobs"), [(story.batch.id, story.batch.type, story.batch.total_jobs)]
+    )
+
+    with page.waiting("The engine works on the batch"):
+        story.wait_for_batch()
+    page.step(story.follow)
+    if story.statistics is None:
+        page.say("statistics: None")
+    else:
+        done, total = story.statistics.completed_jobs, story.statistics.total_jobs
+        page.say(f"statistics: {done} of {total} jobs are done; the batch is not finished yet")
+    if story.gone is not None:
+        page.say(f"{type(story.gone).__name__}: {story.gone.message}")
+    _show_tasks(page, story.tasks)
+    page.say(f"Open incidents: {len(story.incidents())}")
+
+
+def _clean_up(page: Page, story: Story) -> bool:
+    deleted, problems = story.clean_up()
+    if deleted or problems:
+        page.rule()
+    if deleted:
+        page.say(f"Cleaned up. Deleted: {', '.join(deleted)}.")
+    for problem in problems:
+        page.say(f"Not cleaned up, look for {story.suffix}: {problem}", "red")
+    return not problems
+
+
+def _show_tasks(page: Page, tasks: Iterable[ExternalTask]) -> None:
+    page.table(
+        ("order", "topic", "priority", "worker", "retries"),
+        (
+            (task.business_key, task.topic_name, task.priority, task.worker_id, task.retries)
+            for task in tasks
+        ),
+    )

@@ -1,0 +1,3 @@
+"""
+BPMN files as the processes that the embedded engine runs.
+"""

@@ -1,0 +1,3 @@
+"""
+The ways to the engine: over HTTP, and in process.
+"""

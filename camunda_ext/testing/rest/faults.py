@@ -1,0 +1,177 @@
+"""
+Faults on demand: what a network, a gateway, or a busy database does to a client.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import random
+import threading
+from collections.abc import Collection
+
+import attrs
+
+from camunda_ext.testing.rest.messages import HangUp, ReadTimedOut
+
+
+class Fault(enum.Enum):
+    """
+    What goes wrong.
+    """
+
+    #: Nobody accepts the connection, and nothing is done. For clients in process alone: over HTTP a
+    #: connection has been accepted by then, and what meets this fault is told so by a 501.
+    REFUSED = "refused"
+
+    #: The connection is closed before the request is read. Nothing is done.
+    CLOSED = "closed"
+
+    #: The connection breaks after the engine did what it was told, and before it could answer.
+    LOST_ANSWER = "lost answer"
+
+    #: The engine does what it was told, and its answer is late, by so many seconds.
+    SLOW = "slow"
+
+    #: A gateway answers 503 with a page of its own. Nothing is done.
+    UNAVAILABLE = "unavailable"
+
+    #: Something on the way answers 200 with a page, as a login does. Nothing is done.
+    HTML_PAGE = "html page"
+
+    #: The engine answers 500, as to the loser of a race. Nothing is done.
+    OPTIMISTIC_LOCKING = "optimistic locking"
+
+
+@attrs.define
+class _Plan:
+    fault: Fault
+    operation: str | None
+    nth: int | None
+    probability: float | None
+    times: int | None
+    seconds: float
+    numbers: random.Random
+    seen: int = 0
+
+    def strikes(self, operation: str) -> bool:
+        if self.operation not in (None, operation) or self.times == 0:
+            return False
+        self.seen += 1
+        if self.nth is not None and self.seen != self.nth:
+            return False
+        return self.probability is None or self.numbers.random() < self.probability
+
+
+@attrs.frozen
+class Strike:
+    """
+    A fault that meets one request.
+    """
+
+    fault: Fault
+    seconds: float
+
+
+class Faults:
+    """
+    The faults that are planned; each request meets the first of them that strikes.
+    """
+
+    def __init__(self, operations: Collection[str]) -> None:
+        self._operations = operations
+        self._plans: list[_Plan] = []
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+
+    def add(
+        self,
+        fault: Fault | str,
+        *,
+        operation: str | None = None,
+        nth: int | None = None,
+        probability: float | None = None,
+        times: int | None = None,
+        seconds: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        """
+        Plan a fault.
+
+        Args:
+            operation: What it meets, named as the client's method; by default anything.
+
+            nth: Which request of those it meets, counted from 1; by default each.
+
+            probability: How likely it meets one, from 0 to 1.
+
+            times: How often it strikes at most.
+
+            seconds: How late the answer is, for `Fault.SLOW`. This is time of the machine, not
+                of the engine.
+
+            seed: What the chances depend on: the same requests meet the same faults again.
+
+        Raises:
+            ValueError: There is no such operation or fault, or a number makes no sense.
+        """
+        if operation is not None and operation not in self._operations:
+            known = ", ".join(sorted(self._operations))
+            raise ValueError(f"no operation {operation!r}; there are: {known}")
+        if nth is not None and nth < 1:
+            raise ValueError(f"nth counts from 1, not from {nth}")
+        if probability is not None and not 0 <= probability <= 1:
+            raise ValueError(f"probability must be between 0 and 1, not {probability}")
+        if times is not None and times < 1:
+            raise ValueError(f"times must be at least 1, not {times}")
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ValueError(f"seconds must be a number from 0 on, not {seconds}")
+        if fault not in [*Fault, *(each.value for each in Fault)]:
+            known = ", ".join(each.value for each in Fault)
+            raise ValueError(f"no fault {fault!r}; there are: {known}")
+        plan = _Plan(Fault(fault), operation, nth, probability, times, seconds, random.Random(seed))
+        with self._lock:
+            self._plans.append(plan)
+
+    def clear(self) -> None:
+        """
+        Plan nothing any more.
+        """
+        with self._lock:
+            self._plans.clear()
+
+    def strike(self, operation: str) -> Strike | None:
+        """
+        What a request meets now.
+        """
+        if not self._plans:
+            return None
+        with self._lock:
+            # All of them count the request, but only one is met.
+            struck = [plan for plan in self._plans if plan.strikes(operation)]
+            if not struck:
+                return None
+            met = struck[0]
+            if met.times is not None:
+                met.times -= 1
+            return Strike(met.fault, met.seconds)
+
+    def delay(self, seconds: float, patience: float | None) -> None:
+        """
+        Keep an answer back.
+
+        Raises:
+            ReadTimedOut: The client waits no longer than *patience* seconds.
+            HangUp: The engine is closed meanwhile.
+        """
+        too_long = patience is not None and patience < seconds
+        if self._closed.wait(patience if too_long else seconds):
+            raise HangUp
+        if too_long:
+            raise ReadTimedOut
+
+    def close(self) -> None:
+        """
+        Keep nothing back any more.
+        """
+        self._closed.set()

@@ -1,0 +1,161 @@
+"""
+What an operation of the REST API is: where it is found, what it is given, what it may answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from camunda_ext.testing._versions import Version
+from camunda_ext.testing.values import reading as reading
+from camunda_ext.testing.values import variable
+
+if TYPE_CHECKING:
+    from camunda_ext.testing._engine import Engine
+
+
+@attrs.define
+class Call:
+    """
+    A request, as the operations see it.
+    """
+
+    engine: Engine
+    #: The parameters of the URL, of which only the first of each name counts.
+    parameters: Mapping[str, str]
+    #: What the body is; it is read by `Call.body`.
+    content: bytes
+    #: The parts of a form, by name: text, or a file's name and content.
+    form: Mapping[str, str]
+    files: Mapping[str, bytes]
+    #: What precedes the path of an operation.
+    base_url: str
+    #: The user without any rights who asks, if it is one.
+    powerless: str | None = None
+    #: The user who asks, if credentials are asked for.
+    user: str | None = None
+    #: How many transactions had been committed when it came.
+    begun: int = 0
+    #: How long the client waits for the answer, in seconds, if that is known.
+    read_timeout: float | None = None
+
+    @property
+    def version(self) -> Version:
+        """
+        The version that the engine answers as.
+        """
+        return self.engine.features
+
+    def body(self, **readers: reading.Reader) -> dict[str, Any]:
+        """
+        The properties of the body that an operation knows.
+        """
+        return reading.fields(self.json(), readers)
+
+    def json(self) -> Any:
+        """
+        The whole body.
+        """
+        return reading.document(self.content, self.version)
+
+    def variables(self, given: Any) -> dict[str, variable.Value]:
+        """
+        Typed variables, as a property of the body has them.
+        """
+        upper_case = self.version.reads_upper_case_booleans
+        return variable.read_all(given, upper_case_booleans=upper_case)
+
+
+@attrs.frozen
+class PlainText:
+    """
+    An answer that is no JSON.
+    """
+
+    text: str
+
+
+@attrs.frozen
+class Contents:
+    """
+    The contents of a variable, with headers of their own.
+    """
+
+    content: bytes
+    headers: Sequence[tuple[str, str]]
+
+
+#: JSON, or one of the two above; ``None`` is 204.
+Answer = Any
+Handler = Callable[..., Answer]
+
+
+@attrs.frozen
+class Operation:
+    """
+    One operation: where it is, and what it does.
+    """
+
+    #: As the client's method is called, where it has one.
+    name: str
+    method: str
+    path: str
+    handler: Handler
+    #: Whether its handler is given a transaction, rather than making its own.
+    transactional: bool
+    #: What its body must be, if it has one.
+    consumes: str | None
+    #: What it answers.
+    produces: str
+    #: Whether a version has it.
+    exists: Callable[[Version], bool]
+
+
+class Routes:
+    """
+    Some of the operations, in the order in which they are written down.
+    """
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+
+    def operation(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        *,
+        transactional: bool = True,
+        consumes: str | None = None,
+        produces: str = "application/json",
+        exists: Callable[[Version], bool] = lambda version: True,
+    ) -> Callable[[Handler], Handler]:
+        """
+        Make a function the handler of an operation.
+
+        Args:
+            consumes: By default JSON where there is a body; ``""`` where none is looked at.
+        """
+        if consumes is None and method in ("POST", "PUT"):
+            consumes = "application/json"
+
+        def register(handler: Handler) -> Handler:
+            self.operations.append(
+                Operation(
+                    name, method, path, handler, transactional, consumes or None, produces, exists
+                )
+            )
+            return handler
+
+        return register
+
+    def command(
+        self, name: str, method: str, path: str, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """
+        The same for an operation that has nothing to say: what the client accepts is no matter.
+        """
+        return self.operation(name, method, path, produces="*/*", **options)

@@ -1,0 +1,362 @@
+"""
+The operations on external tasks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from camunda_ext.testing._errors import invalid_request, null_pointer
+from camunda_ext.testing.rest.operations import Answer, Call, PlainText, Routes
+from camunda_ext.testing.state import batches, instances, tasks
+from camunda_ext.testing.state.conditions import (
+    SORTING,
+    Given,
+    NoDirection,
+    Page,
+    like,
+    one_of,
+    persistence_error,
+)
+from camunda_ext.testing.state.store import Transaction
+from camunda_ext.testing.values import reading as reading
+
+ROUTES: Final = Routes()
+
+_LONGEST_POLL: Final = 1_800_000
+
+
+@ROUTES.operation("list", "GET", "/external-task")
+def _list_by_url(tx: Transaction, call: Call) -> Answer:
+    page = Page.from_url(call.parameters)
+    return tasks.select(tx, tasks.QUERY.from_url(call.parameters, call.version), page)
+
+
+@ROUTES.operation("list", "POST", "/external-task")
+def _list(tx: Transaction, call: Call) -> Answer:
+    page = Page.from_url(call.parameters)
+    return tasks.select(tx, tasks.QUERY.from_body(call.json(), call.version), page)
+
+
+@ROUTES.operation("count", "GET", "/external-task/count")
+def _count_by_url(tx: Transaction, call: Call) -> Answer:
+    given = tasks.QUERY.from_url(call.parameters, call.version)
+    return {"count": tasks.count(tx, given)}
+
+
+@ROUTES.operation("count", "POST", "/external-task/count")
+def _count(tx: Transaction, call: Call) -> Answer:
+    given = tasks.QUERY.from_body(call.json(), call.version)
+    return {"count": tasks.count(tx, given)}
+
+
+@ROUTES.operation("topic_names", "GET", "/external-task/topic-names")
+def _topic_names(tx: Transaction, call: Call) -> Answer:
+    def is_true(name: str) -> bool:
+        return call.parameters.get(name, "").lower() == "true"
+
+    return tasks.topic_names(
+        tx,
+        locked=is_true("withLockedTasks"),
+        unlocked=is_true("withUnlockedTasks"),
+        retries_left=is_true("withRetriesLeft"),
+    )
+
+
+@ROUTES.operation("get", "GET", "/external-task/<task_id>")
+def _get(tx: Transaction, call: Call, task_id: str) -> Answer:
+    return tasks.show(tasks.get(tx, task_id), call.version)
+
+
+@ROUTES.operation(
+    "error_details", "GET", "/external-task/<task_id>/errorDetails", produces="text/plain"
+)
+def _error_details(tx: Transaction, call: Call, task_id: str) -> Answer:
+    details = tasks.error_details(tx, task_id)
+    return None if details is None else PlainText(details)
+
+
+@ROUTES.command("complete", "POST", "/external-task/<task_id>/complete")
+def _complete(tx: Transaction, call: Call, task_id: str) -> Answer:
+    body = call.body(
+        workerId=reading.text, variables=reading.variables, localVariables=reading.variables
+    )
+    variables = call.variables(body["variables"])
+    local = call.variables(body["localVariables"])
+    tasks.complete(tx, task_id, body["workerId"], variables, local, begun=call.begun)
+
+
+@ROUTES.command("failure", "POST", "/external-task/<task_id>/failure")
+def _failure(tx: Transaction, call: Call, task_id: str) -> Answer:
+    body = call.body(
+        workerId=reading.text,
+        errorMessage=reading.text,
+        errorDetails=reading.text,
+        retries=reading.count32,
+        retryTimeout=reading.count64,
+        variables=reading.variables,
+        localVariables=reading.variables,
+    )
+    report = tasks.Failure(
+        body["errorMessage"], body["errorDetails"], body["retries"], body["retryTimeout"]
+    )
+    if not call.version.failure_variables:
+        body["variables"] = body["localVariables"] = None
+    variables = call.variables(body["variables"])
+    local = call.variables(body["localVariables"])
+    tasks.fail(tx, task_id, body["workerId"], report, variables, local)
+
+
+@ROUTES.command("bpmn_error", "POST", "/external-task/<task_id>/bpmnError")
+def _bpmn_error(tx: Transaction, call: Call, task_id: str) -> Answer:
+    body = call.body(
+        workerId=reading.text,
+        errorCode=reading.text,
+        errorMessage=reading.text,
+        variables=reading.variables,
+    )
+    variables = call.variables(body["variables"])
+    tasks.bpmn_error(
+        tx, task_id, body["workerId"], body["errorCode"], body["errorMessage"], variables
+    )
+
+
+@ROUTES.command(
+    "lock", "POST", "/external-task/<task_id>/lock", exists=lambda version: version.lock
+)
+def _lock(tx: Transaction, call: Call, task_id: str) -> Answer:
+    body = call.body(workerId=reading.text, lockDuration=reading.count64)
+    tasks.lock(tx, task_id, body["workerId"], body["lockDuration"])
+
+
+@ROUTES.command("extend_lock", "POST", "/external-task/<task_id>/extendLock")
+def _extend_lock(tx: Transaction, call: Call, task_id: str) -> Answer:
+    body = call.body(workerId=reading.text, newDuration=reading.count64)
+    tasks.extend_lock(tx, task_id, body["workerId"], body["newDuration"])
+
+
+@ROUTES.command("unlock", "POST", "/external-task/<task_id>/unlock", consumes="")
+def _unlock(tx: Transaction, call: Call, task_id: str) -> Answer:
+    tasks.unlock(tx, task_id)
+
+
+@ROUTES.command("set_priority", "PUT", "/external-task/<task_id>/priority")
+def _set_priority(tx: Transaction, call: Call, task_id: str) -> Answer:
+    priority = call.body(priority=reading.int64)["priority"]
+    if priority is None:
+        raise null_pointer()
+    tasks.set_priority(tx, task_id, priority)
+
+
+@ROUTES.command("set_retries", "PUT", "/external-task/<task_id>/retries")
+def _set_retries(tx: Transaction, call: Call, task_id: str) -> Answer:
+    # The due date is one of a job's retries, which are set with the same body.
+    body = call.body(retries=reading.int32, dueDate=reading.date)
+    tasks.set_retries(tx, task_id, _given_retries(body))
+
+
+def _given_retries(body: Mapping[str, Any]) -> int:
+    retries: int | None = body["retries"]
+    if retries is None:
+        raise invalid_request("The number of retries cannot be null.")
+    return retries
+
+
+# ---------------------------------------------------------------------------------- retries of many
+
+
+@ROUTES.command("set_retries_of", "PUT", "/external-task/retries")
+def _set_retries_of(tx: Transaction, call: Call) -> Answer:
+    selected, retries = _selected(tx, call)
+    tasks.set_retries_of(tx, selected, retries)
+
+
+@ROUTES.operation("set_retries_async", "POST", "/external-task/retries-async")
+def _set_retries_async(tx: Transaction, call: Call) -> Answer:
+    selected, retries = _selected(tx, call)
+    return batches.show(batches.create(tx, selected, retries, call.user), call.version)
+
+
+def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
+    """
+    The ids of the tasks that a body selects, each once, and the retries that they get.
+    """
+    body = call.body(
+        retries=reading.int32,
+        externalTaskIds=reading.texts,
+        processInstanceIds=reading.texts,
+        externalTaskQuery=reading.mapping,
+        processInstanceQuery=reading.mapping,
+        historicProcessInstanceQuery=reading.mapping,
+    )
+    version = call.version
+    task_query = body["externalTaskQuery"]
+    given = None if task_query is None else tasks.QUERY.from_body(task_query, version)
+    queries = {
+        "processInstanceQuery": instances.QUERY,
+        "historicProcessInstanceQuery": instances.HISTORIC_QUERY,
+    }
+    instance_queries = [
+        (query, query.from_body(body[name], version))
+        for name, query in queries.items()
+        if body[name] is not None
+    ]
+    # That a query has no direction is noticed when it is run, and all else now.
+    with suppress(NoDirection):
+        if given is not None:
+            tasks.check(tx, given)
+    for query, given_query in instance_queries:
+        with suppress(NoDirection):
+            query.compile(tx, given_query)
+    retries = _given_retries(body)
+    task_ids: list[str] = []
+    for task_id in body["externalTaskIds"] or ():
+        if task_id is None:
+            raise invalid_request(
+                "External task id cannot be null: externalTaskIds contains null value"
+            )
+        task_ids.append(task_id)
+    instance_ids = list(body["processInstanceIds"] or ())
+    try:
+        if given is not None:
+            if given.filters.get("processVariables"):
+                # The engine forgets to prepare these conditions here, and stumbles over them.
+                raise persistence_error(version, 0)
+            task_ids += tasks.ids(tx, given)
+        for query, given_query in instance_queries:
+            instance_ids += query.ids(tx, given_query)
+    except NoDirection as refusal:
+        raise invalid_request(str(refusal.message)) from None
+    if instance_ids:
+        of_instances = Given({"processInstanceIdIn": instance_ids}, None, None, ())
+        task_ids += tasks.ids(tx, of_instances)
+    if not task_ids:
+        raise invalid_request("externalTaskIds is empty")
+    return list(dict.fromkeys(task_ids)), retries
+
+
+# ------------------------------------------------------------------------------------------- fetch
+
+
+@ROUTES.operation("fetch_and_lock", "POST", "/external-task/fetchAndLock", transactional=False)
+def _fetch_and_lock(call: Call) -> Answer:
+    body = call.body(
+        workerId=reading.text,
+        maxTasks=reading.count32,
+        usePriority=reading.flag,
+        asyncResponseTimeout=reading.int64,
+        topics=lambda topics: reading.each(topics, _TOPIC),
+        sorting=lambda sorting: reading.each(sorting, SORTING),
+        # Unused: each topic has its own.
+        includeExtensionProperties=reading.flag,
+    )
+    timeout = body["asyncResponseTimeout"]
+    if timeout is not None and timeout > _LONGEST_POLL:
+        raise invalid_request(
+            "The asynchronous response timeout cannot be set to a value greater than "
+            f"{_LONGEST_POLL} milliseconds"
+        )
+    sorting = (body["sorting"] or ()) if call.version.create_time else ()
+    order = _fetch_order(body["usePriority"], sorting)
+    topics = _topics(body["topics"] or ())
+    worker_id, most = body["workerId"], body["maxTasks"]
+
+    def attempt() -> Sequence[dict[str, Any]]:
+        with call.engine.transaction() as tx:
+            tx.powerless = call.powerless
+            return tasks.fetch(tx, worker_id, most, topics, order)
+
+    fetched = attempt()
+    if fetched or timeout is None:
+        return fetched
+    return call.engine.polls.wait(attempt, timeout, call.read_timeout)
+
+
+_TOPIC: Final[Mapping[str, reading.Reader]] = {
+    "topicName": reading.text,
+    "lockDuration": reading.count64,
+    "variables": reading.texts,
+    "localVariables": reading.flag,
+    "businessKey": reading.text,
+    "processDefinitionId": reading.text,
+    "processDefinitionIdIn": reading.texts,
+    "processDefinitionKey": reading.text,
+    "processDefinitionKeyIn": reading.texts,
+    "processDefinitionVersionTag": reading.text,
+    "withoutTenantId": reading.flag,
+    "tenantIdIn": reading.texts,
+    "processVariables": reading.mapping,
+    "deserializeValues": reading.flag,
+    "includeExtensionProperties": reading.flag,
+}
+_TOPIC_EQUALS: Final = {
+    "businessKey": "business_key",
+    "processDefinitionId": "definition_id",
+    "processDefinitionKey": "definition_key",
+}
+_TOPIC_IN: Final = {
+    "processDefinitionIdIn": "definition_id",
+    "processDefinitionKeyIn": "definition_key",
+    "tenantIdIn": "tenant_id",
+}
+
+
+def _topics(given: Sequence[Mapping[str, Any] | None]) -> dict[str | None, tasks.Topic]:
+    """
+    The topics by name; of two with the same name the later one counts.
+    """
+    topics = {}
+    for each in given:
+        if each is None:
+            raise null_pointer()
+        topics[each["topicName"]] = tasks.Topic(
+            name=each["topicName"],
+            lock_duration=each["lockDuration"],
+            where=_topic_conditions(each),
+            process_variables=each["processVariables"] or {},
+            variables=each["variables"],
+            local_variables=each["localVariables"],
+            deserialize=each["deserializeValues"],
+            extension_properties=each["includeExtensionProperties"],
+        )
+    return topics
+
+
+def _topic_conditions(topic: Mapping[str, Any]) -> list[tuple[str, Sequence[Any]]]:
+    where: list[tuple[str, Sequence[Any]]] = [
+        (f"{column} = ?", [topic[name]])
+        for name, column in _TOPIC_EQUALS.items()
+        if topic[name] is not None
+    ]
+    where += [
+        (one_of(column), [json.dumps(topic[name])])
+        for name, column in _TOPIC_IN.items()
+        if topic[name]
+    ]
+    if topic["withoutTenantId"] and topic["tenantIdIn"] is None:
+        where.append(("tenant_id IS NULL", ()))
+    if topic["processDefinitionVersionTag"] is not None:
+        where.append((like("version_tag"), [topic["processDefinitionVersionTag"]]))
+    return where
+
+
+def _fetch_order(use_priority: bool, sorting: Sequence[Mapping[str, Any] | None]) -> str:
+    criteria = ["priority DESC"] if use_priority else []
+    for each in sorting:
+        if each is None:
+            raise null_pointer()
+        sort_by, sort_order = each["sortBy"], each["sortOrder"]
+        if sort_by is None:
+            raise null_pointer()
+        if sort_by != "createTime":
+            raise invalid_request(f"Cannot set query sortBy parameter to value {sort_by}")
+        if sort_order not in ("asc", "desc", None):
+            raise invalid_request(f"Cannot set query sortOrder parameter to value {sort_order}")
+        criteria.append(f"create_time {sort_order}")
+    if any(each is not None and each["sortOrder"] is None for each in sorting):
+        raise NoDirection
+    # Without any wish the engine gives them in no order; the oldest first is as good as any.
+    return "ORDER BY " + ", ".join([*criteria, "id"])

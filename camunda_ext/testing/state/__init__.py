@@ -1,0 +1,3 @@
+"""
+The state of the engine, and what commands do to it.
+"""

@@ -1,0 +1,483 @@
+"""
+What all queries have in common: filters by GET and by POST, sorting, and a page of the result.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import NoneType
+from typing import Any, Final
+
+import attrs
+
+from camunda_ext.testing._errors import (
+    TOO_LONG,
+    EngineError,
+    failure,
+    invalid_request,
+    not_readable,
+    null_pointer,
+    null_value,
+)
+from camunda_ext.testing._versions import Version
+from camunda_ext.testing.state.store import Row, Transaction
+from camunda_ext.testing.values import dates
+from camunda_ext.testing.values import reading as reading
+from camunda_ext.testing.values.conversions import BLANKS
+
+#: How many UTF-16 units the columns of ids, keys and names hold.
+_WIDTH: Final = 255
+
+#: A part of a WHERE clause, and the values that it needs.
+Where = tuple[str, Sequence[Any]]
+
+
+class Kind(enum.Enum):
+    """
+    What a filter's value is, on the wire.
+    """
+
+    TEXT = enum.auto()
+    FLAG = enum.auto()
+    LONG = enum.auto()
+    DATE = enum.auto()
+    #: A list; an empty text is an empty one.
+    LIST = enum.auto()
+    #: A list; an empty text is one with an empty text in it.
+    ARRAY = enum.auto()
+    CONDITIONS = enum.auto()
+
+
+_FROM_JSON: Final[Mapping[Kind, reading.Reader]] = {
+    Kind.TEXT: reading.text,
+    Kind.FLAG: reading.boolean,
+    Kind.LONG: reading.int64,
+    Kind.DATE: reading.date,
+    Kind.LIST: reading.texts,
+    Kind.ARRAY: reading.texts,
+    Kind.CONDITIONS: lambda value: reading.each(value, _CONDITION),
+}
+_JAVA: Final = {Kind.FLAG: "java.lang.Boolean", Kind.LONG: "java.lang.Long"}
+
+
+#: The properties of a criterion in ``sorting``.
+SORTING: Final[Mapping[str, reading.Reader]] = {
+    "sortBy": reading.text,
+    "sortOrder": reading.text,
+    "parameters": reading.mapping,
+}
+_CONDITION: Final[Mapping[str, reading.Reader]] = {
+    "name": reading.text,
+    "operator": reading.text,
+    "value": reading.anything,
+}
+
+
+@attrs.frozen
+class Filter:
+    """
+    One filter: how it is read, and what it means to the database.
+    """
+
+    kind: Kind
+    sql: str | Callable[[Any], Where]
+    #: What a list with a null in it is called in the error; where there is none, null matches
+    #: nothing.
+    list_name: str | None = None
+    #: What a list with an empty text in it is called in the error, if it is one; such a list is
+    #: then an invalid query, with a null as well.
+    strict_name: str | None = None
+    #: What a list is called in the error that an empty one is; where there is none, an empty list
+    #: is no filter.
+    never_empty: str | None = None
+    #: Whether engines before 7.24 ignore it.
+    young: bool = False
+
+    def where(self, value: Any, now: int) -> Where | None:
+        """
+        The condition for a value; none if the value is as good as not given.
+        """
+        if value == [] and self.never_empty is not None:
+            raise failure("ProcessEngineException", f"{self.never_empty} is empty")
+        if value is None or value is False or value == []:
+            return None
+        if isinstance(value, list) and self.kind is not Kind.CONDITIONS:
+            self._check_elements(value)
+            return one_of(str(self.sql)), [json.dumps(value)]
+        if callable(self.sql):
+            return self.sql(value)
+        if self.kind is Kind.FLAG:
+            return self.sql, [now] * self.sql.count("?")
+        return self.sql, [value]
+
+    def _check_elements(self, values: Iterable[str | None]) -> None:
+        if self.list_name is None:
+            return
+        for value in values:
+            if value is None:
+                message = f"{self.list_name} contains null value"
+                raise _not_valid(message) if self.strict_name else null_value(message)
+            if value == "" and self.strict_name:
+                raise _not_valid(f"{self.strict_name} contains empty string")
+
+
+@attrs.frozen
+class Given:
+    """
+    A query as it was sent.
+    """
+
+    filters: Mapping[str, Any]
+    sort_by: str | None
+    sort_order: str | None
+    sorting: Sequence[Mapping[str, Any] | None]
+
+
+_NO_FILTERS: Final = ("sortBy", "sortOrder", "sorting", "firstResult", "maxResults")
+
+
+@attrs.frozen
+class QueryType:
+    """
+    A kind of query: its table, its filters, what it can be sorted by.
+    """
+
+    table: str
+    filters: Mapping[str, Filter]
+    #: Columns, by the names that they have in ``sortBy``.
+    sort_by: Mapping[str, str]
+    #: Filters of which the engine keeps nothing when one of others is given as well.
+    overruled: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
+    #: What the real engine filters by besides may not be ignored: more would be found.
+    is_partial: bool = False
+
+    def from_url(self, parameters: Mapping[str, str], version: Version) -> Given:
+        """
+        Read the parameters of a GET; what is unknown is ignored.
+        """
+        filters = {
+            name: _from_text(name, self.filters[name].kind, text, version)
+            for name, text in parameters.items()
+            if name in self.filters and self._knows(name, version)
+        }
+        self._refuse_unknown(parameters)
+        ways = {"sortBy": self.sort_by_names(version), "sortOrder": ("asc", "desc")}
+        for name, allowed in ways.items():
+            if name in parameters and parameters[name] not in allowed:
+                raise _cannot_set(name, parameters[name])
+        return Given(filters, parameters.get("sortBy"), parameters.get("sortOrder"), ())
+
+    def from_body(self, body: Any, version: Version) -> Given:
+        """
+        Read the body of a POST; what is unknown is ignored.
+        """
+        if not isinstance(body, dict):
+            raise not_readable()
+        filters = {
+            name: _FROM_JSON[each.kind](body.get(name))
+            for name, each in self.filters.items()
+            if name in body and self._knows(name, version)
+        }
+        sort_by, sort_order = reading.text(body.get("sortBy")), reading.text(body.get("sortOrder"))
+        if "sortBy" in body and sort_by not in self.sort_by_names(version):
+            raise not_readable()
+        if "sortOrder" in body and sort_order not in ("asc", "desc"):
+            raise not_readable()
+        self._refuse_unknown({name: value for name, value in body.items() if value})
+        sorting = body.get("sorting")
+        elements = reading.each(sorting, SORTING) or []
+        return Given(filters, sort_by, sort_order, elements)
+
+    def _refuse_unknown(self, names: Iterable[str]) -> None:
+        if not self.is_partial:
+            return
+        for name in names:
+            if name not in self.filters and name not in _NO_FILTERS:
+                known = ", ".join(self.filters)
+                raise invalid_request(
+                    f"The embedded engine does not filter by {name!r} here; it knows {known}"
+                )
+
+    def _knows(self, name: str, version: Version) -> bool:
+        return version.young_filters or not self.filters[name].young
+
+    def sort_by_names(self, version: Version) -> tuple[str, ...]:
+        """
+        What a version can sort by.
+        """
+        return tuple(n for n in self.sort_by if n != "createTime" or version.create_time)
+
+    def compile(self, tx: Transaction, given: Given) -> tuple[Where, str]:
+        """
+        The conditions, and the columns to sort by.
+
+        Raises:
+            EngineError: A filter or the sorting is refused.
+        """
+        parts: list[str] = []
+        values: list[Any] = []
+        for name, each in self.filters.items():
+            where = each.where(given.filters.get(name), tx.now)
+            overruled = any(given.filters.get(other) for other in self.overruled.get(name, ()))
+            if where is not None and not overruled:
+                parts.append(f"({where[0]})")
+                values.extend(where[1])
+        if (given.sort_by is None) != (given.sort_order is None):
+            raise invalid_request(
+                "Only a single sorting parameter specified. sortBy and sortOrder required"
+            )
+        order = self._order(given, tx.version)
+        return (" AND ".join(parts) or "TRUE", values), order
+
+    def rows(self, tx: Transaction, given: Given, page: Page) -> Iterable[Row]:
+        """
+        The rows of one page.
+        """
+        (where, values), order = self.compile(tx, given)
+        if tx.powerless is not None:
+            return ()
+        query = f"SELECT * FROM {self.table} WHERE {where} ORDER BY {order}"
+        return page.rows(tx, query, values)
+
+    def ids(self, tx: Transaction, given: Given) -> list[str]:
+        """
+        The ids of all rows.
+        """
+        return [row["id"] for row in self.rows(tx, given, Page(None, None))]
+
+    def count(self, tx: Transaction, given: Given) -> int:
+        """
+        How many rows match.
+        """
+        (where, values), _ = self.compile(tx, given)
+        if tx.powerless is not None:
+            return 0
+        found: int = tx.value(f"SELECT count(*) FROM {self.table} WHERE {where}", *values)
+        return found
+
+    def _order(self, given: Given, version: Version) -> str:
+        criteria: list[list[str]] = []
+        known = self.sort_by_names(version)
+        first = {"sortBy": given.sort_by, "sortOrder": given.sort_order}
+        for element in (first, *given.sorting):
+            if element is None:
+                raise null_pointer()
+            sort_by, sort_order = element["sortBy"], element["sortOrder"]
+            if sort_by is not None and sort_by in known:
+                criteria.append([self.sort_by[sort_by]])
+            if sort_order in ("asc", "desc"):
+                _set_direction(criteria, sort_order)
+        if any(len(criterion) < 2 for criterion in criteria):
+            raise NoDirection
+        # What has been sorted by once is in order already.
+        once: dict[str, str] = {}
+        for column, direction in criteria:
+            once.setdefault(column, direction)
+        if not once:
+            return "id"
+        # Among equals the real engine gives another order each time, as its database likes.
+        return ", ".join([*(f"{each} {direction}" for each, direction in once.items()), "dice(id)"])
+
+
+def _set_direction(criteria: list[list[str]], direction: str) -> None:
+    if not criteria:
+        raise _not_valid(
+            "You should call any of the orderBy methods first before specifying a direction: "
+            "currentOrderingProperty is null"
+        )
+    if len(criteria[-1]) == 2:
+        raise _not_valid(
+            "Invalid query: can specify only one direction desc() or asc() for an ordering "
+            "constraint: direction is not null"
+        )
+    criteria[-1].append(direction)
+
+
+class NoDirection(EngineError):
+    """
+    A criterion of sorting without a direction, which the engine notices last.
+    """
+
+    def __init__(self) -> None:
+        message = "Invalid query: call asc() or desc() after using orderByXX(): direction is null"
+        super().__init__(400, "NotValidException", message, 0)
+
+
+def _not_valid(message: str) -> EngineError:
+    return EngineError(400, "NotValidException", message, 0)
+
+
+def _cannot_set(name: str, value: str, why: str = "") -> EngineError:
+    return invalid_request(f"Cannot set query parameter '{name}' to value '{value}'{why}")
+
+
+def _from_text(name: str, kind: Kind, text: str, version: Version) -> Any:
+    if kind is Kind.TEXT:
+        return text
+    if kind in (Kind.LIST, Kind.ARRAY):
+        return _split(text, ",") if text.strip(BLANKS) or kind is Kind.ARRAY else []
+    if kind is Kind.CONDITIONS:
+        return [_condition(name, text, each) for each in _split(text, ",")]
+    if kind is Kind.DATE:
+        return _date_from_text(name, text, version)
+    try:
+        text_ = text.lstrip()
+        found, end = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text_)
+        # What comes after the value is ignored, if it cannot belong to it.
+        if _goes_on(found, text_[end : end + 1]):
+            raise ValueError(text)
+        return _FROM_JSON[kind](found)
+    except (ValueError, EngineError):
+        why = f": Cannot convert value {text} to java type {_JAVA[kind]}"
+        raise _cannot_set(name, text, why) from None
+
+
+def _goes_on(found: Any, after: str) -> bool:
+    """
+    Tell whether a character after a value makes it no value: the engine's reader wants a blank
+    after a number, and no letter after a word.
+    """
+    if isinstance(found, (bool, NoneType)):
+        return after.isalnum() or after in ("_", "$")
+    return isinstance(found, (int, float)) and after not in ("", " ", "\t", "\r", "\n")
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _date_from_text(name: str, text: str, version: Version) -> int | None:
+    why = f': Cannot convert value "{text}" to java type java.util.Date'
+    if text.startswith('"') or text.endswith('"'):
+        if not version.quoted_dates:
+            why = f": Cannot convert value {text} to java type java.util.Date because of "
+            raise _cannot_set(name, text, why + "double quotes")
+        text = text.strip('"')
+    if text.strip(BLANKS) in ("", "null"):
+        return None
+    try:
+        return dates.parse(text)
+    except ValueError:
+        raise _cannot_set(name, text, why) from None
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """
+    Split as Java does: empty pieces at the end are dropped.
+    """
+    pieces = text.split(mark)
+    while pieces[1:] and pieces[-1] == "":
+        pieces.pop()
+    # A text of nothing but marks is dropped altogether, but an empty one is a piece.
+    return pieces if text == "" or pieces != [""] else []
+
+
+def _condition(name: str, whole: str, text: str) -> dict[str, Any]:
+    pieces = _split(text, "_")
+    if len(pieces) != 3:
+        why = ": variable query parameter has to have format KEY_OPERATOR_VALUE."
+        raise _cannot_set(name, whole, why)
+    return dict(zip(("name", "operator", "value"), pieces, strict=True))
+
+
+@attrs.frozen
+class Page:
+    """
+    Which part of the result is wanted.
+    """
+
+    first: int | None
+    most: int | None
+
+    @classmethod
+    def from_url(cls, parameters: Mapping[str, str]) -> Page:
+        """
+        Read the parameters of a list.
+
+        Raises:
+            EngineError: One of them is no integer.
+        """
+        return cls(_page_number(parameters, "firstResult"), _page_number(parameters, "maxResults"))
+
+    def rows(self, tx: Transaction, query: str, values: Sequence[Any]) -> Iterable[Row]:
+        """
+        The rows of this page.
+        """
+        if self.first is None and self.most is None:
+            return tx.run(query, *values)
+        first = 0 if self.first is None else self.first
+        most = reading.INT32[1] if self.most is None else self.most
+        if -1 in (first, most):
+            return ()
+        if first < 0 or most < 0:
+            raise persistence_error(tx.version, 0)
+        return tx.run(f"{query} LIMIT ? OFFSET ?", *values, most, first)
+
+
+def persistence_error(version: Version, code: int) -> EngineError:
+    """
+    What the database refused.
+    """
+    return failure(
+        version.persistence_error,
+        "An exception occurred in the persistence layer. Please check the server logs for a "
+        "detailed message and the entire exception stack trace.",
+        code=code,
+    )
+
+
+def as_bytes(expression: str) -> str:
+    """
+    A text as functions of ours take it: as a text, SQLite gives them none with half an emoji.
+    """
+    return f"CAST({expression} AS BLOB)"
+
+
+def like(column: str) -> str:
+    """
+    The condition that a column is like a pattern.
+    """
+    return f"is_like({as_bytes(column)}, {as_bytes('?')})"
+
+
+def one_of(column: str) -> str:
+    """
+    That a column is one of the texts in a list of JSON: SQLite has not so many places for values as
+    a list may have.
+    """
+    return f"{column} IN (SELECT value FROM json_each(?))"
+
+
+def joined(operator: str, parts: Sequence[str]) -> str:
+    """
+    Conditions as one, in a tree that stays flat however many there are: SQLite follows none that
+    is deeper than a thousand.
+    """
+    if len(parts) == 1:
+        return f"({parts[0]})"
+    middle = len(parts) // 2
+    return f"({joined(operator, parts[:middle])} {operator} {joined(operator, parts[middle:])})"
+
+
+def ensure_narrow(tx: Transaction, *texts: str | None) -> None:
+    """
+    Refuse what is too long for the columns of ids, keys and names.
+    """
+    for text in texts:
+        if text and len(text.encode("utf-16-le", "surrogatepass")) > 2 * _WIDTH:
+            raise persistence_error(tx.version, TOO_LONG)
+
+
+def _page_number(parameters: Mapping[str, str], name: str) -> int | None:
+    text = parameters.get(name, "")
+    if text == "":
+        return None
+    digits = text[1:] if text[0] in "+-" else text
+    # As in Java, the digits may be of any script; and no number of so many is one of 32 bits.
+    if digits.isdecimal() and len(digits) < 100:
+        number = int(text)
+        if reading.INT32[0] <= number <= reading.INT32[1]:
+            return number
+    raise EngineError(404, "QueryParamException", "HTTP 404 Not Found")

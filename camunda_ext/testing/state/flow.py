@@ -1,0 +1,250 @@
+"""
+How a process instance goes from element to element, until it waits or ends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import attrs
+
+from camunda_ext.testing._errors import failure
+from camunda_ext.testing.bpmn.processes import Boundary, Node, Process, parse
+from camunda_ext.testing.state import log, scopes
+from camunda_ext.testing.state.conditions import ensure_narrow
+from camunda_ext.testing.state.evaluation import evaluate
+from camunda_ext.testing.state.store import Row, Transaction
+from camunda_ext.testing.values.variable import Value
+
+#: How many elements may be passed without waiting; a circle without a wait state passes more.
+_MOST_STEPS: Final = 10_000
+
+
+def model(tx: Transaction, definition_id: str) -> Process:
+    """
+    The model behind a process definition.
+    """
+    found: Process | None = tx.models.get(definition_id)
+    if found is None:
+        row = tx.one(
+            "SELECT definition.key, resource.name, resource.content FROM definition "
+            "JOIN resource ON resource.deployment_id = definition.deployment_id "
+            "AND resource.name = definition.resource WHERE definition.id = ?",
+            definition_id,
+        )
+        processes = parse(row["name"], row["content"], requires_time_to_live=False)
+        found = next(process for process in processes if process.key == row["key"])
+        tx.models[definition_id] = found
+    return found
+
+
+@attrs.frozen
+class Instance:
+    """
+    A process instance, as far as its tasks have to do with it.
+    """
+
+    id: str
+    definition_id: str
+    business_key: str | None
+    tenant_id: str | None
+
+    @classmethod
+    def of(cls, task: Row) -> Instance:
+        """
+        The instance of an external task.
+        """
+        return cls(
+            task["instance_id"], task["definition_id"], task["business_key"], task["tenant_id"]
+        )
+
+
+def start(
+    tx: Transaction, definition: Row, business_key: str | None, variables: Mapping[str, Value]
+) -> tuple[Instance, bool]:
+    """
+    Start an instance, and let it go as far as it does by itself; whether it has not ended by that.
+    """
+    instance = Instance(tx.new_id(), definition["id"], business_key, definition["tenant_id"])
+    ensure_narrow(tx, business_key)
+    tx.insert("instance", **attrs.asdict(instance))
+    scopes.assign_local(tx, instance.id, instance.id, variables)
+    process = model(tx, instance.definition_id)
+    return instance, _go(tx, instance, [process.start])
+
+
+def leave(tx: Transaction, task: Row) -> None:
+    """
+    Go on from an external task that is done.
+    """
+    node = model(tx, task["definition_id"]).nodes[task["activity_id"]]
+    _go(tx, Instance.of(task), node.outgoing)
+
+
+def leave_user_task(tx: Transaction, user_task: Row) -> None:
+    """
+    Go on from a user task that is done.
+    """
+    row = tx.one(
+        "SELECT id, definition_id, business_key, tenant_id FROM instance WHERE id = ?",
+        user_task["instance_id"],
+    )
+    instance = Instance(*row)
+    node = model(tx, instance.definition_id).nodes[user_task["node"]]
+    tx.run("DELETE FROM user_task WHERE id = ?", user_task["id"])
+    _go(tx, instance, node.outgoing)
+
+
+def throw(tx: Transaction, task: Row, error_code: str, error_message: str | None) -> None:
+    """
+    Go on from an external task along the boundary event that catches an error.
+
+    Where none does, this path of the process ends.
+    """
+    node = model(tx, task["definition_id"]).nodes[task["activity_id"]]
+    caught = _catching(node, error_code)
+    if caught is None:
+        _go(tx, Instance.of(task), ())
+        return
+    told = {caught.code_variable: error_code, caught.message_variable: error_message}
+    values = {name: _text(said) for name, said in told.items() if name is not None}
+    scopes.assign(tx, task["instance_id"], task["instance_id"], values)
+    _go(tx, Instance.of(task), caught.outgoing)
+
+
+def _text(text: str | None) -> Value:
+    return Value(type="Null" if text is None else "String", text=text)
+
+
+def _catching(node: Node, error_code: str) -> Boundary | None:
+    for boundary in node.boundaries:
+        if boundary.error_code in (None, error_code):
+            return boundary
+    return None
+
+
+def _go(tx: Transaction, instance: Instance, targets: Iterable[str]) -> bool:
+    """
+    Go on until all paths wait or end; whether the instance has not ended by that.
+    """
+    process = model(tx, instance.definition_id)
+    pending = deque(targets)
+    waits = False
+    steps = 0
+    while pending:
+        steps += 1
+        if steps > _MOST_STEPS:
+            raise failure("StackOverflowError", None, code=None)
+        node = process.nodes[pending.popleft()]
+        if node.kind == "external":
+            _create_task(tx, instance, process, node)
+            waits = True
+        elif node.kind == "user":
+            _create_user_task(tx, instance.id, node)
+            waits = True
+        elif node.kind == "parallel":
+            if _all_have_arrived(tx, instance.id, node):
+                pending.extend(node.outgoing)
+        else:  # A start event leads on, an end event leads nowhere.
+            pending.extend(node.outgoing)
+    if waits or _waits(tx, instance.id):
+        return True
+    forget(tx, instance.id)
+    return False
+
+
+def _waits(tx: Transaction, instance_id: str) -> bool:
+    return bool(
+        tx.value(
+            "SELECT EXISTS (SELECT 1 FROM task WHERE instance_id = ?) "
+            "OR EXISTS (SELECT 1 FROM user_task WHERE instance_id = ?) "
+            "OR EXISTS (SELECT 1 FROM arrival WHERE instance_id = ?)",
+            instance_id,
+            instance_id,
+            instance_id,
+        )
+    )
+
+
+def _all_have_arrived(tx: Transaction, instance_id: str, gateway: Node) -> bool:
+    if gateway.incoming < 2:
+        return True
+    tx.insert("arrival", instance_id=instance_id, node=gateway.id)
+    here = "FROM arrival WHERE instance_id = ? AND node = ?"
+    if tx.value(f"SELECT count(*) {here}", instance_id, gateway.id) < gateway.incoming:
+        return False
+    tx.run(f"DELETE {here}", instance_id, gateway.id)
+    return True
+
+
+def _create_task(tx: Transaction, instance: Instance, process: Process, node: Node) -> None:
+    ensure_narrow(tx, node.topic, node.id)
+    execution_id, task_id = tx.new_id(), tx.new_id()
+    tx.insert(
+        "task",
+        id=task_id,
+        topic_name=node.topic,
+        create_time=tx.now,
+        priority=node.priority,
+        activity_id=node.id,
+        activity_instance_id=f"{node.id}:{tx.new_id()}",
+        execution_id=execution_id,
+        instance_id=instance.id,
+        definition_id=instance.definition_id,
+        definition_key=process.key,
+        version_tag=process.version_tag,
+        tenant_id=instance.tenant_id,
+        business_key=instance.business_key,
+    )
+    inputs = {name: _text(text) for name, text in node.inputs.items()}
+    scopes.assign_local(tx, instance.id, execution_id, inputs)
+    log.write(tx, task_id, "creation")
+    tx.wakes_polls = True
+
+
+def _create_user_task(tx: Transaction, instance_id: str, node: Node) -> None:
+    tx.insert(
+        "user_task",
+        id=tx.new_id(),
+        instance_id=instance_id,
+        execution_id=instance_id,
+        node=node.id,
+        name=evaluate(tx, instance_id, node),
+        create_time=tx.now,
+    )
+
+
+def drop_task(tx: Transaction, task: Row, why: str) -> None:
+    """
+    Delete an external task with its scope and incidents, and write down why.
+    """
+    log.write(tx, task["id"], why)
+    tx.run("DELETE FROM task WHERE id = ?", task["id"])
+    if task["retries"] == 0:
+        tx.run("DELETE FROM incident WHERE configuration = ?", task["id"])
+    scopes.remove(tx, task["execution_id"])
+
+
+def cancel(tx: Transaction, instance_id: str) -> None:
+    """
+    Delete a running instance with all that waits in it.
+    """
+    for task in tx.run("SELECT * FROM task WHERE instance_id = ?", instance_id).fetchall():
+        drop_task(tx, task, "deletion")
+    tx.run("DELETE FROM user_task WHERE instance_id = ?", instance_id)
+    tx.run("DELETE FROM arrival WHERE instance_id = ?", instance_id)
+    forget(tx, instance_id)
+
+
+def forget(tx: Transaction, instance_id: str) -> None:
+    """
+    End an instance in which nothing waits; of what it was, its variables are left.
+    """
+    tx.run(
+        "INSERT INTO ended_instance (id, definition_id) SELECT id, definition_id FROM instance "
+        "WHERE id = ?",
+        instance_id,
+    )
+    tx.run("DELETE FROM instance WHERE id = ?", instance_id)

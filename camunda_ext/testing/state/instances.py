@@ -1,0 +1,347 @@
+"""
+Process instances, their user tasks and incidents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from camunda_ext.testing._errors import TOO_LONG, EngineError, failure, invalid_request, null_value
+from camunda_ext.testing._versions import Version
+from camunda_ext.testing.state import flow, scopes
+from camunda_ext.testing.state.conditions import Filter, Kind, Page, QueryType, like
+from camunda_ext.testing.state.store import Row, Transaction
+from camunda_ext.testing.values import dates
+from camunda_ext.testing.values.variable import Value
+
+_BUSINESS_KEY: Final = Filter(Kind.TEXT, "business_key = ?")
+_BUSINESS_KEY_LIKE: Final = Filter(Kind.TEXT, like("business_key"))
+
+QUERY: Final = QueryType(
+    table="(SELECT instance.*, definition.key AS definition_key FROM instance "
+    "JOIN definition ON definition.id = instance.definition_id)",
+    filters={
+        "processInstanceIds": Filter(Kind.ARRAY, "id", never_empty="Set of process instance ids"),
+        "businessKey": _BUSINESS_KEY,
+        "businessKeyLike": _BUSINESS_KEY_LIKE,
+        "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
+        "processDefinitionKey": Filter(Kind.TEXT, "definition_key = ?"),
+        "processDefinitionKeyIn": Filter(
+            Kind.ARRAY, "definition_key", list_name="processDefinitionKeys"
+        ),
+        "active": Filter(Kind.FLAG, "NOT suspended"),
+        "suspended": Filter(Kind.FLAG, "suspended"),
+        "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),
+        "withoutTenantId": Filter(Kind.FLAG, "tenant_id IS NULL"),
+    },
+    sort_by={
+        "instanceId": "id",
+        "definitionKey": "definition_key",
+        "definitionId": "definition_id",
+        "tenantId": "tenant_id",
+        "businessKey": "business_key",
+    },
+    overruled={"tenantIdIn": ("withoutTenantId",), "active": ("suspended",)},
+    is_partial=True,
+)
+
+#: The same in the history, whose filters go by other names; what has ended is not looked for, for
+#: it has no tasks.
+HISTORIC_QUERY: Final = attrs.evolve(
+    QUERY,
+    filters={
+        **{name: QUERY.filters[name] for name in QUERY.filters if "usinessKey" not in name},
+        "processInstanceId": Filter(Kind.TEXT, "id = ?"),
+        "processInstanceBusinessKey": _BUSINESS_KEY,
+        "processInstanceBusinessKeyLike": _BUSINESS_KEY_LIKE,
+        "unfinished": Filter(Kind.FLAG, "TRUE"),
+        "finished": Filter(Kind.FLAG, "FALSE"),
+    },
+)
+
+_INCIDENTS: Final = QueryType(
+    table="incident",
+    filters={
+        "incidentId": Filter(Kind.TEXT, "id = ?"),
+        "incidentType": Filter(Kind.TEXT, "type = ?"),
+        "incidentMessage": Filter(Kind.TEXT, "message = ?"),
+        "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
+        "processInstanceId": Filter(Kind.TEXT, "instance_id = ?"),
+        "executionId": Filter(Kind.TEXT, "execution_id = ?"),
+        "activityId": Filter(Kind.TEXT, "activity_id = ?"),
+        "configuration": Filter(Kind.TEXT, "configuration = ?"),
+        "jobDefinitionIdIn": Filter(Kind.ARRAY, "job_definition_id"),
+        "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),
+    },
+    sort_by={"incidentId": "id", "incidentTimestamp": "time", "configuration": "configuration"},
+    is_partial=True,
+)
+
+_USER_TASKS: Final = QueryType(
+    table="(SELECT user_task.*, instance.definition_id, instance.tenant_id, instance.suspended "
+    "FROM user_task JOIN instance ON instance.id = user_task.instance_id)",
+    filters={
+        "taskId": Filter(Kind.TEXT, "id = ?"),
+        "processInstanceId": Filter(Kind.TEXT, "instance_id = ?"),
+        "taskDefinitionKey": Filter(Kind.TEXT, "node = ?"),
+    },
+    sort_by={"id": "id", "created": "create_time"},
+    is_partial=True,
+)
+
+
+def get(tx: Transaction, instance_id: str) -> Row:
+    """
+    A running instance.
+    """
+    found = _find(tx, instance_id)
+    if found is None:
+        raise invalid_request(f"Process instance with id {instance_id} does not exist", status=404)
+    return found
+
+
+def _find(tx: Transaction, instance_id: str) -> Row | None:
+    return tx.row("SELECT * FROM instance WHERE id = ?", instance_id)
+
+
+def is_running(tx: Transaction, instance_id: str) -> bool:
+    """
+    Whether an instance has not ended yet.
+    """
+    return _find(tx, instance_id) is not None
+
+
+def has_been(tx: Transaction, instance_id: str) -> bool:
+    """
+    Whether an instance runs, or did.
+    """
+    return is_running(tx, instance_id) or bool(
+        tx.row("SELECT 1 FROM ended_instance WHERE id = ?", instance_id)
+    )
+
+
+def show(
+    row: Row | Mapping[str, Any], version: Version, definition_key: str, *, ended: bool = False
+) -> dict[str, Any]:
+    """
+    An instance as the engine answers it.
+    """
+    shown = {
+        "links": [],
+        "id": row["id"],
+        "definitionId": row["definition_id"],
+        "businessKey": row["business_key"],
+        "caseInstanceId": None,
+        "ended": ended,
+        "suspended": bool(row["suspended"]),
+        "tenantId": row["tenant_id"],
+    }
+    return shown | (
+        {"definitionKey": definition_key} if version.definition_key_of_instances else {}
+    )
+
+
+def delete(tx: Transaction, instance_id: str) -> None:
+    """
+    Cancel a running instance.
+    """
+    if _find(tx, instance_id) is None:
+        if not tx.version.error_code:
+            raise invalid_request(
+                f"Process instance with id {instance_id} does not exist", status=404
+            )
+        message = f"No process instance found for id '{instance_id}': processInstance is null"
+        raise EngineError(404, "InvalidRequestException", message, 0)
+    flow.cancel(tx, instance_id)
+
+
+def set_suspended(tx: Transaction, instance_id: str, suspended: bool) -> None:
+    """
+    Stop an instance, or let it go on; one that does not exist does not matter.
+    """
+    tx.run("UPDATE instance SET suspended = ? WHERE id = ?", suspended, instance_id)
+    tx.run("UPDATE task SET suspended = ? WHERE instance_id = ?", suspended, instance_id)
+
+
+def activity_instances(tx: Transaction, instance_id: str) -> dict[str, Any]:
+    """
+    Where an instance is, as a tree of one level.
+    """
+    instance = get(tx, instance_id)
+    process = flow.model(tx, instance["definition_id"])
+
+    def node(
+        node_id: str, parent: str | None, activity: str, kind: str, name: str | None
+    ) -> dict[str, Any]:
+        return {
+            "id": node_id,
+            "parentActivityInstanceId": parent,
+            "activityId": activity,
+            "activityType": kind,
+            "processInstanceId": instance_id,
+            "processDefinitionId": instance["definition_id"],
+            "childActivityInstances": [],
+            "childTransitionInstances": [],
+            "executionIds": [instance_id],
+            "activityName": name,
+            "incidentIds": [],
+            "incidents": [],
+            "name": name,
+        }
+
+    children = []
+    for task in tx.run("SELECT * FROM task WHERE instance_id = ?", instance_id).fetchall():
+        name = process.nodes[task["activity_id"]].name
+        child = node(
+            task["activity_instance_id"], instance_id, task["activity_id"], "serviceTask", name
+        )
+        child["executionIds"] = [task["execution_id"]]
+        for (incident_id,) in tx.run("SELECT id FROM incident WHERE configuration = ?", task["id"]):
+            child["incidentIds"].append(incident_id)
+            child["incidents"].append({"id": incident_id, "activityId": task["activity_id"]})
+        children.append(child)
+    for task in tx.run("SELECT * FROM user_task WHERE instance_id = ?", instance_id):
+        node_id = f"{task['node']}:{task['id']}"
+        child = node(node_id, instance_id, task["node"], "userTask", task["name"])
+        child["executionIds"] = [task["execution_id"]]
+        children.append(child)
+    whole = node(instance_id, None, instance["definition_id"], "processDefinition", process.name)
+    whole["childActivityInstances"] = children
+    return whole
+
+
+# --------------------------------------------------------------------------------------- variables
+
+
+def variables(tx: Transaction, execution_id: str, *, local: bool = False) -> dict[str, Value]:
+    """
+    The variables that an execution sees, or those of its own scope alone.
+
+    Args:
+        execution_id: Also the id of a process instance, which is its first execution.
+    """
+    instance_id = _instance_of(tx, execution_id)
+    if local:
+        return scopes.of_scope(tx, execution_id)
+    return scopes.visible(tx, instance_id, execution_id)
+
+
+def set_variables(
+    tx: Transaction, execution_id: str, values: Mapping[str, Value], *, local: bool = False
+) -> None:
+    """
+    Set variables where an execution sees them, or in its own scope.
+    """
+    instance_id = _instance_of(tx, execution_id)
+    try:
+        (scopes.assign_local if local else scopes.assign)(tx, instance_id, execution_id, values)
+    except EngineError as error:
+        if error.code != TOO_LONG:
+            raise
+        message = "Variable value is too long"
+        raise EngineError(400, "BadUserRequestException", message, 0) from None
+
+
+def _instance_of(tx: Transaction, execution_id: str) -> str:
+    """
+    The process instance of an execution: itself, or that of an external task's scope.
+    """
+    if _find(tx, execution_id) is not None:
+        return execution_id
+    row = tx.row("SELECT instance_id FROM task WHERE execution_id = ?", execution_id)
+    if row is None:
+        raise null_value(f"execution {execution_id} doesn't exist: execution is null")
+    return str(row["instance_id"])
+
+
+# ------------------------------------------------------------------------ user tasks and incidents
+
+
+def user_tasks(tx: Transaction, parameters: Mapping[str, str], page: Page) -> list[dict[str, Any]]:
+    """
+    The user tasks where instances wait.
+    """
+    given = _USER_TASKS.from_url(parameters, tx.version)
+    return [
+        {
+            "id": row["id"],
+            "name": row["name"],
+            "assignee": None,
+            "created": dates.format(row["create_time"]),
+            "due": None,
+            "followUp": None,
+            "lastUpdated": None,
+            "delegationState": None,
+            "description": None,
+            "executionId": row["execution_id"],
+            "owner": None,
+            "parentTaskId": None,
+            "priority": 50,
+            "processDefinitionId": row["definition_id"],
+            "processInstanceId": row["instance_id"],
+            "taskDefinitionKey": row["node"],
+            "caseExecutionId": None,
+            "caseInstanceId": None,
+            "caseDefinitionId": None,
+            "suspended": bool(row["suspended"]),
+            "formKey": None,
+            "camundaFormRef": None,
+            "tenantId": row["tenant_id"],
+            "taskState": "Created",
+        }
+        for row in _USER_TASKS.rows(tx, given, page)
+    ]
+
+
+def complete_user_task(tx: Transaction, task_id: str, values: Mapping[str, Value]) -> None:
+    """
+    Go on behind a user task.
+    """
+    user_task = tx.row("SELECT * FROM user_task WHERE id = ?", task_id)
+    if user_task is None:
+        raise null_value(f"Cannot find task with id {task_id}: task is null")
+    if tx.value("SELECT suspended FROM instance WHERE id = ?", user_task["instance_id"]):
+        raise failure(
+            "SuspendedEntityInteractionException",
+            f"ENGINE-03043 task with id '{task_id}' is suspended.",
+        )
+    scopes.assign(tx, user_task["instance_id"], user_task["instance_id"], values)
+    flow.leave_user_task(tx, user_task)
+
+
+def incidents(tx: Transaction, parameters: Mapping[str, str], page: Page) -> list[dict[str, Any]]:
+    """
+    The open incidents that match.
+    """
+    rows = _INCIDENTS.rows(tx, _INCIDENTS.from_url(parameters, tx.version), page)
+    return [_show_incident(row, tx.version) for row in rows]
+
+
+def count_incidents(tx: Transaction, parameters: Mapping[str, str]) -> int:
+    """
+    How many incidents match.
+    """
+    return _INCIDENTS.count(tx, _INCIDENTS.from_url(parameters, tx.version))
+
+
+def _show_incident(row: Row, version: Version) -> dict[str, Any]:
+    shown = {
+        "id": row["id"],
+        "processDefinitionId": row["definition_id"],
+        "processInstanceId": row["instance_id"],
+        "executionId": row["execution_id"],
+        "incidentTimestamp": dates.format(row["time"]),
+        "incidentType": row["type"],
+        "activityId": row["activity_id"],
+        "failedActivityId": None,
+        "causeIncidentId": row["id"],
+        "rootCauseIncidentId": row["id"],
+        "configuration": row["configuration"],
+        "incidentMessage": row["message"],
+        "tenantId": row["tenant_id"],
+        "jobDefinitionId": row["job_definition_id"],
+    }
+    return shown | ({"annotation": None} if version.batch_times else {})

@@ -1,0 +1,92 @@
+"""
+The variables of process instances, and of external tasks in scopes of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from camunda_ext.testing.state.store import Row, Transaction
+from camunda_ext.testing.values import variable
+from camunda_ext.testing.values.variable import Value
+
+Values = Mapping[str, Value]
+
+
+def assign(tx: Transaction, instance_id: str, scope_id: str, values: Values) -> None:
+    """
+    Set variables where they are, seen from a scope; new ones at the process instance.
+    """
+    _check(tx, values)
+    for name, value in values.items():
+        here = scope_id != instance_id and tx.row(
+            "SELECT 1 FROM variable WHERE scope_id = ? AND name = ?", scope_id, name
+        )
+        _put(tx, instance_id, scope_id if here else instance_id, name, value)
+
+
+def assign_local(tx: Transaction, instance_id: str, scope_id: str, values: Values) -> None:
+    """
+    Set variables in a scope itself.
+    """
+    _check(tx, values)
+    for name, value in values.items():
+        _put(tx, instance_id, scope_id, name, value)
+
+
+def _check(tx: Transaction, values: Values) -> None:
+    if values:
+        variable.check_all(values, error_type=tx.version.persistence_error)
+
+
+def _put(tx: Transaction, instance_id: str, scope_id: str, name: str, value: Value) -> None:
+    if value.transient:
+        return  # It lives in the engine's transaction alone.
+    tx.run(
+        "INSERT OR REPLACE INTO variable (scope_id, name, instance_id, type, text, long, double, "
+        "data, info) VALUES (?,?,?,?,?,?,?,?,?)",
+        scope_id,
+        name,
+        instance_id,
+        value.type,
+        value.text,
+        value.long,
+        value.double,
+        value.data,
+        json.dumps(dict(value.info)) if value.info else None,
+    )
+
+
+def of_scope(tx: Transaction, scope_id: str) -> dict[str, Value]:
+    """
+    The variables of one scope alone.
+    """
+    rows = tx.run("SELECT * FROM variable WHERE scope_id = ? ORDER BY name", scope_id)
+    return {row["name"]: _value(row) for row in rows}
+
+
+def visible(tx: Transaction, instance_id: str, scope_id: str) -> dict[str, Value]:
+    """
+    The variables that are seen from a scope.
+    """
+    return {**of_scope(tx, instance_id), **of_scope(tx, scope_id)}
+
+
+def remove(tx: Transaction, scope_id: str) -> None:
+    """
+    Delete the variables of a scope.
+    """
+    tx.run("DELETE FROM variable WHERE scope_id = ?", scope_id)
+
+
+def _value(row: Row) -> Value:
+    info = row["info"]
+    return Value(
+        type=row["type"],
+        text=row["text"],
+        long=row["long"],
+        double=row["double"],
+        data=row["data"],
+        info={} if info is None else json.loads(info),
+    )

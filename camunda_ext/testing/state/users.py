@@ -1,0 +1,128 @@
+"""
+Who may use an engine that asks for credentials.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from typing import Any, Final
+
+from camunda_ext.testing._errors import EngineError
+from camunda_ext.testing.state.store import Row, Transaction
+from camunda_ext.testing.values import conversions
+
+#: How long a user is locked after a wrong password, in milliseconds; it doubles each time.
+_FIRST_LOCK: Final = 3_000
+_LONGEST_LOCK: Final = 60_000
+_MOST_ATTEMPTS: Final = 10
+
+
+#: Each request asks for the password again, and somebody may use the real one in a test.
+_ROUNDS: Final = 2_000
+
+
+def _digest(password: str, salt: str) -> str:
+    content = password.encode("utf-8", "surrogatepass")
+    return salt + hashlib.pbkdf2_hmac("sha256", content, salt.encode("ascii"), _ROUNDS).hex()
+
+
+def _proves(password: str, digest: str) -> bool:
+    return hmac.compare_digest(digest, _digest(password, digest[:_SALT]))
+
+
+#: How many characters a salt has.
+_SALT: Final = 32
+
+
+def create(tx: Transaction, name: str, password: str, *, all_rights: bool) -> None:
+    """
+    Add a user, or give one another password.
+    """
+    tx.run(
+        "INSERT OR REPLACE INTO user (id, password, all_rights) VALUES (?, ?, ?)",
+        name,
+        _digest(password, secrets.token_hex(_SALT // 2)),
+        all_rights,
+    )
+
+
+def forget_administrators(tx: Transaction) -> None:
+    """
+    Remove those with all rights, who may be of an earlier run.
+    """
+    tx.run("DELETE FROM user WHERE all_rights")
+
+
+def delete(tx: Transaction, name: str) -> None:
+    """
+    Remove a user.
+    """
+    tx.run("DELETE FROM user WHERE id = ?", name)
+
+
+def authenticate(tx: Transaction, authorization: str | None) -> Row | None:
+    """
+    The user that an ``Authorization`` header proves; none if it does not.
+
+    A wrong password locks the user for a while, and then the right one is no use either.
+    """
+    credentials = _basic(authorization)
+    if credentials is None:
+        return None
+    name, password = credentials
+    user = tx.row("SELECT * FROM user WHERE id = ?", name)
+    if user is None or tx.now < user["locked_until"] or user["attempts"] >= _MOST_ATTEMPTS:
+        return None
+    if _proves(password, user["password"]):
+        if user["attempts"]:
+            tx.run("UPDATE user SET attempts = 0, locked_until = 0 WHERE id = ?", name)
+        return user
+    locked = min(_FIRST_LOCK << user["attempts"], _LONGEST_LOCK)
+    tx.run(
+        "UPDATE user SET attempts = attempts + 1, locked_until = ? WHERE id = ?",
+        tx.now + locked,
+        name,
+    )
+    return None
+
+
+def _basic(authorization: str | None) -> tuple[str, str] | None:
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme != "Basic":
+        return None
+    # The engine's decoder skips what is no base64, and then what is no UTF-8.
+    decoded = conversions.lenient_base64_bytes(encoded).decode("utf-8", "replace")
+    name, colon, password = decoded.partition(":")
+    return (name, password) if colon else None
+
+
+def missing_rights(user: str, task: Row) -> EngineError:
+    """
+    The refusal of a command on a task by a user without any rights.
+    """
+    missing = [
+        _right("UPDATE", "ProcessInstance", task["instance_id"]),
+        _right("UPDATE_INSTANCE", "ProcessDefinition", task["definition_key"]),
+    ]
+    words = " or ".join(
+        f"'{right['permissionName']}' permission on resource '{right['resourceId']}' of type "
+        f"'{right['resourceName']}'"
+        for right in missing
+    )
+    return EngineError(
+        403,
+        "AuthorizationException",
+        f"The user with id '{user}' does not have one of the following permissions: {words}",
+        0,
+        userId=user,
+        resourceName=None,
+        resourceId=None,
+        permissionName=None,
+        missingAuthorizations=missing,
+    )
+
+
+def _right(permission: str, resource: str, resource_id: str) -> dict[str, Any]:
+    return {"permissionName": permission, "resourceName": resource, "resourceId": resource_id}

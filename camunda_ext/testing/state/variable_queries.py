@@ -1,0 +1,166 @@
+"""
+How queries compare process variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from camunda_ext.testing._errors import failure, invalid_request, null_pointer, null_value
+from camunda_ext.testing.state.conditions import Where, as_bytes, joined
+from camunda_ext.testing.values import dates, variable
+from camunda_ext.testing.values import reading as reading
+from camunda_ext.testing.values.variable import Value
+
+_OPERATORS: Final = {
+    "eq": "=",
+    "neq": "=",
+    "gt": ">",
+    "gteq": ">=",
+    "lt": "<",
+    "lteq": "<=",
+    "like": "LIKE",
+    "notLike": "LIKE",
+}
+_IN_WORDS: Final = {
+    "gt": "greater than",
+    "gteq": "greater than or equal",
+    "lt": "less than",
+    "lteq": "less than or equal",
+}
+#: More would hold up everybody else for seconds.
+_MOST_CONDITIONS: Final = 5_000
+#: SQLite has room for 2,000 maxima in a query.
+_IN_A_LOOK: Final = 500
+_NOTHING_STORED: Final = "text IS NULL AND long IS NULL AND double IS NULL AND data IS NULL"
+
+_INT16: Final = (-(2**15), 2**15 - 1)
+_WHOLE_NUMBERS: Final = {"Integer": reading.INT32, "Long": reading.INT64, "Short": _INT16}
+
+
+def any_of(variables: Mapping[str, Any]) -> Where:
+    """
+    A task of an instance that has at least one of these variables; what a topic asks for.
+    """
+    parts, values = [], []
+    for name, plain in variables.items():
+        condition, needed = _compare("=", _queryable(variable.plain(plain)))
+        parts.append(f"name = ? AND {condition}")
+        values += [name, *needed]
+    alternatives = joined("OR", parts)
+    scopes = "SELECT scope_id FROM variable WHERE scope_id = instance_id"
+    return f"instance_id IN ({scopes} AND {alternatives})", values
+
+
+def all_of(
+    conditions: Sequence[Mapping[str, Any] | None],
+    *,
+    names_ignore_case: bool,
+    values_ignore_case: bool,
+) -> Where:
+    """
+    A task of an instance whose variables, in whatever scope, fulfil every condition.
+    """
+    if len(conditions) > _MOST_CONDITIONS:
+        raise invalid_request(
+            f"The embedded engine takes no more than {_MOST_CONDITIONS} conditions on variables"
+        )
+    parts: list[str] = []
+    values: list[Any] = []
+    for condition in conditions:
+        if condition is None:
+            raise null_pointer()
+        name, operator = condition.get("name"), condition.get("operator")
+        where, needed = _condition(operator, condition.get("value"), name, values_ignore_case)
+        named = "name = ?"
+        if names_ignore_case:
+            named = f"upper({as_bytes('name')}) = upper({as_bytes('?')})"
+        parts.append(f"max({named} AND {where})")
+        values += [name, *needed]
+    # Many in one look at the variables: the more looks there are, the longer SQLite takes for each.
+    looks = [
+        f"(SELECT {joined('AND', parts[start : start + _IN_A_LOOK])} FROM variable "
+        "WHERE variable.instance_id = task.instance_id)"
+        for start in range(0, len(parts), _IN_A_LOOK)
+    ]
+    return joined("AND", looks), values
+
+
+def _condition(operator: str | None, value: Any, name: str | None, ignore_case: bool) -> Where:
+    if operator is None:
+        raise null_pointer()
+    if operator not in _OPERATORS:
+        raise invalid_request(f"Invalid process variable comparator specified: {operator}")
+    if name is None:
+        raise null_value("name is null")
+    is_pattern = operator in ("like", "notLike")
+    alternatives = [_pattern(value)] if is_pattern else _alternatives(value)
+    if operator in _IN_WORDS and alternatives[0].type in ("Null", "Boolean"):
+        raise failure(
+            "ProcessEngineException",
+            f"Booleans and null cannot be used in '{_IN_WORDS[operator]}' condition",
+        )
+    parts: list[str] = []
+    values: list[Any] = []
+    for each in alternatives:
+        part, needed = _compare(_OPERATORS[operator], each, ignore_case=ignore_case)
+        parts.append(f"({part})")
+        values += needed
+    where = f"({' OR '.join(parts)})"
+    return (f"NOT {where}" if operator in ("neq", "notLike") else where), values
+
+
+def _pattern(value: Any) -> Value:
+    """
+    What a pattern is taken for, which may be no text.
+    """
+    read = variable.queried(value)
+    if read.type == "Null":
+        return Value(type="String", text="null")
+    if read.type == "Date" and read.long is not None:
+        return Value(type="String", text=dates.in_words(read.long))
+    if isinstance(value, bool):
+        return Value(type="String", text=str(value).lower())
+    return Value(type="String", text=str(value))
+
+
+def _alternatives(value: Any) -> list[Value]:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return [_queryable(variable.queried(value))]
+    # As a long of Java, 2.0**63 is the largest one.
+    number = min(int(value), reading.INT64[1]) if isinstance(value, float) else value
+    whole = [
+        Value(type=name, long=number)
+        for name, (lowest, highest) in _WHOLE_NUMBERS.items()
+        if lowest <= number <= highest and float(number) == float(value)
+    ]
+    return [*whole, Value(type="Double", double=float(value))]
+
+
+def _queryable(value: Value) -> Value:
+    if value.type == "Object":
+        raise failure("ProcessEngineException", "Object values cannot be used to query")
+    return value
+
+
+def _compare(operator: str, value: Value, *, ignore_case: bool = False) -> Where:
+    if value.text is not None:
+        column, place = as_bytes("text"), as_bytes("?")
+        if ignore_case:
+            column, place = f"upper({column})", f"upper({place})"
+        if operator == "LIKE":
+            comparison = f"is_like({column}, {place})"
+        else:
+            comparison = f"utf16({column}) {operator} utf16({place})"
+        return f"type = ? AND text IS NOT NULL AND {comparison}", [value.type, value.text]
+    if value.long is not None:
+        return f"type = ? AND long IS NOT NULL AND long {operator} ?", [value.type, value.long]
+    if value.double is not None:
+        known = f"double IS NOT NULL AND double {operator} ?"
+        if operator.startswith(">"):
+            known = f"({known} OR text = 'NaN')"  # For databases it is more than any number.
+        return f"type = ? AND {known}", [value.type, value.double]
+    if value.type == "Null":
+        return _NOTHING_STORED, []
+    return f"type = ? AND {_NOTHING_STORED}", [value.type]

@@ -1,0 +1,3 @@
+"""
+Typed variables, dates and JSON, as the engine reads and writes them.
+"""

@@ -1,0 +1,288 @@
+"""
+How the engine reads JSON: what it takes for a number, a boolean, a date, and what it does not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn
+
+from camunda_ext.testing._errors import failure, not_readable, null_pointer
+from camunda_ext.testing._versions import Version
+from camunda_ext.testing.values import dates
+
+_DEEPEST: Final = 1000
+_LONGEST_NUMBER: Final = 1000
+_LONGEST_TEXT: Final = 20_000_000
+
+INT32: Final = (-(2**31), 2**31 - 1)
+INT64: Final = (-(2**63), 2**63 - 1)
+
+Reader = Callable[[Any], Any]
+
+#: One that has no end is one up to the end of the body: to look for others in it would take as many
+#: times as long as it has quotes.
+_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+_LONG_NUMBER: Final = re.compile(rb"\d{%d,}" % (_LONGEST_NUMBER + 1))
+_DEPTH_AT_EASE: Final = 100
+_recursion: Final = threading.Lock()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, strict=True)
+
+
+def document(content: bytes, version: Version) -> Any:
+    """
+    Read a body; an empty one is an empty object.
+
+    Raises:
+        EngineError: It is no JSON, or goes beyond the limits of the engine's reader.
+    """
+    if not content:
+        return {}
+    if not content.strip():
+        raise null_pointer()
+    if version.json_limits and len(content) > _LONGEST_NUMBER:
+        _hold_to_limits(content)
+    try:
+        text = content.decode(json.detect_encoding(content), "surrogatepass").lstrip(
+            " \t\r\n\ufeff"
+        )
+        found, end = _decode(text, content)
+    except (ValueError, RecursionError):
+        raise not_readable() from None
+    if version.json_limits and text[end:].strip(" \t\r\n"):
+        raise not_readable()
+    if found is None:
+        raise null_pointer()
+    return found
+
+
+def _decode(text: str, content: bytes) -> tuple[Any, int]:
+    depth = content.count(b"[") + content.count(b"{")
+    if depth < _DEPTH_AT_EASE:
+        return _DECODER.raw_decode(text)
+    # The engine reads deeper than Python does by itself.
+    with _recursion:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(limit + 3 * _DEEPEST)
+        try:
+            return _DECODER.raw_decode(text)
+        finally:
+            sys.setrecursionlimit(limit)
+
+
+def _hold_to_limits(content: bytes) -> None:
+    too_much = _LONG_NUMBER.search(content) and _LONG_NUMBER.search(_TEXT.sub(b"", content))
+    if too_much:
+        raise failure(
+            "StreamConstraintsException",
+            f"Number value length ({len(too_much[0])}) exceeds the maximum allowed "
+            f"({_LONGEST_NUMBER}, from `StreamReadConstraints.getMaxNumberLength()`)",
+            code=None,
+        )
+    if len(content) > _LONGEST_TEXT and any(
+        match.end() - match.start() > _LONGEST_TEXT + 2 for match in _TEXT.finditer(content)
+    ):
+        raise not_readable()
+    if content.count(b"[") + content.count(b"{") > _DEEPEST:
+        depth = 0
+        for mark in re.findall(rb"[\[\]{}]", _TEXT.sub(b"", content)):
+            depth += 1 if mark in b"[{" else -1
+            if depth > _DEEPEST:
+                raise failure(
+                    "StreamConstraintsException",
+                    f"Document nesting depth ({depth}) exceeds the maximum allowed ({_DEEPEST}, "
+                    "from `StreamReadConstraints.getMaxNestingDepth()`)",
+                    code=None,
+                )
+
+
+# ----------------------------------------------------------------------------------- single values
+
+
+def text(value: Any) -> str | None:
+    """
+    A text; numbers and booleans are taken for theirs.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (dict, list)):
+        raise not_readable()
+    return json.dumps(value)
+
+
+def boolean(value: Any) -> bool | None:
+    """
+    A boolean, also as a text or an integer.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value != 0
+    if isinstance(value, str):
+        word = value.strip()
+        if word in ("", "null"):
+            return None
+        if word in ("true", "True", "TRUE"):
+            return True
+        if word in ("false", "False", "FALSE"):
+            return False
+    raise not_readable()
+
+
+def flag(value: Any) -> bool:
+    """
+    A boolean that counts as false when it is not given.
+    """
+    return boolean(value) or False
+
+
+def _whole_number(value: Any, limits: tuple[int, int]) -> int | None:
+    if isinstance(value, str):
+        word = value.strip()
+        if word in ("", "null"):
+            return None
+        if not re.fullmatch(r"[+-]?[0-9]{1,40}", word):
+            raise not_readable()
+        value = int(word)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise not_readable()
+    lowest, highest = limits
+    if not lowest <= value <= highest:
+        raise not_readable()
+    return int(value)
+
+
+def int32(value: Any) -> int | None:
+    """
+    An integer of 32 bits, also as a text; decimals are cut off.
+    """
+    return _whole_number(value, INT32)
+
+
+def int64(value: Any) -> int | None:
+    """
+    An integer of 64 bits, also as a text; decimals are cut off.
+    """
+    return _whole_number(value, INT64)
+
+
+def count32(value: Any) -> int:
+    """
+    An integer of 32 bits that counts as 0 when it is not given.
+    """
+    return int32(value) or 0
+
+
+def count64(value: Any) -> int:
+    """
+    An integer of 64 bits that counts as 0 when it is not given.
+    """
+    return int64(value) or 0
+
+
+def date(value: Any) -> int | None:
+    """
+    A moment in milliseconds since 1970, as a date or as that number.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if value.strip() in ("", "null"):
+            return None
+        try:
+            return dates.parse(value)
+        except ValueError:
+            raise not_readable() from None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise not_readable()
+    return _whole_number(value, INT64)
+
+
+def texts(value: Any) -> list[str | None] | None:
+    """
+    A list of texts, any of which may be null.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise not_readable()
+    return [text(each) for each in value]
+
+
+def objects(value: Any) -> list[dict[str, Any] | None] | None:
+    """
+    A list of objects, any of which may be null.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise not_readable()
+    return [mapping(each) for each in value]
+
+
+def mapping(value: Any) -> dict[str, Any] | None:
+    """
+    An object.
+    """
+    if value is None or isinstance(value, dict):
+        return value
+    raise not_readable()
+
+
+def variable(value: Any) -> dict[str, Any] | None:
+    """
+    A typed variable, whose type and value need not fit.
+    """
+    found = mapping(value)
+    if found is not None:
+        text(found.get("type"))
+        mapping(found.get("valueInfo"))
+    return found
+
+
+def variables(value: Any) -> dict[str, Any] | None:
+    """
+    Typed variables by name, any of which may be null.
+    """
+    found = mapping(value)
+    for each in (found or {}).values():
+        variable(each)
+    return found
+
+
+def anything(value: Any) -> Any:
+    """
+    Whatever it is.
+    """
+    return value
+
+
+def each(value: Any, readers: Mapping[str, Reader]) -> list[dict[str, Any] | None] | None:
+    """
+    The known properties of each object of a list, any of which may be null.
+    """
+    elements = objects(value)
+    if elements is None:
+        return None
+    return [None if element is None else fields(element, readers) for element in elements]
+
+
+def fields(body: Any, readers: Mapping[str, Reader]) -> dict[str, Any]:
+    """
+    The properties that are known, each read in its own way; all others are ignored.
+    """
+    if not isinstance(body, dict):
+        raise not_readable()
+    return {name: reader(body.get(name)) for name, reader in readers.items()}
