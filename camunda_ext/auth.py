@@ -29,21 +29,21 @@ class AuthFailed(Exception):
     An auth object raised something, or made no header.
     """
 
-    #: Whether it may go better the next time.
-    passes: bool = False
+    #: Whether a retry makes sense.
+    is_temporary: bool = False
 
     #: What a function of the user's has raised.
     cause: Exception | None = None
 
 
-class Explained(AuthFailed):
+class NoCredentials(AuthFailed):
     """
     What an auth object of this package raises, in words that hold no secret.
     """
 
-    def __init__(self, told: str, *, passes: bool) -> None:
+    def __init__(self, told: str, *, is_temporary: bool) -> None:
         super().__init__(told)
-        self.passes = passes
+        self.is_temporary = is_temporary
 
 
 def hiding(function: Callable[P, T]) -> Callable[P, T]:
@@ -132,7 +132,7 @@ class Bearer(TakenAsIs, AuthBase):
         token = self._token if isinstance(self._token, Secret) else Secret(self._token())
         problem = _problem_of_token(token)
         if problem is not None:
-            raise Explained(f"what gives tokens gave none: {problem[1]}", passes=False)
+            raise NoCredentials(f"what gives tokens gave none: {problem[1]}", is_temporary=False)
         return str(token.reveal())
 
     def __repr__(self) -> str:
@@ -140,7 +140,7 @@ class Bearer(TakenAsIs, AuthBase):
 
 
 @attrs.frozen
-class Guarded(AuthBase):
+class SafeAuth(AuthBase):
     """
     Any auth object, but that what it raises is the cause of an `AuthFailed`, and no header is
     broken.
@@ -151,8 +151,8 @@ class Guarded(AuthBase):
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         try:
             made = self._auth(r)
-        except Explained as error:
-            failed: AuthFailed = Explained(str(error), passes=error.passes)
+        except NoCredentials as error:
+            failed: AuthFailed = NoCredentials(str(error), is_temporary=error.is_temporary)
         except Exception as error:  # noqa: BLE001  # it may be the user's own, and raise anything
             failed = AuthFailed(f"the auth object raised {type(error).__name__}")
             failed.cause = error.with_traceback(without_libraries(error.__traceback__))
@@ -194,7 +194,7 @@ def to_auth(given: Any) -> AuthBase | None:
     if isinstance(given, (tuple, list)) and len(given) == 2:
         return Basic(*given)
     if callable(given) and not isinstance(given, type):
-        return Guarded(given)
+        return SafeAuth(given)
     raise TypeError(
         "auth must be (user, password), Bearer(token) or an auth object of requests, "
         f"not {type(given).__name__}"

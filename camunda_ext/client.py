@@ -1179,7 +1179,7 @@ def _window(first_result: int | None, max_results: int | None) -> dict[str, str]
 
 def _has_filter(value: ExternalTaskQuery | Mapping[str, Any]) -> bool:
     if isinstance(value, ExternalTaskQuery):
-        return value.narrows()
+        return value.has_filter()
     return any(_says_anything(one) for name, one in value.items() if name not in _NO_FILTERS)
 
 

@@ -226,7 +226,7 @@ class LockLost(Refused):
     """
 
     #: The worker that holds it; ``None`` if nobody does, or if the lock has just expired.
-    by: str | None = None
+    worker_id: str | None = None
 
 
 class Unauthorized(Refused):
@@ -700,7 +700,7 @@ def _add_particulars(error: CamundaError, said: _Said, clean: Callable[[str], st
     if isinstance(error, LockLost):
         _, marked, last = (said.message or "").rpartition("locked by worker '")
         holder = last.removesuffix(".").removesuffix("'")
-        error.by = clean(holder) if marked and holder != "null" else None
+        error.worker_id = clean(holder) if marked and holder != "null" else None
     elif isinstance(error, Forbidden):
         error.user_id = _text(rest.get("userId"))
         # Where a single one is missing, old engines say so beside the list, or instead of it.

@@ -61,7 +61,7 @@ def filter_field(*, since: str = OLDEST, **told: Any) -> Any:
     Args:
         since: The first engine version that knows it; older ones ignore it without a word.
 
-        narrows: Whether it alone leaves any task out; so unless said otherwise.
+        excludes_tasks: Whether the filter on its own excludes tasks.
 
         method: The method that sets it, if not the one of its name.
 
@@ -182,12 +182,12 @@ class Query(TakenAsIs):
             if "since" in field.metadata
         }
 
-    def narrows(self) -> bool:
+    def has_filter(self) -> bool:
         """
         Tell whether there is any filter that could leave something out.
         """
         return any(
-            "since" in field.metadata and field.metadata.get("narrows", True)
+            "since" in field.metadata and field.metadata.get("excludes_tasks", True)
             for field, _ in self._set_fields()
         )
 
@@ -337,8 +337,8 @@ class ExternalTaskQuery(Query):
     _suspended: bool | None = filter_field()
     _priority_higher_than_or_equals: int | None = filter_field()
     _priority_lower_than_or_equals: int | None = filter_field()
-    _variable_names_ignore_case: bool | None = filter_field(since="7.24", narrows=False)
-    _variable_values_ignore_case: bool | None = filter_field(since="7.24", narrows=False)
+    _variable_names_ignore_case: bool | None = filter_field(since="7.24", excludes_tasks=False)
+    _variable_values_ignore_case: bool | None = filter_field(since="7.24", excludes_tasks=False)
     _process_variables: tuple[VariableQueryParameter, ...] | None = filter_field(
         since="7.24",
         method="process_variable",

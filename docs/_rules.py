@@ -11,26 +11,26 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from camunda_ext._call.rules import RULES, Next, rule_of
-from camunda_ext._http.messages import Came
+from camunda_ext._call.rules import RULES, Resend, rule_of
+from camunda_ext._http.messages import FailureKind
 
 #: The head of the column for what came.
 _CAME: Final = {
-    Came.NOT_SENT: "Never left",
-    Came.NOT_NOW: "Not now",
-    Came.ROLLED_BACK: "Rolled back",
-    Came.DATABASE: "Database",
-    Came.FAILED: "Failed",
-    Came.NO_ANSWER: "No answer",
-    Came.TIMED_OUT: "Timed out",
-    Came.TOO_LARGE: "Too large",
+    FailureKind.NOT_SENT: "Never left",
+    FailureKind.NOT_NOW: "Not now",
+    FailureKind.ROLLED_BACK: "Rolled back",
+    FailureKind.DATABASE: "Database",
+    FailureKind.FAILED: "Failed",
+    FailureKind.NO_ANSWER: "No answer",
+    FailureKind.TIMED_OUT: "Timed out",
+    FailureKind.TOO_LARGE: "Too large",
 }
 
 _NEXT: Final = {
-    Next.AGAIN: "again",
-    Next.LOOK: "look",
-    Next.LAST_LOOK: "look, **raise**",
-    Next.STOP: "**raise**",
+    Resend.AGAIN: "again",
+    Resend.LOOK: "look",
+    Resend.LAST_LOOK: "look, **raise**",
+    Resend.STOP: "**raise**",
 }
 
 #: What has no rule of its own.
@@ -50,12 +50,12 @@ class RuleTable(SphinxDirective):
 
 
 def _table() -> Iterator[str]:
-    like: dict[tuple[Next, ...], list[str]] = {}
+    like: dict[tuple[Resend, ...], list[str]] = {}
     for operation in (_READS, *RULES):
         after = rule_of(operation).after
-        like.setdefault(tuple(after[came] for came in Came), []).append(_said(operation))
+        like.setdefault(tuple(after[came] for came in FailureKind), []).append(_said(operation))
     yield from (".. list-table::", "   :header-rows: 1", "   :stub-columns: 1", "")
-    yield from _row("", *(_CAME[came] for came in Came))
+    yield from _row("", *(_CAME[came] for came in FailureKind))
     for steps, operations in like.items():
         yield from _row(", ".join(operations), *(_NEXT[step] for step in steps))
 

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from camunda_ext import ExternalTask, HistoricExternalTaskLog
-from camunda_ext._call.evidence import Seen, Shown, logged, reported, shown
+from camunda_ext._call.evidence import Evidence, TaskSnapshot, logged, reported, shown
 from camunda_ext._call.request import Request
 from camunda_ext.dto import (
     CompleteExternalTask,
@@ -28,8 +28,8 @@ _NOW: Final = datetime(2026, 11, 22, 13, 0, 0, tzinfo=timezone.utc)
 _IDS: Final = {"task_id": "t1"}
 
 
-def _seen(*, now: datetime | None = _NOW, since: float = 0.0, **task: Any) -> Seen:
-    return Seen(task=ExternalTask(id="t1", **task), now=now, since=since)
+def _seen(*, now: datetime | None = _NOW, since: float = 0.0, **task: Any) -> TaskSnapshot:
+    return TaskSnapshot(task=ExternalTask(id="t1", **task), now=now, since=since)
 
 
 # ------------------------------------------------------------------------------------------- unlock
@@ -38,16 +38,16 @@ def _seen(*, now: datetime | None = _NOW, since: float = 0.0, **task: Any) -> Se
 @pytest.mark.parametrize(
     ("holder", "known", "expected"),
     [
-        (None, None, Shown.DONE),
-        (None, "w1", Shown.DONE),
-        ("w1", "w1", Shown.NOT_DONE),
-        ("w2", "w1", Shown.DONE),
-        ("w1", None, Shown.UNCLEAR),
-        ("W1", "w1", Shown.DONE),
+        (None, None, Evidence.DONE),
+        (None, "w1", Evidence.DONE),
+        ("w1", "w1", Evidence.NOT_DONE),
+        ("w2", "w1", Evidence.DONE),
+        ("w1", None, Evidence.UNCLEAR),
+        ("W1", "w1", Evidence.DONE),
     ],
 )
 def test_who_holds_the_lock_tells_of_an_unlock(
-    holder: str | None, known: str | None, expected: Shown
+    holder: str | None, known: str | None, expected: Evidence
 ) -> None:
     """
     A lock of somebody else is a new one, and must stay.
@@ -65,15 +65,15 @@ def test_who_holds_the_lock_tells_of_an_unlock(
 @pytest.mark.parametrize(
     ("body", "task", "expected"),
     [
-        (Priority(priority=7), {"priority": 7}, Shown.DONE),
-        (Priority(priority=7), {"priority": 0}, Shown.UNCLEAR),
-        (Priority(priority=0), {"priority": 0}, Shown.DONE),
-        (Retries(retries=0), {"retries": 0}, Shown.DONE),
-        (Retries(retries=0), {"retries": None}, Shown.UNCLEAR),
-        (Retries(retries=3), {"retries": 2}, Shown.UNCLEAR),
+        (Priority(priority=7), {"priority": 7}, Evidence.DONE),
+        (Priority(priority=7), {"priority": 0}, Evidence.UNCLEAR),
+        (Priority(priority=0), {"priority": 0}, Evidence.DONE),
+        (Retries(retries=0), {"retries": 0}, Evidence.DONE),
+        (Retries(retries=0), {"retries": None}, Evidence.UNCLEAR),
+        (Retries(retries=3), {"retries": 2}, Evidence.UNCLEAR),
     ],
 )
-def test_what_is_set_is_seen(body: object, task: dict[str, Any], expected: Shown) -> None:
+def test_what_is_set_is_seen(body: object, task: dict[str, Any], expected: Evidence) -> None:
     """
     Where it is another, it may still be on its way.
     """
@@ -90,22 +90,22 @@ _EXTEND: Final = ExtendLockOnExternalTask(worker_id="w1", new_duration=60_000)
     ("body", "holder", "seconds", "expected"),
     [
         # The attempts took 10 seconds, and headers have no parts of one.
-        (_LOCK, "w1", 60, Shown.DONE),
-        (_LOCK, "w1", 50, Shown.DONE),
-        (_LOCK, "w1", 47, Shown.UNCLEAR),
-        (_LOCK, "w1", 900, Shown.DONE),  # it was longer before, and stays so
-        (_LOCK, "w2", 60, Shown.UNCLEAR),
-        (_LOCK, None, None, Shown.UNCLEAR),
-        (_EXTEND, "w1", 60, Shown.DONE),
-        (_EXTEND, "w1", 50, Shown.DONE),
-        (_EXTEND, "w1", 62, Shown.DONE),
-        (_EXTEND, "w1", 63, Shown.UNCLEAR),
-        (_EXTEND, "w1", 47, Shown.UNCLEAR),
-        (_EXTEND, "w2", 60, Shown.UNCLEAR),
+        (_LOCK, "w1", 60, Evidence.DONE),
+        (_LOCK, "w1", 50, Evidence.DONE),
+        (_LOCK, "w1", 47, Evidence.UNCLEAR),
+        (_LOCK, "w1", 900, Evidence.DONE),  # it was longer before, and stays so
+        (_LOCK, "w2", 60, Evidence.UNCLEAR),
+        (_LOCK, None, None, Evidence.UNCLEAR),
+        (_EXTEND, "w1", 60, Evidence.DONE),
+        (_EXTEND, "w1", 50, Evidence.DONE),
+        (_EXTEND, "w1", 62, Evidence.DONE),
+        (_EXTEND, "w1", 63, Evidence.UNCLEAR),
+        (_EXTEND, "w1", 47, Evidence.UNCLEAR),
+        (_EXTEND, "w2", 60, Evidence.UNCLEAR),
     ],
 )
 def test_a_lock_is_seen_by_its_end(
-    body: object, holder: str | None, seconds: int | None, expected: Shown
+    body: object, holder: str | None, seconds: int | None, expected: Evidence
 ) -> None:
     """
     It lasts from one of the attempts on.
@@ -115,7 +115,7 @@ def test_a_lock_is_seen_by_its_end(
     seen = _seen(since=10.0, worker_id=holder, lock_expiration_time=ends)
 
     assert shown(request, seen) is expected
-    assert shown(request, attrs.evolve(seen, now=None)) is Shown.UNCLEAR
+    assert shown(request, attrs.evolve(seen, now=None)) is Evidence.UNCLEAR
 
 
 # ------------------------------------------------------------------------------------ what ends it
@@ -140,7 +140,7 @@ def test_a_task_that_is_there_was_not_ended(
         operation, f"POST /external-task/{{task_id}}/{operation}", NoneType, _IDS, body=body
     )
 
-    assert shown(request, _seen(worker_id=holder)) is Shown.NOT_DONE
+    assert shown(request, _seen(worker_id=holder)) is Evidence.NOT_DONE
 
 
 # ------------------------------------------------------------------------------------------ failure
@@ -156,7 +156,7 @@ _DONE: Final[dict[str, Any]] = {
 }
 
 
-def _after(body: ExternalTaskFailure, seen: Seen) -> Shown:
+def _after(body: ExternalTaskFailure, seen: TaskSnapshot) -> Evidence:
     request = Request("failure", "POST /external-task/{task_id}/failure", NoneType, _IDS, body=body)
     return shown(request, seen)
 
@@ -164,29 +164,29 @@ def _after(body: ExternalTaskFailure, seen: Seen) -> Shown:
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({}, Shown.DONE),
-        ({"retries": 3}, Shown.NOT_DONE),
-        ({"retries": None}, Shown.NOT_DONE),
-        ({"retries": 0}, Shown.NOT_DONE),
-        ({"error_message": None}, Shown.NOT_DONE),
-        ({"error_message": "no paper"}, Shown.NOT_DONE),
-        ({"error_message": "no printer "}, Shown.NOT_DONE),
-        ({"retries": None, "error_message": None, "lock_expiration_time": None}, Shown.NOT_DONE),
+        ({}, Evidence.DONE),
+        ({"retries": 3}, Evidence.NOT_DONE),
+        ({"retries": None}, Evidence.NOT_DONE),
+        ({"retries": 0}, Evidence.NOT_DONE),
+        ({"error_message": None}, Evidence.NOT_DONE),
+        ({"error_message": "no paper"}, Evidence.NOT_DONE),
+        ({"error_message": "no printer "}, Evidence.NOT_DONE),
+        ({"retries": None, "error_message": None, "lock_expiration_time": None}, Evidence.NOT_DONE),
         # Somebody else has it now: to fail it again would fail theirs.
-        ({"retries": 3, "worker_id": "w2"}, Shown.UNCLEAR),
-        ({"error_message": None, "worker_id": "w2"}, Shown.UNCLEAR),
-        ({"retries": 3, "worker_id": None}, Shown.UNCLEAR),
+        ({"retries": 3, "worker_id": "w2"}, Evidence.UNCLEAR),
+        ({"error_message": None, "worker_id": "w2"}, Evidence.UNCLEAR),
+        ({"retries": 3, "worker_id": None}, Evidence.UNCLEAR),
         # An earlier failure said the same, and the task was fetched since.
-        ({"lock_expiration_time": None}, Shown.UNCLEAR),
-        ({"lock_expiration_time": _NOW + timedelta(seconds=300)}, Shown.UNCLEAR),
-        ({"lock_expiration_time": _NOW - timedelta(seconds=300)}, Shown.UNCLEAR),
+        ({"lock_expiration_time": None}, Evidence.UNCLEAR),
+        ({"lock_expiration_time": _NOW + timedelta(seconds=300)}, Evidence.UNCLEAR),
+        ({"lock_expiration_time": _NOW - timedelta(seconds=300)}, Evidence.UNCLEAR),
         # The lock's new end names this failure, whoever holds the lock.
-        ({"worker_id": "w2"}, Shown.DONE),
+        ({"worker_id": "w2"}, Evidence.DONE),
     ],
     ids=repr,
 )
 def test_retries_message_and_lock_tell_of_a_failure(
-    changed: dict[str, Any], expected: Shown
+    changed: dict[str, Any], expected: Evidence
 ) -> None:
     """
     All three must be as the command leaves them; one alone may be from before.
@@ -197,18 +197,18 @@ def test_retries_message_and_lock_tell_of_a_failure(
 @pytest.mark.parametrize(
     ("ends", "since", "expected"),
     [
-        (60.0, 0.0, Shown.DONE),
-        (62.0, 0.0, Shown.DONE),
-        (62.001, 0.0, Shown.UNCLEAR),
-        (58.0, 0.0, Shown.DONE),
-        (57.999, 0.0, Shown.UNCLEAR),
-        (48.0, 10.0, Shown.DONE),
-        (47.999, 10.0, Shown.UNCLEAR),
-        (62.001, 10.0, Shown.UNCLEAR),
+        (60.0, 0.0, Evidence.DONE),
+        (62.0, 0.0, Evidence.DONE),
+        (62.001, 0.0, Evidence.UNCLEAR),
+        (58.0, 0.0, Evidence.DONE),
+        (57.999, 0.0, Evidence.UNCLEAR),
+        (48.0, 10.0, Evidence.DONE),
+        (47.999, 10.0, Evidence.UNCLEAR),
+        (62.001, 10.0, Evidence.UNCLEAR),
     ],
 )
 def test_the_lock_ends_within_the_time_of_the_attempts(
-    ends: float, since: float, expected: Shown
+    ends: float, since: float, expected: Evidence
 ) -> None:
     """
     The engine counted from when it got the command, which was some time since the first attempt.
@@ -225,14 +225,14 @@ def test_without_a_retry_timeout_the_lock_ends_at_once(retry_timeout: int | None
     """
     body = attrs.evolve(_OURS, retry_timeout=retry_timeout)
 
-    assert _after(body, _seen(**{**_DONE, "lock_expiration_time": _NOW})) is Shown.DONE
+    assert _after(body, _seen(**{**_DONE, "lock_expiration_time": _NOW})) is Evidence.DONE
 
 
 def test_without_the_engines_clock_a_failure_is_not_told_from_an_earlier_one() -> None:
     """
     The clock of this machine may be another one.
     """
-    assert _after(_OURS, _seen(now=None, **_DONE)) is Shown.UNCLEAR
+    assert _after(_OURS, _seen(now=None, **_DONE)) is Evidence.UNCLEAR
 
 
 _EMOJI: Final = "\U0001f5a8"
@@ -261,7 +261,7 @@ def test_the_engine_keeps_666_units_of_a_message(sent: str | None, kept: str | N
     """
     body = attrs.evolve(_OURS, error_message=sent)
 
-    assert _after(body, _seen(**{**_DONE, "error_message": kept})) is Shown.DONE
+    assert _after(body, _seen(**{**_DONE, "error_message": kept})) is Evidence.DONE
 
 
 def test_an_empty_message_is_none() -> None:
@@ -271,7 +271,7 @@ def test_an_empty_message_is_none() -> None:
     for kept in (None, ""):
         body = attrs.evolve(_OURS, error_message=None)
 
-        assert _after(body, _seen(**{**_DONE, "error_message": kept})) is Shown.DONE
+        assert _after(body, _seen(**{**_DONE, "error_message": kept})) is Evidence.DONE
 
 
 # ---------------------------------------------------------------------------------------- the log
@@ -284,21 +284,21 @@ def _entry(kind: str, worker_id: str | None) -> HistoricExternalTaskLog:
 @pytest.mark.parametrize(
     ("entries", "expected"),
     [
-        ([], Shown.UNCLEAR),
-        ([("creation", None)], Shown.UNCLEAR),
-        ([("failure", "w1"), ("creation", None)], Shown.UNCLEAR),
-        ([("success", "w1"), ("creation", None)], Shown.DONE),
-        ([("success", "w2"), ("creation", None)], Shown.NOT_DONE),
-        ([("success", None), ("creation", None)], Shown.NOT_DONE),
-        ([("deletion", "w1"), ("creation", None)], Shown.NOT_DONE),
-        ([("deletion", None)], Shown.NOT_DONE),
-        ([("success", "w1"), ("failure", "w2"), ("creation", None)], Shown.DONE),
-        ([("creation", None), ("success", "w1")], Shown.DONE),
+        ([], Evidence.UNCLEAR),
+        ([("creation", None)], Evidence.UNCLEAR),
+        ([("failure", "w1"), ("creation", None)], Evidence.UNCLEAR),
+        ([("success", "w1"), ("creation", None)], Evidence.DONE),
+        ([("success", "w2"), ("creation", None)], Evidence.NOT_DONE),
+        ([("success", None), ("creation", None)], Evidence.NOT_DONE),
+        ([("deletion", "w1"), ("creation", None)], Evidence.NOT_DONE),
+        ([("deletion", None)], Evidence.NOT_DONE),
+        ([("success", "w1"), ("failure", "w2"), ("creation", None)], Evidence.DONE),
+        ([("creation", None), ("success", "w1")], Evidence.DONE),
     ],
     ids=repr,
 )
 def test_the_log_tells_how_a_task_ended(
-    entries: list[tuple[str, str | None]], expected: Shown
+    entries: list[tuple[str, str | None]], expected: Evidence
 ) -> None:
     """
     By the worker that completed it, or by no worker at all.
@@ -323,21 +323,21 @@ def _reported(seconds: float, **told: Any) -> HistoricExternalTaskLog:
 @pytest.mark.parametrize(
     ("entries", "holder", "expected"),
     [
-        ((), "w1", Shown.DONE),
-        ((_reported(5),), "w1", Shown.DONE),
-        ((_reported(5),), "w2", Shown.DONE),
+        ((), "w1", Evidence.DONE),
+        ((_reported(5),), "w1", Evidence.DONE),
+        ((_reported(5),), "w2", Evidence.DONE),
         # The retries of an entry are those before the failure.
-        ((_reported(5, retries=9),), "w1", Shown.DONE),
-        ((_reported(60),), "w1", Shown.NOT_DONE),
-        ((_reported(60),), "w2", Shown.UNCLEAR),
-        ((_reported(60), _reported(5)), "w1", Shown.DONE),
-        ((_reported(5, worker_id="w2"),), "w1", Shown.NOT_DONE),
-        ((_reported(5, error_message="no paper"),), "w1", Shown.NOT_DONE),
-        ((_reported(5, failure_log=False, creation_log=True),), "w1", Shown.NOT_DONE),
+        ((_reported(5, retries=9),), "w1", Evidence.DONE),
+        ((_reported(60),), "w1", Evidence.NOT_DONE),
+        ((_reported(60),), "w2", Evidence.UNCLEAR),
+        ((_reported(60), _reported(5)), "w1", Evidence.DONE),
+        ((_reported(5, worker_id="w2"),), "w1", Evidence.NOT_DONE),
+        ((_reported(5, error_message="no paper"),), "w1", Evidence.NOT_DONE),
+        ((_reported(5, failure_log=False, creation_log=True),), "w1", Evidence.NOT_DONE),
     ],
 )
 def test_the_history_tells_when_a_failure_was_reported(
-    entries: tuple[HistoricExternalTaskLog, ...], holder: str, expected: Shown
+    entries: tuple[HistoricExternalTaskLog, ...], holder: str, expected: Evidence
 ) -> None:
     """
     What the task shows may be of an earlier failure in the same words.
@@ -353,4 +353,4 @@ def test_without_the_engines_clock_the_task_itself_has_to_do() -> None:
     """
     body = ExternalTaskFailure(worker_id="w1", retries=2, error_message="no printer")
 
-    assert reported((_reported(60),), body, _seen(now=None, worker_id="w1")) is Shown.DONE
+    assert reported((_reported(60),), body, _seen(now=None, worker_id="w1")) is Evidence.DONE

@@ -476,7 +476,7 @@ def test_an_engine_that_says_no_code_is_understood_as_well(said: Said) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("holder", "by"),
+    ("holder", "worker_id"),
     [
         ("w2", "w2"),
         ("null", None),
@@ -489,7 +489,7 @@ def test_an_engine_that_says_no_code_is_understood_as_well(said: Said) -> None:
 )
 @pytest.mark.parametrize("caller", ["w1", "it is locked by worker 'w3'."])
 def test_a_lost_lock_tells_who_holds_it(
-    name: str, sentence: str, holder: str, by: str | None, caller: str
+    name: str, sentence: str, holder: str, worker_id: str | None, caller: str
 ) -> None:
     """
     The holder is all that stands between the last "locked by worker" and the end, quotes and all.
@@ -500,7 +500,7 @@ def test_a_lost_lock_tells_who_holds_it(
     )
 
     hint = _NOBODY if holder == "null" else _DROP
-    assert (type(error), vars(error).get("by"), error.hint) == (LockLost, by, hint)
+    assert (type(error), vars(error).get("worker_id"), error.hint) == (LockLost, worker_id, hint)
 
 
 @pytest.mark.parametrize("value", ["locked by worker 'w2'", "It is locked by worker 'w2'."])
@@ -525,7 +525,7 @@ def test_a_lock_that_expired_is_held_by_nobody() -> None:
     )
 
     assert isinstance(error, LockLost)
-    assert error.by is None
+    assert error.worker_id is None
 
 
 def test_a_recorded_lost_lock() -> None:
@@ -535,7 +535,7 @@ def test_a_recorded_lost_lock() -> None:
     error = _error_of("complete", json_answer(400, sample("complete/wrong_worker")))
 
     assert isinstance(error, LockLost)
-    assert (error.by, error.message, error.code) == (
+    assert (error.worker_id, error.message, error.code) == (
         "w1",
         "External Task 0f1b cannot be completed by worker 'w2'. It is locked by worker 'w1'.",
         0,
@@ -1046,7 +1046,7 @@ def test_an_error_can_be_made_by_hand() -> None:
     """
     error = LockLost("mine")
 
-    assert (str(error), error.status, error.attempts, error.by) == ("mine", None, (), None)
+    assert (str(error), error.status, error.attempts, error.worker_id) == ("mine", None, (), None)
 
 
 @pytest.mark.parametrize(

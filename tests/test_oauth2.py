@@ -22,7 +22,7 @@ import requests
 from camunda_ext import Bearer, CamundaError, ExternalTaskClient, NotSent, Unauthorized
 from camunda_ext._http.oauth2 import OAuth2ClientCredentials, _Flight
 from camunda_ext._http.session import LeanSession
-from camunda_ext.auth import AuthFailed, Guarded, to_auth
+from camunda_ext.auth import AuthFailed, SafeAuth, to_auth
 from tests.stub import (
     BROKEN,
     CERTIFICATE,
@@ -554,7 +554,7 @@ def test_what_wraps_a_users_auth_renews_it() -> None:
     """
     with Stub(_granted(), _granted("t2")) as stub:
         auth = to_auth(_auth(stub))
-        assert isinstance(auth, Guarded)
+        assert isinstance(auth, SafeAuth)
         told = [auth.renew(), _header(auth), auth.renew(), _header(auth)]
 
     assert told == [False, "Bearer t1", True, "Bearer t2"]
@@ -585,7 +585,7 @@ def test_any_auth_may_renew_itself(auth: requests.auth.AuthBase, told: bool) -> 
     """
     One that cannot is not worth another try.
     """
-    assert Guarded(auth).renew() is told
+    assert SafeAuth(auth).renew() is told
 
 
 def test_a_users_renewal_that_fails_renews_nothing() -> None:
@@ -596,7 +596,7 @@ def test_a_users_renewal_that_fails_renews_nothing() -> None:
     def fail() -> bool:
         raise RuntimeError(_SECRET)
 
-    assert Guarded(Renewing(fail)).renew() is False
+    assert SafeAuth(Renewing(fail)).renew() is False
 
 
 # ------------------------------------------------------------------------------------ what is wrong

@@ -205,7 +205,7 @@ def test_each_filter_has_a_row_above(kind: type[Any]) -> None:
         "explain",
         "filters",
         "from_body",
-        "narrows",
+        "has_filter",
         "params",
         "sorting",
         "unsorted",
@@ -552,7 +552,7 @@ def test_attrs_can_evolve_a_query_and_show_its_fields() -> None:
     assert attrs.evolve(L().topic("a").failure_log()) == L().topic("a").failure_log()
     with pytest.raises(ValueError, match="must not be empty"):
         attrs.evolve(query, topic_name="")
-    for wrong in ({"topic": "b"}, {"narrows": True}):
+    for wrong in ({"topic": "b"}, {"excludes_tasks": True}):
         with pytest.raises(TypeError):
             attrs.evolve(query, **wrong)
     shown = attrs.asdict(query, filter=lambda _, value: value is not None)
@@ -608,7 +608,7 @@ def test_filters_know_the_version_that_brought_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "narrows"),
+    ("query", "excludes_tasks"),
     [
         (Q(), False),
         (Q().sort_by("id"), False),
@@ -616,11 +616,11 @@ def test_filters_know_the_version_that_brought_them() -> None:
         (Q().locked(), True),
     ],
 )
-def test_a_query_knows_whether_it_leaves_anything_out(query: Q, narrows: bool) -> None:
+def test_a_query_knows_whether_it_leaves_anything_out(query: Q, excludes_tasks: bool) -> None:
     """
     Sorting, and how variables would be compared, leave every task in.
     """
-    assert query.narrows() is narrows
+    assert query.has_filter() is excludes_tasks
 
 
 # ------------------------------------------------------------------- GET and POST mean the same

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from camunda_ext import CamundaError, ExternalTaskClient, errors
 from camunda_ext._call.backoff import Quota, Retry, delay, retry_after
-from camunda_ext._call.rules import RULES, Next, Rule, came_of, rule_of
-from camunda_ext._http.messages import Came
+from camunda_ext._call.rules import RULES, Resend, Rule, failure_kind, rule_of
+from camunda_ext._http.messages import FailureKind
 from camunda_ext.errors import (
     BadRequest,
     Conflict,
@@ -40,16 +40,16 @@ from tests.stub import OPERATIONS
 #: In the order of the columns: not sent, not now, rolled back, database, failed, no answer, timed
 #: out, too large.
 _CAME: Final = (
-    Came.NOT_SENT,
-    Came.NOT_NOW,
-    Came.ROLLED_BACK,
-    Came.DATABASE,
-    Came.FAILED,
-    Came.NO_ANSWER,
-    Came.TIMED_OUT,
-    Came.TOO_LARGE,
+    FailureKind.NOT_SENT,
+    FailureKind.NOT_NOW,
+    FailureKind.ROLLED_BACK,
+    FailureKind.DATABASE,
+    FailureKind.FAILED,
+    FailureKind.NO_ANSWER,
+    FailureKind.TIMED_OUT,
+    FailureKind.TOO_LARGE,
 )
-_LETTERS: Final = {"A": Next.AGAIN, "L": Next.LOOK, "X": Next.LAST_LOOK, "S": Next.STOP}
+_LETTERS: Final = {"A": Resend.AGAIN, "L": Resend.LOOK, "X": Resend.LAST_LOOK, "S": Resend.STOP}
 
 #: Again, look, look for the last time, or stop, for each operation of the client.
 _TABLE: Final = {
@@ -110,7 +110,7 @@ def test_the_table_names_each_operation_of_the_client() -> None:
 
 @pytest.mark.parametrize("operation", _TABLE)
 @pytest.mark.parametrize(("column", "came"), [*enumerate(_CAME)], ids=str)
-def test_each_cell_of_the_table_holds(operation: str, column: int, came: Came) -> None:
+def test_each_cell_of_the_table_holds(operation: str, column: int, came: FailureKind) -> None:
     """
     What is safe after an attempt that failed depends on the operation and on what came, alone.
     """
@@ -122,7 +122,7 @@ def test_there_are_no_other_cells() -> None:
     A new operation, or another thing that may come, needs a line here.
     """
     assert set(RULES) == set(_SETTLES)
-    assert tuple(Came) == _CAME
+    assert tuple(FailureKind) == _CAME
     assert {len(rule.after) for rule in RULES.values()} == {8}
 
 
@@ -158,47 +158,67 @@ _DATABASE: Final = "ProcessEnginePersistenceException"
 @pytest.mark.parametrize(
     ("error", "how", "came"),
     [
-        (NotSent(), Came.NOT_SENT, Came.NOT_SENT),
+        (NotSent(), FailureKind.NOT_SENT, FailureKind.NOT_SENT),
         (NotSent(), None, None),
-        (EngineBusy(status=400), Came.NO_ANSWER, Came.NOT_NOW),
-        (EngineBusy(status=429), Came.NO_ANSWER, Came.NOT_NOW),
-        (EngineBusy(status=500), Came.NO_ANSWER, Came.NOT_NOW),
-        (EngineBusy(status=503), Came.NO_ANSWER, Came.NOT_NOW),
-        (Conflict(status=500, code=1), Came.NO_ANSWER, Came.ROLLED_BACK),
-        (Conflict(status=500, code=10000), Came.NO_ANSWER, Came.ROLLED_BACK),
-        (EngineFailure(status=500, type=_DATABASE), Came.NO_ANSWER, Came.DATABASE),
-        (EngineFailure(status=500, type=_DATABASE, code=0), Came.NO_ANSWER, Came.DATABASE),
-        (EngineFailure(status=500, type=_DATABASE, code=10001), Came.NO_ANSWER, Came.FAILED),
-        (EngineFailure(status=500, type=_DATABASE, code=10002), Came.NO_ANSWER, Came.FAILED),
-        (EngineFailure(status=500, type="ProcessEngineException"), Came.NO_ANSWER, Came.FAILED),
-        (EngineFailure(status=500, type="NullValueException"), Came.NO_ANSWER, Came.FAILED),
-        (EngineFailure(status=500), Came.NO_ANSWER, Came.FAILED),
-        (NoAnswer(status=504), Came.NO_ANSWER, Came.TIMED_OUT),
-        (OutcomeUnknown(status=504), Came.NO_ANSWER, Came.TIMED_OUT),
-        (NoAnswer(status=502), Came.NO_ANSWER, Came.NO_ANSWER),
-        (NoAnswer(status=200), Came.NO_ANSWER, Came.NO_ANSWER),
-        (NoAnswer(), Came.TIMED_OUT, Came.TIMED_OUT),
-        (NoAnswer(), Came.TOO_LARGE, Came.TOO_LARGE),
-        (OutcomeUnknown(), Came.NO_ANSWER, Came.NO_ANSWER),
-        (OutcomeUnknown(), Came.TIMED_OUT, Came.TIMED_OUT),
-        (TaskNotFound(status=404), Came.NO_ANSWER, None),
-        (NotFound(status=404), Came.NO_ANSWER, None),
-        (LockLost(status=400), Came.NO_ANSWER, None),
-        (Unauthorized(status=401), Came.NO_ANSWER, None),
-        (Forbidden(status=403), Came.NO_ANSWER, None),
-        (BadRequest(status=400), Came.NO_ANSWER, None),
-        (Suspended(status=400), Came.NO_ANSWER, None),
-        (NotTheEngine(status=302), Came.NO_ANSWER, None),
+        (EngineBusy(status=400), FailureKind.NO_ANSWER, FailureKind.NOT_NOW),
+        (EngineBusy(status=429), FailureKind.NO_ANSWER, FailureKind.NOT_NOW),
+        (EngineBusy(status=500), FailureKind.NO_ANSWER, FailureKind.NOT_NOW),
+        (EngineBusy(status=503), FailureKind.NO_ANSWER, FailureKind.NOT_NOW),
+        (Conflict(status=500, code=1), FailureKind.NO_ANSWER, FailureKind.ROLLED_BACK),
+        (Conflict(status=500, code=10000), FailureKind.NO_ANSWER, FailureKind.ROLLED_BACK),
+        (EngineFailure(status=500, type=_DATABASE), FailureKind.NO_ANSWER, FailureKind.DATABASE),
+        (
+            EngineFailure(status=500, type=_DATABASE, code=0),
+            FailureKind.NO_ANSWER,
+            FailureKind.DATABASE,
+        ),
+        (
+            EngineFailure(status=500, type=_DATABASE, code=10001),
+            FailureKind.NO_ANSWER,
+            FailureKind.FAILED,
+        ),
+        (
+            EngineFailure(status=500, type=_DATABASE, code=10002),
+            FailureKind.NO_ANSWER,
+            FailureKind.FAILED,
+        ),
+        (
+            EngineFailure(status=500, type="ProcessEngineException"),
+            FailureKind.NO_ANSWER,
+            FailureKind.FAILED,
+        ),
+        (
+            EngineFailure(status=500, type="NullValueException"),
+            FailureKind.NO_ANSWER,
+            FailureKind.FAILED,
+        ),
+        (EngineFailure(status=500), FailureKind.NO_ANSWER, FailureKind.FAILED),
+        (NoAnswer(status=504), FailureKind.NO_ANSWER, FailureKind.TIMED_OUT),
+        (OutcomeUnknown(status=504), FailureKind.NO_ANSWER, FailureKind.TIMED_OUT),
+        (NoAnswer(status=502), FailureKind.NO_ANSWER, FailureKind.NO_ANSWER),
+        (NoAnswer(status=200), FailureKind.NO_ANSWER, FailureKind.NO_ANSWER),
+        (NoAnswer(), FailureKind.TIMED_OUT, FailureKind.TIMED_OUT),
+        (NoAnswer(), FailureKind.TOO_LARGE, FailureKind.TOO_LARGE),
+        (OutcomeUnknown(), FailureKind.NO_ANSWER, FailureKind.NO_ANSWER),
+        (OutcomeUnknown(), FailureKind.TIMED_OUT, FailureKind.TIMED_OUT),
+        (TaskNotFound(status=404), FailureKind.NO_ANSWER, None),
+        (NotFound(status=404), FailureKind.NO_ANSWER, None),
+        (LockLost(status=400), FailureKind.NO_ANSWER, None),
+        (Unauthorized(status=401), FailureKind.NO_ANSWER, None),
+        (Forbidden(status=403), FailureKind.NO_ANSWER, None),
+        (BadRequest(status=400), FailureKind.NO_ANSWER, None),
+        (Suspended(status=400), FailureKind.NO_ANSWER, None),
+        (NotTheEngine(status=302), FailureKind.NO_ANSWER, None),
     ],
     ids=lambda one: repr(one)[:40],
 )
 def test_what_came_is_told_by_the_error(
-    error: CamundaError, how: Came | None, came: Came | None
+    error: CamundaError, how: FailureKind | None, came: FailureKind | None
 ) -> None:
     """
     What would come again in the same way is not worth another attempt.
     """
-    assert came_of(error, how) is came
+    assert failure_kind(error, how) is came
 
 
 def test_each_class_of_errors_was_looked_at() -> None:

@@ -36,7 +36,7 @@ from camunda_ext import (
 from camunda_ext._call.backoff import Retry
 from camunda_ext._call.characters import first_odd
 from camunda_ext._http.oauth2 import OAuth2ClientCredentials
-from camunda_ext.auth import Explained
+from camunda_ext.auth import NoCredentials
 from camunda_ext.hooks import Ended, Failed, Outgoing
 from camunda_ext.testing import Engine, Fault
 from tests.stub import (
@@ -245,7 +245,7 @@ class Locked(AuthBase):
         """
         self.asked += 1
         if self.asked == 1:
-            raise Explained("no key", passes=self._passes)
+            raise NoCredentials("no key", is_temporary=self._passes)
         return r
 
 

@@ -21,11 +21,11 @@ from camunda_ext import errors
 from camunda_ext._call import evidence
 from camunda_ext._call.backoff import Quota, Retry, RetryPolicy, retry_after
 from camunda_ext._call.characters import Odd, first_odd, hint_of
-from camunda_ext._call.evidence import Shown
+from camunda_ext._call.evidence import Evidence
 from camunda_ext._call.hooks import Hooks
 from camunda_ext._call.request import Request
-from camunda_ext._call.rules import Next, came_of
-from camunda_ext._http.messages import Came, HttpRequest, HttpResponse, Timeout
+from camunda_ext._call.rules import Resend, failure_kind
+from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse, Timeout
 from camunda_ext._http.transport import Transport, TransportFailure
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.decode import decode, decode_each
@@ -135,7 +135,7 @@ class _Result:
     response: HttpResponse | None = None
 
     #: In which way no answer came; ``None`` if none will.
-    how: Came | None = Came.NO_ANSWER
+    how: FailureKind | None = FailureKind.NO_ANSWER
 
 
 class _Exchange:
@@ -201,23 +201,23 @@ class _Exchange:
         Wait for the next attempt; give what to return or to raise if there is to be none.
         """
         assert result.error is not None  # noqa: S101  # the only caller asked
-        error, came = result.error, came_of(result.error, result.how)
-        odd = self._odd_character() if came is Came.DATABASE else None
+        error, came = result.error, failure_kind(result.error, result.how)
+        odd = self._odd_character() if came is FailureKind.DATABASE else None
         if odd is not None and self._refuses(odd):
             self._doubt = None  # no attempt can have been done
             error.hint = hint_of(odd)
             return self._settled(error)
-        step = Next.STOP if came is None else self._request.rule.after[came]
+        step = Resend.STOP if came is None else self._request.rule.after[came]
         wait: float | None = 0.0
         if isinstance(error, errors.Unauthorized) and not self._renewed and self._sender.renew():
-            self._renewed, step = True, Next.AGAIN
+            self._renewed, step = True, Resend.AGAIN
         elif odd is not None and len(self._attempts) > 1:
             told = self._doubt or error
             told.hint += f" The text of {odd.where} has {odd}, which some databases refuse."
             wait = None
-        elif step is not Next.STOP:
+        elif step is not Resend.STOP:
             wait = self._wait(result)
-        if step is Next.STOP or wait is None:
+        if step is Resend.STOP or wait is None:
             if came is not None and self._is_worth_a_look(step):
                 return self._look(error, came, last=True)
             return self._settled(error)
@@ -227,24 +227,24 @@ class _Exchange:
             len(self._attempts),
             type(error).__name__,
             error.in_short(),
-            "sent again" if step is Next.AGAIN else "looked at",
+            "sent again" if step is Resend.AGAIN else "looked at",
             wait,
             extra=self._facts(error, attempt=len(self._attempts), wait=wait),
         )
         sleep(wait)
         settled = None
-        if step is not Next.AGAIN:
-            settled = self._look(error, came, last=step is Next.LAST_LOOK)
+        if step is not Resend.AGAIN:
+            settled = self._look(error, came, last=step is Resend.LAST_LOOK)
         # A look, and to get other credentials, may have taken all the time.
         return settled or (None if self._has_time() else self._settled(error))
 
-    def _is_worth_a_look(self, step: Next) -> bool:
+    def _is_worth_a_look(self, step: Resend) -> bool:
         """
         Tell whether a look at the task may say more than several attempts.
         """
         if len(self._attempts) == 1 or "task_id" not in self._request.ids:
             return False
-        return step is Next.LOOK or (self._doubt is not None and self._call.doubt is not None)
+        return step is Resend.LOOK or (self._doubt is not None and self._call.doubt is not None)
 
     def _wait(self, result: _Result) -> float | None:
         """
@@ -289,9 +289,12 @@ class _Exchange:
         Tell whether the engine's database takes no such character, not even in a question, but
         others.
         """
-        return self._asked_with(odd.character) is Came.DATABASE and self._asked_with("a") is None
+        return (
+            self._asked_with(odd.character) is FailureKind.DATABASE
+            and self._asked_with("a") is None
+        )
 
-    def _asked_with(self, character: str) -> Came | None:
+    def _asked_with(self, character: str) -> FailureKind | None:
         """
         Tell what comes of a question that changes nothing; ``None`` for an answer.
         """
@@ -299,7 +302,7 @@ class _Exchange:
         try:
             self._answer_to(Request("count", path, CountResult, body=body))
         except errors.CamundaError as error:
-            return came_of(error, None) or Came.NO_ANSWER
+            return failure_kind(error, None) or FailureKind.NO_ANSWER
         return None
 
     def _answer_to(self, asked: Request[T]) -> T:
@@ -334,7 +337,7 @@ class _Exchange:
             self._note(result.error, result.how, seconds)
         return result
 
-    def _note(self, error: errors.CamundaError, how: Came | None, seconds: float) -> None:
+    def _note(self, error: errors.CamundaError, how: FailureKind | None, seconds: float) -> None:
         """
         Remember an attempt that failed.
         """
@@ -342,7 +345,7 @@ class _Exchange:
         self._attempts.append(errors.Attempt(error=told, seconds=seconds))
         if isinstance(error, errors.NoAnswer):
             self._doubt, self._is_lost = error, True
-        elif self._call.doubt and came_of(error, how) is Came.DATABASE:
+        elif self._call.doubt and failure_kind(error, how) is FailureKind.DATABASE:
             # What failed may have been the answer to the commit: the engine says no more.
             self._doubt = errors.doubted(error, self._call)
 
@@ -355,7 +358,7 @@ class _Exchange:
             if failure.sent:
                 lost = errors.no_answer(self._call, failure.reason, failure.status, failure.hint)
                 return _Result(None, lost, None, failure.how)
-            again = Came.NOT_SENT if failure.again else None
+            again = FailureKind.NOT_SENT if failure.again else None
             error = errors.not_sent(self._call, failure.reason, failure.hint)
             error.__cause__ = failure.cause
             return _Result(None, error, None, again)
@@ -492,7 +495,7 @@ class _Exchange:
     # --------------------------------------------------------------------------------- doubt
 
     def _look(
-        self, error: errors.CamundaError, came: Came | None, *, last: bool = False
+        self, error: errors.CamundaError, came: FailureKind | None, *, last: bool = False
     ) -> _Result | None:
         """
         Look at the task; give what to return or to raise, or ``None`` to send again.
@@ -500,17 +503,17 @@ class _Exchange:
         Args:
             last: Whether it is not to be sent again, whatever the look shows.
         """
-        shown, gone = self._shown(patient=came is Came.TIMED_OUT)
-        if shown is Shown.NOT_DONE and came is Came.DATABASE and not self._is_lost:
+        shown, gone = self._shown(patient=came is FailureKind.TIMED_OUT)
+        if shown is Evidence.NOT_DONE and came is FailureKind.DATABASE and not self._is_lost:
             self._doubt = None  # the engine has answered, so it is not at it any more
-        if shown is Shown.NOT_DONE and not last:
+        if shown is Evidence.NOT_DONE and not last:
             return None
         # That it is as it should be does not say that what the engine refused was done.
-        if shown is Shown.DONE and not (came is Came.FAILED and self._doubt is None):
+        if shown is Evidence.DONE and not (came is FailureKind.FAILED and self._doubt is None):
             return _Result()
         return self._settled(gone or error)
 
-    def _shown(self, *, patient: bool) -> tuple[Shown, errors.CamundaError | None]:
+    def _shown(self, *, patient: bool) -> tuple[Evidence, errors.CamundaError | None]:
         """
         Tell what a look shows, and what the engine says of a task that is gone.
 
@@ -524,30 +527,30 @@ class _Exchange:
         pause = _FIRST_PAUSE
         while True:
             shown, gone = self._look_once()
-            if not patient or shown is not Shown.NOT_DONE or monotonic() + pause > until:
+            if not patient or shown is not Evidence.NOT_DONE or monotonic() + pause > until:
                 return shown, gone
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _look_once(self) -> tuple[Shown, errors.CamundaError | None]:
+    def _look_once(self) -> tuple[Evidence, errors.CamundaError | None]:
         if not self._has_time():
-            return Shown.UNCLEAR, None
+            return Evidence.UNCLEAR, None
         endpoint = "GET /external-task/{task_id}"
         asked = Request("get", endpoint, ExternalTask, self._request.ids)
         try:
             result = _Exchange(self._sender, asked, self._deadline).run()
         except errors.TaskNotFound as error:
-            return Shown.GONE, errors.retold(error, self._call)
+            return Evidence.GONE, errors.retold(error, self._call)
         except errors.CamundaError:
-            return Shown.UNCLEAR, None
+            return Evidence.UNCLEAR, None
         assert result.response is not None  # noqa: S101  # or there would be no task
-        seen = evidence.Seen(
+        seen = evidence.TaskSnapshot(
             task=result.answer,
             now=_date(result.response),
             since=monotonic() - self._began,
         )
         shown = evidence.shown(self._request, seen)
-        if shown is Shown.DONE and isinstance(self._request.body, ExternalTaskFailure):
+        if shown is Evidence.DONE and isinstance(self._request.body, ExternalTaskFailure):
             shown = evidence.reported(self._history(), self._request.body, seen)
         return shown, None
 
@@ -560,9 +563,9 @@ class _Exchange:
             return _Result(None, error)
         if isinstance(error, errors.TaskNotFound):
             proven = self._proven()
-            if proven is Shown.DONE:
+            if proven is Evidence.DONE:
                 return _Result()
-            if proven is Shown.NOT_DONE:
+            if proven is Evidence.NOT_DONE:
                 return _Result(None, error)
         self._doubt.attempts = error.attempts
         if error.in_short() != self._doubt.in_short():
@@ -571,12 +574,12 @@ class _Exchange:
             self._doubt.curl = _curl(self._asked)
         return _Result(None, self._doubt)
 
-    def _proven(self) -> Shown:
+    def _proven(self) -> Evidence:
         """
         Tell from the history whether a task that is gone was completed by this command.
         """
         if not isinstance(self._request.body, CompleteExternalTask):
-            return Shown.UNCLEAR
+            return Evidence.UNCLEAR
         return evidence.logged(self._history(), self._request.body.worker_id)
 
     def _history(self) -> tuple[HistoricExternalTaskLog, ...]:

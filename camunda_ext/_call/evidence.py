@@ -28,7 +28,7 @@ from camunda_ext.dto import (
 _BLUR: Final = timedelta(seconds=2)
 
 
-class Shown(Enum):
+class Evidence(Enum):
     """
     What a look shows.
     """
@@ -47,7 +47,7 @@ class Shown(Enum):
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Seen:
+class TaskSnapshot:
     """
     A task as the engine shows it.
     """
@@ -62,7 +62,7 @@ class Seen:
     since: float
 
 
-def shown(request: Request[Any], seen: Seen) -> Shown:
+def shown(request: Request[Any], seen: TaskSnapshot) -> Evidence:
     """
     Tell from a look at a task that is there still whether an earlier attempt was done.
     """
@@ -72,28 +72,28 @@ def shown(request: Request[Any], seen: Seen) -> Shown:
         case ExternalTaskFailure():
             return _after_failure(request.body, seen)
         case Priority(priority=priority):
-            return Shown.DONE if seen.task.priority == priority else Shown.UNCLEAR
+            return Evidence.DONE if seen.task.priority == priority else Evidence.UNCLEAR
         case Retries(retries=retries):
-            return Shown.DONE if seen.task.retries == retries else Shown.UNCLEAR
+            return Evidence.DONE if seen.task.retries == retries else Evidence.UNCLEAR
         case LockExternalTask(worker_id=worker_id, lock_duration=duration):
             # A lock that the worker has for longer stays as it is.
             return _after_lock(seen, worker_id, duration, or_later=True)
         case ExtendLockOnExternalTask(worker_id=worker_id, new_duration=duration):
             return _after_lock(seen, worker_id, duration, or_later=False)
-    return Shown.NOT_DONE  # what ends a task has not ended this one
+    return Evidence.NOT_DONE  # what ends a task has not ended this one
 
 
-def _after_lock(seen: Seen, worker_id: str, duration: int, *, or_later: bool) -> Shown:
+def _after_lock(seen: TaskSnapshot, worker_id: str, duration: int, *, or_later: bool) -> Evidence:
     task = seen.task
     if task.worker_id != worker_id or task.lock_expiration_time is None:
-        return Shown.UNCLEAR
+        return Evidence.UNCLEAR
     ends = _ends_of(seen, duration)
     if ends is None or task.lock_expiration_time < ends[0]:
-        return Shown.UNCLEAR
-    return Shown.DONE if or_later or task.lock_expiration_time <= ends[1] else Shown.UNCLEAR
+        return Evidence.UNCLEAR
+    return Evidence.DONE if or_later or task.lock_expiration_time <= ends[1] else Evidence.UNCLEAR
 
 
-def _ends_of(seen: Seen, duration: int) -> tuple[datetime, datetime] | None:
+def _ends_of(seen: TaskSnapshot, duration: int) -> tuple[datetime, datetime] | None:
     """
     Give between which moments a lock ends that was set by this command; ``None`` if nobody can
     tell.
@@ -110,40 +110,40 @@ def _ends_of(seen: Seen, duration: int) -> tuple[datetime, datetime] | None:
         return None
 
 
-def _after_unlock(task: ExternalTask, worker_id: str | None) -> Shown:
+def _after_unlock(task: ExternalTask, worker_id: str | None) -> Evidence:
     if task.worker_id is None:
-        return Shown.DONE
+        return Evidence.DONE
     if worker_id is None:
-        return Shown.UNCLEAR  # the lock may be the old one, or a new one
-    return Shown.NOT_DONE if task.worker_id == worker_id else Shown.DONE
+        return Evidence.UNCLEAR  # the lock may be the old one, or a new one
+    return Evidence.NOT_DONE if task.worker_id == worker_id else Evidence.DONE
 
 
-def _after_failure(body: ExternalTaskFailure, seen: Seen) -> Shown:
+def _after_failure(body: ExternalTaskFailure, seen: TaskSnapshot) -> Evidence:
     task = seen.task
     if (task.retries, _stored(task.error_message)) != (body.retries, _stored(body.error_message)):
-        return Shown.NOT_DONE if task.worker_id == body.worker_id else Shown.UNCLEAR
+        return Evidence.NOT_DONE if task.worker_id == body.worker_id else Evidence.UNCLEAR
     # An earlier failure may have said the same. This one has set the end of the lock.
     ends = _ends_of(seen, body.retry_timeout or 0)
     if ends is None or task.lock_expiration_time is None:
-        return Shown.UNCLEAR
-    return Shown.DONE if ends[0] <= task.lock_expiration_time <= ends[1] else Shown.UNCLEAR
+        return Evidence.UNCLEAR
+    return Evidence.DONE if ends[0] <= task.lock_expiration_time <= ends[1] else Evidence.UNCLEAR
 
 
 def reported(
-    entries: Sequence[HistoricExternalTaskLog], body: ExternalTaskFailure, seen: Seen
-) -> Shown:
+    entries: Sequence[HistoricExternalTaskLog], body: ExternalTaskFailure, seen: TaskSnapshot
+) -> Evidence:
     """
     Tell from the history whether a failure that the task shows is this one, or an earlier one.
     """
     if not entries or seen.now is None:
-        return Shown.DONE  # no history is kept: what the task shows has to do
+        return Evidence.DONE  # no history is kept: what the task shows has to do
     said = (body.worker_id, _stored(body.error_message))
     earliest = seen.now - timedelta(seconds=seen.since) - _BLUR
     for entry in entries:
         told = (entry.worker_id, _stored(entry.error_message))  # its retries are those before
         if entry.failure_log and told == said and (entry.timestamp or earliest) >= earliest:
-            return Shown.DONE
-    return Shown.NOT_DONE if seen.task.worker_id == body.worker_id else Shown.UNCLEAR
+            return Evidence.DONE
+    return Evidence.NOT_DONE if seen.task.worker_id == body.worker_id else Evidence.UNCLEAR
 
 
 def _stored(message: str | None) -> str | None:
@@ -154,13 +154,13 @@ def _stored(message: str | None) -> str | None:
     return (message or "").encode("utf-8", "replace").decode("utf-8") or None
 
 
-def logged(entries: Sequence[HistoricExternalTaskLog], worker_id: str) -> Shown:
+def logged(entries: Sequence[HistoricExternalTaskLog], worker_id: str) -> Evidence:
     """
     Tell from the history of a task that is gone whether a worker has completed it.
     """
     for entry in entries:
         if entry.success_log:
-            return Shown.DONE if entry.worker_id == worker_id else Shown.NOT_DONE
+            return Evidence.DONE if entry.worker_id == worker_id else Evidence.NOT_DONE
         if entry.deletion_log:
-            return Shown.NOT_DONE
-    return Shown.UNCLEAR  # no history is kept at this level, or it must not be read
+            return Evidence.NOT_DONE
+    return Evidence.UNCLEAR  # no history is kept at this level, or it must not be read

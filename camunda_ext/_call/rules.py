@@ -14,10 +14,10 @@ from typing import Final
 import attrs
 
 from camunda_ext import errors
-from camunda_ext._http.messages import Came
+from camunda_ext._http.messages import FailureKind
 
 
-class Next(Enum):
+class Resend(Enum):
     """
     What to do next.
     """
@@ -42,7 +42,7 @@ class Rule:
     """
 
     #: What to do next, by what came.
-    after: Mapping[Came, Next]
+    after: Mapping[FailureKind, Resend]
 
     #: Refusals that say all there is to know, though an earlier attempt may have been done.
     settles: tuple[type[errors.Refused], ...] = ()
@@ -60,9 +60,9 @@ def _row(
     no_answer: str,
     timed_out: str,
     too_large: str,
-) -> Mapping[Came, Next]:
+) -> Mapping[FailureKind, Resend]:
     cells = (not_sent, not_now, rolled_back, database, failed, no_answer, timed_out, too_large)
-    return dict(zip(Came, map(Next, cells), strict=True))
+    return dict(zip(FailureKind, map(Resend, cells), strict=True))
 
 
 _LOOK_AT_TASK: Final = "It may have happened: look whether the task is gone, or as it should be."
@@ -84,7 +84,7 @@ _READ: Final = Rule(
 #: What may be done twice, for the second time changes nothing.
 _TWICE: Final = _row("again", "again", "again", "again", "stop", "again", "again", "again")
 #: The same, of a single task.
-_SETS: Final[Mapping[Came, Next]] = {**_TWICE, Came.FAILED: Next.LAST_LOOK}
+_SETS: Final[Mapping[FailureKind, Resend]] = {**_TWICE, FailureKind.FAILED: Resend.LAST_LOOK}
 #: What would be done a second time.
 _ONCE: Final = _row("again", "again", "again", "stop", "stop", "stop", "stop", "stop")
 _LOOK_FIRST: Final = _row("again", "again", "look", "look", "last look", "look", "look", "look")
@@ -126,7 +126,7 @@ def rule_of(operation: str) -> Rule:
     return RULES.get(operation, _READ)
 
 
-def came_of(error: errors.CamundaError, how: Came | None) -> Came | None:
+def failure_kind(error: errors.CamundaError, how: FailureKind | None) -> FailureKind | None:
     """
     Tell what came of an attempt; ``None`` if it would come again.
 
@@ -139,18 +139,18 @@ def came_of(error: errors.CamundaError, how: Came | None) -> Came | None:
         case errors.EngineBusy(status=503, operation="fetch_and_lock"):
             return None  # the next one would supersede the other client's, and that one's this
         case errors.EngineBusy():
-            return Came.NOT_NOW
+            return FailureKind.NOT_NOW
         case errors.Conflict():
-            return Came.ROLLED_BACK
+            return FailureKind.ROLLED_BACK
         case errors.EngineFailure(type="TransactionSystemException"):
-            return Came.DATABASE  # what failed was the commit
+            return FailureKind.DATABASE  # what failed was the commit
         case errors.EngineFailure(type="ProcessEnginePersistenceException"):
             # 10001 and 10002 are broken constraints: a missing key, a text that is too long.
-            return Came.FAILED if error.code in (10001, 10002) else Came.DATABASE
+            return FailureKind.FAILED if error.code in (10001, 10002) else FailureKind.DATABASE
         case errors.EngineFailure():
-            return Came.FAILED
+            return FailureKind.FAILED
         case errors.NoAnswer(status=504):
-            return Came.TIMED_OUT  # the gateway's patience, not ours
+            return FailureKind.TIMED_OUT  # the gateway's patience, not ours
         case errors.NoAnswer():
             return how
     return None

@@ -25,7 +25,7 @@ _LONGEST_LINE: Final = 666
 FIRST: Final = 10
 
 
-class Selected(Protocol):
+class Showable(Protocol):
     """
     What `Shown` needs of the class that it is mixed into: its own line, which asks nothing, some
     tasks, and how many there are.
@@ -129,13 +129,13 @@ def _look(selection: Any, first: int = FIRST) -> tuple[list[ExternalTask], int]:
     """
     Ask for the first tasks, and for the total where that leaves it open.
     """
-    asked: Selected = selection
+    asked: Showable = selection
     rows = list(asked[:first])
     return rows, len(rows) if len(rows) < first else asked.count()
 
 
 def _line_of(selection: Any, error: Exception | None = None) -> str:
-    asked: Selected = selection
+    asked: Showable = selection
     line = visible(asked._line())
     line = line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
     if error is None:

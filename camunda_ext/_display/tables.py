@@ -63,7 +63,7 @@ def _first_line(text: str | None) -> str | None:
     return f"{first.rstrip()} …" if rest else first or None
 
 
-class _Column(NamedTuple):
+class _TaskColumn(NamedTuple):
     title: str
     cell: Callable[[ExternalTask, datetime], object]
     is_number: bool = False
@@ -71,16 +71,16 @@ class _Column(NamedTuple):
 
 #: From left to right; what nothing is known of in any row is left out.
 _COLUMNS: Final = (
-    _Column("id", lambda task, _: task.id),
-    _Column("topic", lambda task, _: task.topic_name),
-    _Column("worker", lambda task, _: task.worker_id),
-    _Column("lock ends", lambda task, now: _age_or_nothing(task.lock_expiration_time, now)),
-    _Column("retries", lambda task, _: task.retries, is_number=True),
-    _Column("priority", lambda task, _: task.priority or None, is_number=True),
-    _Column("suspended", lambda task, _: "yes" if task.suspended else None),
-    _Column("created", lambda task, now: _age_or_nothing(task.create_time, now)),
-    _Column("business key", lambda task, _: task.business_key),
-    _Column("error", lambda task, _: _first_line(task.error_message)),
+    _TaskColumn("id", lambda task, _: task.id),
+    _TaskColumn("topic", lambda task, _: task.topic_name),
+    _TaskColumn("worker", lambda task, _: task.worker_id),
+    _TaskColumn("lock ends", lambda task, now: _age_or_nothing(task.lock_expiration_time, now)),
+    _TaskColumn("retries", lambda task, _: task.retries, is_number=True),
+    _TaskColumn("priority", lambda task, _: task.priority or None, is_number=True),
+    _TaskColumn("suspended", lambda task, _: "yes" if task.suspended else None),
+    _TaskColumn("created", lambda task, now: _age_or_nothing(task.create_time, now)),
+    _TaskColumn("business key", lambda task, _: task.business_key),
+    _TaskColumn("error", lambda task, _: _first_line(task.error_message)),
 )
 
 #: Which columns are narrowed, one after the other, and down to which width. The beginning of an id
@@ -111,7 +111,7 @@ _LEFT_OUT: Final = (
 
 def _cells(
     rows: Sequence[ExternalTask], now: datetime, longest: int = _LONGEST
-) -> dict[_Column, list[str]]:
+) -> dict[_TaskColumn, list[str]]:
     """
     Give the text of each cell, column by column.
     """
@@ -217,7 +217,7 @@ def table_html(rows: Sequence[ExternalTask], total: int, *, now: datetime) -> st
     )
 
 
-def _html_cell(column: _Column, text: str) -> str:
+def _html_cell(column: _TaskColumn, text: str) -> str:
     side = "right" if column.is_number else "left"
     # Text that runs from right to left turns nothing around that stands beside it.
     return f'<td style="text-align: {side}"><bdi>{html_text(text)}</bdi></td>'

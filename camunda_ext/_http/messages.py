@@ -112,7 +112,7 @@ class HttpResponse:
     secrets: Callable[[], tuple[str, ...]] = tuple
 
 
-class Came(Enum):
+class FailureKind(Enum):
     """
     What came of an attempt that failed, and might not the next time.
     """

@@ -19,12 +19,12 @@ import requests
 from requests.auth import AuthBase
 
 from camunda_ext._http.session import LeanSession, stay
-from camunda_ext._http.settings import Reach, to_reach
+from camunda_ext._http.settings import ConnectionSettings, connection_settings
 from camunda_ext._secrets.tracebacks import without_libraries
 from camunda_ext._version import __version__
 from camunda_ext._wire.json import loads
 from camunda_ext._wire.value import TakenAsIs
-from camunda_ext.auth import Explained, Secret, header_text, hiding, utf8
+from camunda_ext.auth import NoCredentials, Secret, header_text, hiding, utf8
 
 _log: Final = logging.getLogger("camunda_ext")
 
@@ -153,7 +153,7 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         token = self._current()
         if isinstance(token, _Problem):
-            raise Explained(token.told, passes=token.passes)
+            raise NoCredentials(token.told, is_temporary=token.is_temporary)
         self._used.token = token
         r.headers["Authorization"] = f"Bearer {token.text.reveal()}"
         return r
@@ -206,7 +206,7 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
                 return token
             flight.landed.wait(self._endpoint.timeout)
         return flight.outcome or self._endpoint.no_token(
-            "another thread still waits for its answer", passes=True
+            "another thread still waits for its answer", is_temporary=True
         )
 
     def _at_hand(self) -> _Token | None:
@@ -279,7 +279,7 @@ class _Problem:
     """
 
     told: str
-    passes: bool
+    is_temporary: bool
 
     def __str__(self) -> str:
         return self.told
@@ -309,7 +309,7 @@ class _Endpoint:
     authorization: Secret | None
     form: Secret
     timeout: float
-    reach: Reach
+    reach: ConnectionSettings
 
     def ask(self) -> _Grant | _Problem:
         """
@@ -328,13 +328,13 @@ class _Endpoint:
         granted = _read_grant(content) if status == 200 else _refusal(status, content)
         if isinstance(granted, _Grant):
             return granted
-        return self.no_token(granted, passes=status == 429 or status >= 500)
+        return self.no_token(granted, is_temporary=status == 429 or status >= 500)
 
-    def no_token(self, problem: str, *, passes: bool = False) -> _Problem:
+    def no_token(self, problem: str, *, is_temporary: bool = False) -> _Problem:
         """
         Say why there is no token, and whether it may go better the next time.
         """
-        return _Problem(f"no OAuth 2 token from {self.place}: {problem}", passes)
+        return _Problem(f"no OAuth 2 token from {self.place}: {problem}", is_temporary)
 
     def _post(self) -> tuple[int, bytes]:
         deadline = monotonic() + self.timeout
@@ -371,10 +371,12 @@ class _Endpoint:
             # A mistake of whoever has taken the place of requests.
             raise error.with_traceback(without_libraries(error.__traceback__)) from error.__cause__
         if reasons.is_timeout(error):
-            return self.no_token(f"no answer within {self.timeout:g} seconds", passes=True)
+            return self.no_token(f"no answer within {self.timeout:g} seconds", is_temporary=True)
         proxy = reasons.proxy_of(self.url, self.reach.proxies, trust_env=False)
         told = reasons.told_of(error, self.url, proxy)
-        return self.no_token(f"{told.reason}. {told.hint}".rstrip(". "), passes=told.passes)
+        return self.no_token(
+            f"{told.reason}. {told.hint}".rstrip(". "), is_temporary=told.is_temporary
+        )
 
 
 def _read_grant(content: bytes) -> _Grant | str:
@@ -449,7 +451,7 @@ def _to_endpoint(
     problem = _problem_of_url(url)
     if problem is not None:
         raise ValueError(f"token_url {problem}")
-    reach = to_reach(
+    reach = connection_settings(
         url.reveal(),
         verify=verify,
         cert=cert,

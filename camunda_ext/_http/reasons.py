@@ -35,8 +35,8 @@ class Told(NamedTuple):
     #: What to do about it; empty if there is no more to say.
     hint: str = ""
 
-    #: Whether it may go better the next time.
-    passes: bool = True
+    #: Whether a retry makes sense.
+    is_temporary: bool = True
 
 
 #: What says that something went wrong on the way, whoever raises it.
@@ -167,17 +167,19 @@ def told_of(error: Exception, url: str, proxy: str | None) -> Told:
     name, cause = type(error).__name__, _innermost(error)
     if _is_of_proxys_url(error, proxy):
         hint = "Look at proxies=, or at the environment: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
-        return Told(f"{name}: the URL of the proxy is none", hint, passes=False)
+        return Told(f"{name}: the URL of the proxy is none", hint, is_temporary=False)
     if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
-        return Told(f"{name}: a SOCKS proxy needs a package of its own", _SOCKS, passes=False)
+        return Told(f"{name}: a SOCKS proxy needs a package of its own", _SOCKS, is_temporary=False)
     if _is_of_header(error):
-        return Told(f"{name}: a header is none", _HEADER, passes=False)
+        return Told(f"{name}: a header is none", _HEADER, is_temporary=False)
     if _is_of_form(error):
         host = urlsplit(url).hostname or ""
-        return Told(f"{name}: {host!r:.80} is no name of a host", "Look at the URL.", passes=False)
+        return Told(
+            f"{name}: {host!r:.80} is no name of a host", "Look at the URL.", is_temporary=False
+        )
     if _is_of_tls_files(error):
         said = getattr(cause, "strerror", None) or str(cause)
-        return Told(f"{name}: {said}", _TLS_FILES, passes=False)
+        return Told(f"{name}: {said}", _TLS_FILES, is_temporary=False)
     if isinstance(cause, (ssl.SSLError, CertificateError)):
         asked = "proxy" if isinstance(error, requests.exceptions.ProxyError) else "server"
         return _told_of_tls(name, cause, asked)
@@ -199,10 +201,10 @@ def told_of(error: Exception, url: str, proxy: str | None) -> Told:
 def _told_of_tls(name: str, cause: ssl.SSLError | CertificateError, asked: str) -> Told:
     if isinstance(cause, (ssl.SSLCertVerificationError, CertificateError)):
         said = getattr(cause, "verify_message", None) or str(cause)
-        return Told(f"{name}: {said.rstrip('.')}", _CERTIFICATE, passes=False)
+        return Told(f"{name}: {said.rstrip('.')}", _CERTIFICATE, is_temporary=False)
     reason, said = cause.reason or "", cause.strerror or str(cause)
     hint = next((hint for sign, hint in _OF_TLS.items() if sign in reason), "")
-    return Told(f"{name}: {said}", hint.format(asked=asked), passes=not hint)
+    return Told(f"{name}: {said}", hint.format(asked=asked), is_temporary=not hint)
 
 
 _NO_HTTP: Final = "what came is no answer of HTTP"

@@ -32,7 +32,7 @@ from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 from urllib3.connectionpool import HTTPConnectionPool
 
-from camunda_ext._http.settings import Reach
+from camunda_ext._http.settings import ConnectionSettings
 
 
 class LeanSession(requests.Session):
@@ -42,7 +42,7 @@ class LeanSession(requests.Session):
     It has one connection, and is for one call at a time.
     """
 
-    def __init__(self, reach: Reach, headers: Mapping[str, str]) -> None:
+    def __init__(self, reach: ConnectionSettings, headers: Mapping[str, str]) -> None:
         super().__init__()
         # With it, a netrc entry replaces the credentials, and a CA bundle overrules `verify`.
         self.trust_env = False
@@ -52,7 +52,7 @@ class LeanSession(requests.Session):
         self.headers = CaseInsensitiveDict(headers)  # each one takes its time
         self.cookies = _NoCookies()
         #: The call that is under way.
-        self.under_way = UnderWay()
+        self.under_way = CallInProgress()
         #: When it was used last, by the monotonic clock.
         self.used = monotonic()
         adapter = _LeanAdapter(self.under_way)
@@ -156,7 +156,7 @@ def stay(response: Response, **_: object) -> None:
 
 
 @attrs.define(eq=False, repr=False)
-class UnderWay:
+class CallInProgress:
     """
     The call that a session makes, as its connections see it.
 
@@ -183,7 +183,7 @@ class UnderWay:
         self.deadline, self.is_sent = deadline, None
 
 
-def _watched(kind: Any, under_way: UnderWay) -> Any:
+def _watched(kind: Any, under_way: CallInProgress) -> Any:
     """
     Give connections of a *kind* that keep to the deadline, tell when a request leaves, and send it
     as a whole.
@@ -231,7 +231,7 @@ class _LeanAdapter(HTTPAdapter):
     An adapter for one server: all that depends on the server alone is looked up once.
     """
 
-    def __init__(self, under_way: UnderWay) -> None:
+    def __init__(self, under_way: CallInProgress) -> None:
         super().__init__(pool_maxsize=1)
         self._under_way = under_way
         self._pool: Any = None
@@ -329,7 +329,7 @@ class _Timed:
     A socket whose every piece, of the head of an answer too, has to come before the deadline.
     """
 
-    def __init__(self, sock: socket.socket, under_way: UnderWay) -> None:
+    def __init__(self, sock: socket.socket, under_way: CallInProgress) -> None:
         self._sock = sock
         self._under_way = under_way
 
@@ -341,7 +341,7 @@ class _Timed:
 
 
 class _Pieces(io.RawIOBase):
-    def __init__(self, sock: socket.socket, under_way: UnderWay) -> None:
+    def __init__(self, sock: socket.socket, under_way: CallInProgress) -> None:
         super().__init__()
         self._sock = sock
         self._under_way = under_way

@@ -15,7 +15,7 @@ from requests.utils import get_environ_proxies
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Reach:
+class ConnectionSettings:
     """
     What is needed besides a URL to reach a server.
     """
@@ -30,7 +30,7 @@ class Reach:
     proxies: Mapping[str, str] = attrs.field(repr=False)
 
 
-def to_reach(
+def connection_settings(
     url: str,
     *,
     verify: bool | str,
@@ -38,7 +38,7 @@ def to_reach(
     proxies: Mapping[str, str] | None,
     has_credentials: bool,
     stacklevel: int,
-) -> Reach:
+) -> ConnectionSettings:
     """
     Check what a user gave to reach a server, and add what the environment says.
     """
@@ -67,7 +67,7 @@ def to_reach(
             f"credentials go to {host} by plain http, for anybody on the way to read",
             stacklevel=stacklevel + 1,
         )
-    return Reach(verify=verify, cert=cert, proxies=dict(proxies))
+    return ConnectionSettings(verify=verify, cert=cert, proxies=dict(proxies))
 
 
 def _is_loopback(host: str) -> bool:

@@ -20,10 +20,10 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import default_user_agent
 from urllib3 import HTTPHeaderDict
 
-from camunda_ext._http.messages import Came, HttpRequest, HttpResponse
+from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse
 from camunda_ext._http.pool import Pool, PoolClosed
 from camunda_ext._http.session import LeanSession, hooks_of, is_plain, prepare, stay
-from camunda_ext._http.settings import Reach, to_reach
+from camunda_ext._http.settings import ConnectionSettings, connection_settings
 from camunda_ext._secrets.tracebacks import without_libraries
 from camunda_ext._version import __version__
 from camunda_ext._wire.checks import check_header
@@ -58,7 +58,7 @@ class TransportFailure(Exception):
         *,
         sent: bool = True,
         again: bool = True,
-        how: Came = Came.NO_ANSWER,
+        how: FailureKind = FailureKind.NO_ANSWER,
         status: int | None = None,
         hint: str = "",
         cause: Exception | None = None,
@@ -67,7 +67,7 @@ class TransportFailure(Exception):
         self.reason = reason
         #: Whether the request may have left.
         self.sent = sent
-        #: Whether it may go better the next time.
+        #: Whether a retry makes sense.
         self.again = again
         #: In which way no answer came.
         self.how = how
@@ -103,7 +103,7 @@ class RequestsTransport:
         *,
         auth: AuthBase | None,
         headers: Mapping[str, str],
-        own: requests.Session | Reach,
+        own: requests.Session | ConnectionSettings,
         max_answer: int,
         pool_size: int,
     ) -> None:
@@ -112,7 +112,7 @@ class RequestsTransport:
         self._max_answer = max_answer
         self._injected = own if isinstance(own, requests.Session) else None
         self._pool = None
-        if isinstance(own, Reach):
+        if isinstance(own, ConnectionSettings):
             self._pool = Pool(partial(_open, own, headers), pool_size)
         self._closed = False
         # The scheme and host of all URLs, as they are given and as they are sent.
@@ -167,9 +167,11 @@ class RequestsTransport:
                 secrets=partial(self._secrets_of, session, request.url, sent),
             )
         except AuthFailed as error:
-            raised = TransportFailure(str(error), sent=False, again=error.passes, cause=error.cause)
+            raised = TransportFailure(
+                str(error), sent=False, again=error.is_temporary, cause=error.cause
+            )
         except _TooLarge as error:
-            raised = TransportFailure(str(error), how=Came.TOO_LARGE, status=status)
+            raised = TransportFailure(str(error), how=FailureKind.TOO_LARGE, status=status)
         except Exception as error:  # noqa: BLE001  # whatever the way to an engine may raise
             raised = self._failure(error, session, request.url, status)
         except BaseException as error:  # noqa: BLE001  # Ctrl-C
@@ -192,8 +194,8 @@ class RequestsTransport:
         return TransportFailure(
             masks.without(told.reason, self._secrets_of(session, url, sent)),
             sent=status is not None or self._was_sent(error, session, url, proxy),
-            again=told.passes,
-            how=Came.TIMED_OUT if reasons.is_timeout(error) else Came.NO_ANSWER,
+            again=told.is_temporary,
+            how=FailureKind.TIMED_OUT if reasons.is_timeout(error) else FailureKind.NO_ANSWER,
             status=status,
             hint=told.hint,
         )
@@ -335,7 +337,7 @@ class RequestsTransport:
         return not reasons.is_before_connected(error)
 
 
-def _open(reach: Reach, headers: Mapping[str, str]) -> LeanSession:
+def _open(reach: ConnectionSettings, headers: Mapping[str, str]) -> LeanSession:
     return LeanSession(
         reach,
         headers={
@@ -416,7 +418,7 @@ def to_transport(
             raise ValueError("with session=, set verify, cert and proxies on the session itself")
         if pool_size != POOL_SIZE:
             raise ValueError("with session=, pool_size belongs to the adapters of the session")
-    own = session or to_reach(
+    own = session or connection_settings(
         base_url,
         verify=verify,
         cert=cert,

@@ -21,7 +21,7 @@ import attrs
 from camunda_ext import errors
 from camunda_ext._display.progress import Progress, check, telling
 from camunda_ext._many import proof
-from camunda_ext._many.journal import Fate, Journal, Target
+from camunda_ext._many.journal import Journal, Target, TargetState
 from camunda_ext._many.summary import BulkProblem, BulkSummary
 from camunda_ext._wire import checks
 from camunda_ext.batch_run import BatchRun
@@ -94,7 +94,7 @@ class Write:
     size: int = 1
 
     #: Touches tasks, and tells what became of them.
-    send: Callable[[Sequence[Target]], Fate]
+    send: Callable[[Sequence[Target]], TargetState]
 
     #: What to do instead, task by task, where the engine lacks the operation for many; ``None`` for
     #: an operation that every engine has.
@@ -114,14 +114,14 @@ def set_retries(client: ExternalTaskClient, retries: int) -> Write:
     no such request, of one task after the other.
     """
 
-    def send(chunk: Sequence[Target]) -> Fate:
+    def send(chunk: Sequence[Target]) -> TargetState:
         client.set_retries_of(retries, external_task_ids=[target.id for target in chunk])
-        return Fate.DONE
+        return TargetState.DONE
 
-    def send_one(chunk: Sequence[Target]) -> Fate:
+    def send_one(chunk: Sequence[Target]) -> TargetState:
         for target in chunk:
             client.set_retries(target.id, retries)
-        return Fate.DONE
+        return TargetState.DONE
 
     checked = checks.integer("retries", retries, low=0, high=checks.INT32)
     single = Write(operation="set_retries", value=checked, send=send_one)
@@ -133,10 +133,10 @@ def set_priority(client: ExternalTaskClient, priority: int) -> Write:
     Set the priority of one task after the other.
     """
 
-    def send(chunk: Sequence[Target]) -> Fate:
+    def send(chunk: Sequence[Target]) -> TargetState:
         for target in chunk:
             client.set_priority(target.id, priority)
-        return Fate.DONE
+        return TargetState.DONE
 
     checked = checks.integer("priority", priority)
     return Write(operation="set_priority", value=checked, send=send)
@@ -147,17 +147,17 @@ def unlock(client: ExternalTaskClient) -> Write:
     Take away the lock that each task had when it was listed, and no other.
     """
 
-    def send(chunk: Sequence[Target]) -> Fate:
+    def send(chunk: Sequence[Target]) -> TargetState:
         for target in chunk:
             # The engine does not ask whose lock it is. A look shortly before leaves milliseconds in
             # which a worker could get the task; since the listing it may have been hours.
             task = client.get(target.id)
             if task.worker_id is None and task.lock_expiration_time is None:
-                return Fate.DONE
+                return TargetState.DONE
             if Target.of(task) != target:
-                return Fate.CHANGED
+                return TargetState.CHANGED
             client.unlock(task.id, worker_id=task.worker_id or None)
-        return Fate.DONE
+        return TargetState.DONE
 
     return Write(operation="unlock", send=send)
 
@@ -220,19 +220,19 @@ def run_async(retries: int, selected: Selected, caution: Caution) -> BatchRun | 
         if not targets:
             raise ValueError("no task matches: there is nothing to make a batch of")
         _refuse_doubt(journal)
-        journal.note(Fate.BEGUN, targets)
+        journal.note(TargetState.BEGUN, targets)
         try:
             batch = client.set_retries_async(
                 retries, external_task_ids=[target.id for target in targets]
             )
         except errors.OutcomeUnknown as error:
-            journal.note(Fate.UNKNOWN, targets, error=_said(error))
+            journal.note(TargetState.UNKNOWN, targets, error=_said(error))
             raise
         except errors.CamundaError as error:
-            journal.note(Fate.FAILED, targets, error=_said(error))
+            journal.note(TargetState.FAILED, targets, error=_said(error))
             raise
         try:
-            journal.note(Fate.DONE, targets, batch=batch.id)
+            journal.note(TargetState.DONE, targets, batch=batch.id)
         except OSError as error:
             warnings.warn(
                 f"the journal could not be written, and does not know batch {batch.id}: {error}",
@@ -245,7 +245,7 @@ def _refuse_doubt(journal: Journal) -> None:
     """
     Make no second batch where there may be one.
     """
-    if {Fate.BEGUN, Fate.UNKNOWN} & set(journal.fates.values()):
+    if {TargetState.BEGUN, TargetState.UNKNOWN} & set(journal.fates.values()):
         raise ValueError(
             "an earlier run with this journal asked for a batch and did not see the answer: look "
             "in the engine for a batch of type set-external-task-retries, and follow() it; if "
@@ -348,7 +348,7 @@ def _prove(selected: Selected) -> None:
 
 
 def _refuse_everything(selected: Selected, caution: Caution) -> None:
-    if not (caution.everything or selected.query.narrows()):
+    if not (caution.everything or selected.query.has_filter()):
         raise ValueError(
             "the query has no filter and would change every task; pass everything=True if that is "
             "meant"
@@ -379,8 +379,11 @@ class _Run:
         self._tell = tell
         self._targets = journal.targets or ()
         self._earlier = dict(journal.fates)
-        self._fates: dict[str, Fate] = {}
-        self._problems: dict[Fate, list[BulkProblem]] = {Fate.FAILED: [], Fate.UNKNOWN: []}
+        self._fates: dict[str, TargetState] = {}
+        self._problems: dict[TargetState, list[BulkProblem]] = {
+            TargetState.FAILED: [],
+            TargetState.UNKNOWN: [],
+        }
         self._without_answer = 0
         self._stopped: str | None = None
         todo = journal.left()
@@ -394,7 +397,7 @@ class _Run:
         self._tell(len(self._targets) - self._left, len(self._targets))
         while self._chunks and self._stopped is None:
             chunk = self._chunks.popleft()
-            if not self._write_down(Fate.BEGUN, chunk):
+            if not self._write_down(TargetState.BEGUN, chunk):
                 break  # nothing is touched that no journal would know of
             try:
                 fate = self._write.send(chunk)
@@ -408,7 +411,9 @@ class _Run:
                 self._note(fate, chunk)
         return self._summary()
 
-    def _write_down(self, fate: Fate, chunk: Sequence[Target], error: str | None = None) -> bool:
+    def _write_down(
+        self, fate: TargetState, chunk: Sequence[Target], error: str | None = None
+    ) -> bool:
         try:
             self._journal.note(fate, chunk, **({} if error is None else {"error": error}))
         except OSError as problem:
@@ -416,7 +421,7 @@ class _Run:
             return False
         return True
 
-    def _note(self, fate: Fate, chunk: Sequence[Target], error: str | None = None) -> None:
+    def _note(self, fate: TargetState, chunk: Sequence[Target], error: str | None = None) -> None:
         self._fates.update((target.id, fate) for target in chunk)
         if error is not None:
             self._problems[fate].extend(BulkProblem(target.id, error) for target in chunk)
@@ -433,17 +438,17 @@ class _Run:
         if self._without_answer == _MOST_WITHOUT_ANSWER:
             self._stopped = str(error)
         if self._write.singly is not None and _lacks_operation(error):
-            self._write_down(Fate.FAILED, chunk, _said(error))
+            self._write_down(TargetState.FAILED, chunk, _said(error))
             self._write = self._write.singly
             left = [target for one in (chunk, *self._chunks) for target in one]
             self._chunks = deque(_in_chunks(left, self._write.size))
         elif isinstance(error, errors.TaskNotFound):
             self._without(_missing(error, chunk), _said(error), chunk)
         elif isinstance(error, errors.OutcomeUnknown):
-            self._note(Fate.UNKNOWN, chunk, _said(error))
+            self._note(TargetState.UNKNOWN, chunk, _said(error))
         elif isinstance(error, _MET_BY_ALL):
             # In the journal it is refused, and so tried again; here it is left.
-            self._write_down(Fate.FAILED, chunk, _said(error))
+            self._write_down(TargetState.FAILED, chunk, _said(error))
             self._stopped = str(error)
         else:
             self._refuse(_said(error), chunk)
@@ -453,7 +458,7 @@ class _Run:
         Note that tasks were refused; one that cannot be changed keeps all others from it.
         """
         if len(chunk) == 1:
-            self._note(Fate.FAILED, chunk, error)
+            self._note(TargetState.FAILED, chunk, error)
         else:
             self._again(error, chunk, chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :])
 
@@ -467,13 +472,13 @@ class _Run:
         others = [target for target in chunk if target is not missing]
         if others:
             self._again(error, others, others)
-        self._note(Fate.GONE, [missing])
+        self._note(TargetState.GONE, [missing])
 
     def _again(self, error: str, refused: Sequence[Target], *parts: Sequence[Target]) -> None:
         """
         Send what was refused again, in parts: nothing was done to it.
         """
-        self._write_down(Fate.FAILED, refused, error)
+        self._write_down(TargetState.FAILED, refused, error)
         for part in reversed(parts):
             self._chunks.appendleft(part)
 
@@ -482,16 +487,17 @@ class _Run:
         return BulkSummary(
             call=str(self._write),
             matched=len(self._targets),
-            done=fates.count(Fate.DONE),
+            done=fates.count(TargetState.DONE),
             repeated=sum(
-                fate is Fate.DONE and self._earlier.get(task_id) in (Fate.BEGUN, Fate.UNKNOWN)
+                fate is TargetState.DONE
+                and self._earlier.get(task_id) in (TargetState.BEGUN, TargetState.UNKNOWN)
                 for task_id, fate in self._fates.items()
             ),
             skipped=len(self._targets) - self._todo,
-            gone=fates.count(Fate.GONE),
-            changed=fates.count(Fate.CHANGED),
-            failed=tuple(self._problems[Fate.FAILED]),
-            unknown=tuple(self._problems[Fate.UNKNOWN]),
+            gone=fates.count(TargetState.GONE),
+            changed=fates.count(TargetState.CHANGED),
+            failed=tuple(self._problems[TargetState.FAILED]),
+            unknown=tuple(self._problems[TargetState.UNKNOWN]),
             left=self._left,
             stopped=self._stopped,
             whole_seconds=self._write.operation == "unlock" and _in_whole_seconds(self._targets),

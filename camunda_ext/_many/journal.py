@@ -32,7 +32,7 @@ _BEGINNING: Final = b'{"journal":"camunda_ext bulk 1",'
 _TARGETS_IN_A_LINE: Final = 500
 
 
-class Fate(Enum):
+class TargetState(Enum):
     """
     What became of a task.
     """
@@ -57,7 +57,7 @@ class Fate(Enum):
 
 
 #: What needs no second touch in a later run.
-_SETTLED: Final = (Fate.DONE, Fate.GONE, Fate.CHANGED)
+_SETTLED: Final = (TargetState.DONE, TargetState.GONE, TargetState.CHANGED)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -108,7 +108,7 @@ class Journal:
         #: The tasks to be touched; ``None`` until they are listed.
         self.targets: tuple[Target, ...] | None = None
         #: The last that earlier runs have noted of each task.
-        self.fates: dict[str, Fate] = {}
+        self.fates: dict[str, TargetState] = {}
         #: The batch that was made.
         self.batch_id: str | None = None
         self._is_listed = False
@@ -160,7 +160,7 @@ class Journal:
         self._write({"listed": len(self.targets)})
         return self.targets
 
-    def note(self, fate: Fate, targets: Iterable[Target], **told: str | None) -> None:
+    def note(self, fate: TargetState, targets: Iterable[Target], **told: str | None) -> None:
         """
         Note what becomes of tasks.
         """
@@ -227,7 +227,7 @@ class Journal:
                 raise ValueError("tasks are missing")
             self._is_listed = True
         else:
-            [(fate, ids)] = [(one, event[one.value]) for one in Fate if one.value in event]
+            [(fate, ids)] = [(one, event[one.value]) for one in TargetState if one.value in event]
             self.fates.update(dict.fromkeys(ids, fate))
             self.batch_id = event.get("batch", self.batch_id)
 

@@ -63,7 +63,7 @@ def _careful(function: Callable[..., Any]) -> Callable[..., Any]:
         caution = _Caution(
             **{field.name: given.pop(field.name) for field in attrs.fields(_Caution)}
         )
-        if not (caution.everything or query.narrows()):
+        if not (caution.everything or query.has_filter()):
             raise click.UsageError("There is no filter: pass --everything if all tasks are meant.")
         if not (caution.dry_run or caution.yes or sys.stdin.isatty()):
             raise click.UsageError("There is nobody to ask: pass --yes, or --dry-run to look.")

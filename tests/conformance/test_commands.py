@@ -107,7 +107,7 @@ def test_075_another_worker_cannot_complete(live: Live) -> None:
     with pytest.raises(LockLost) as caught:
         live.client.complete(task.id, "w2")
 
-    assert caught.value.by == "w1"
+    assert caught.value.worker_id == "w1"
     assert refusal(live.client.complete, task.id, "w2") == not_completed(task, "w2", "w1")
     assert_locked_as(live, task)
 
@@ -121,7 +121,7 @@ def test_076_nobody_completes_an_unlocked_task(live: Live) -> None:
     with pytest.raises(LockLost) as caught:
         live.client.complete(task.id, "w1")
 
-    assert caught.value.by is None
+    assert caught.value.worker_id is None
     assert refusal(live.client.complete, task.id, "w1") == not_completed(task, "w1", "null")
 
 
@@ -570,7 +570,7 @@ def test_100_an_expired_lock_is_not_extended(live: Live) -> None:
     assert str(caught.value.message).startswith(
         "Cannot extend a lock that expired: lockExpirationTime is not greater than or equal to "
     )
-    assert caught.value.by is None
+    assert caught.value.worker_id is None
 
 
 @pytest.mark.parametrize("fields", [{"newDuration": 0}, {"newDuration": -1}, {}])

@@ -245,7 +245,7 @@ def errors(client: ExternalTaskClient) -> None:
     try:
         client.unlock("t")
     except LockLost as error:
-        assert_type(error.by, str | None)
+        assert_type(error.worker_id, str | None)
     except CamundaError as error:
         assert_type(error.status, int | None)
         assert_type(error.hint, str)

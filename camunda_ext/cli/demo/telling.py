@@ -111,7 +111,7 @@ def _tell_of_work(page: Page, story: Story) -> None:
 
     page.step(story.intrude)
     page.say(f"{type(story.refused).__name__}: {story.refused.message}")
-    page.say(f"Locked by: {story.refused.by}")
+    page.say(f"Locked by: {story.refused.worker_id}")
     page.say(f"Hint: {story.refused.hint}")
 
     page.step(story.decline)
