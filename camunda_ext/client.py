@@ -5,7 +5,7 @@ The client: one short method for each operation, and one way to the network.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta, tzinfo
 from time import monotonic, sleep
 from types import NoneType, TracebackType
@@ -1022,15 +1022,6 @@ class ExternalTaskClient(TakenAsIs):
         return self._send(Request("version", "GET /version", Version, since="7.8")).version
 
     # ------------------------------------------------------------------------------- how it is done
-
-    def _received(
-        self, query: ExternalTaskQuery, *, first_result: int, max_results: int
-    ) -> tuple[ExternalTask, ...] | Callable[[], tuple[ExternalTask, ...]]:
-        """
-        Give what `list()` gives; or what reads it, if that takes long.
-        """
-        page = _window(first_result, max_results)
-        return self._sender.receive(self._to_list(query, page, "POST"))
 
     def _to_list(
         self, query: ExternalTaskQuery | None, page: Mapping[str, str], via: Via

@@ -75,9 +75,10 @@ class Selection(Shown, BulkWrites, Value):
     def __iter__(self) -> Iterator[ExternalTask]:
         self._client.check(self.query)
         asked, by_id = self._ordered()
-        fetch = self._client._received if self._prefetch else self._client.list
         yield from pages.walk(
-            lambda offset, size: fetch(asked, first_result=self._start + offset, max_results=size),
+            lambda offset, size: self._client.list(
+                asked, first_result=self._start + offset, max_results=size
+            ),
             self._page_size,
             in_id_order=by_id,
             limit=self._limit(),

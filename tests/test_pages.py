@@ -401,34 +401,6 @@ def test_nothing_is_asked_for_behind_the_end(monkeypatch: pytest.MonkeyPatch) ->
     assert table.asked == [(9 * page, 10) for page in range(4)]
 
 
-@pytest.mark.parametrize("prefetch", [0, 4])
-def test_what_reads_a_page_is_called_once_by_the_consumer(prefetch: int) -> None:
-    """
-    Also for a page that does not fit at first, and never for one that is not needed.
-    """
-    table = Table(ids(1000))
-    readers: list[threading.Thread] = []
-
-    def fetch(offset: int, size: int) -> Callable[[], list[Result]]:
-        page = table.fetch(offset, size)
-
-        def read_page() -> list[Result]:
-            readers.append(threading.current_thread())
-            return page
-
-        return read_page
-
-    given_ids = []
-    for one in pages.walk(fetch, 10, in_id_order=True, prefetch=prefetch):
-        given_ids.append(one.id)
-        if len(given_ids) == 300:
-            del table.ids[:100]
-
-    assert given_ids == ids(1000)
-    assert set(readers) == {threading.current_thread()}
-    assert len(readers) <= len(table.asked)
-
-
 def test_no_more_pages_are_asked_for_than_wished() -> None:
     """
     However long the consumer takes, what is in memory is bounded.

@@ -8,8 +8,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -24,8 +23,6 @@ from camunda_ext import (
     SortBy,
     Topic,
 )
-from camunda_ext._call import attempts
-from camunda_ext._http import session, transport
 from camunda_ext.testing import Engine
 from tests.stub import Stub, json_answer
 
@@ -471,39 +468,15 @@ def test_pages_are_fetched_ahead_if_wished(bench: Bench) -> None:
         assert threads == {threading.current_thread().name}
 
 
-_LONG: Final = "x" * 1000
-
-
 def _page(*numbers: int, **wrong: object) -> bytes:
-    tasks = [{"id": f"{number:03}", "activityId": _LONG} for number in numbers]
+    tasks: list[dict[str, object]] = [{"id": f"{number:03}"} for number in numbers]
     return json_answer(200, [*tasks[:-1], tasks[-1] | wrong])
 
 
-def test_a_long_page_is_read_by_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    Threads that receive others do not hold it up.
-    """
-    readers = []
-
-    def decode(*args: Any) -> Any:
-        readers.append(threading.current_thread())
-        return decode_as_ever(*args)
-
-    decode_as_ever = decode
-    monkeypatch.setattr(attempts, "decode", decode)
-    with (
-        Stub(_page(*range(100)), _page(*range(99, 199)), _page(198)) as stub,
-        ExternalTaskClient(stub.url) as client,
-    ):
-        assert len(ids_of(client.select(page_size=100, prefetch=1))) == 199
-
-    assert readers[:2] == [threading.current_thread()] * 2
-
-
 @pytest.mark.parametrize("prefetch", [0, 1])
-def test_a_long_page_that_is_odd_is_asked_for_again(prefetch: int) -> None:
+def test_a_page_that_is_odd_is_asked_for_again(prefetch: int) -> None:
     """
-    As any other answer to a query is, though only the consumer sees it.
+    As any other answer to a query is, whichever thread reads it.
     """
     odd = _page(*range(99, 199), retries="three")
     with (
@@ -521,7 +494,7 @@ def test_a_long_page_that_is_odd_is_asked_for_again(prefetch: int) -> None:
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
-def test_a_long_page_that_stays_odd_is_told_after_the_tasks_before_it(prefetch: int) -> None:
+def test_a_page_that_stays_odd_is_told_after_the_tasks_before_it(prefetch: int) -> None:
     """
     With each attempt.
     """
@@ -540,38 +513,7 @@ def test_a_long_page_that_stays_odd_is_told_after_the_tasks_before_it(prefetch: 
     assert caught.value.__context__ is None
 
 
-def test_a_long_page_that_lay_unread_is_asked_for_again_all_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """
-    What the consumer takes for the tasks before it is not the call's time.
-    """
-    taken = 0.0
-    for module in (attempts, transport, session):
-        monkeypatch.setattr(module, "monotonic", lambda: monotonic() + taken)
-    odd = _page(*range(99, 199), retries="three")
-    received = threading.Semaphore(0)
-    given = []
-    with (
-        Stub(_page(*range(100)), odd, _page(99, 100)) as stub,
-        ExternalTaskClient(
-            stub.url,
-            retry=Retry(first_delay=0),
-            timeout=60.0,
-            hooks=[lambda _: lambda _: received.release()],
-        ) as client,
-    ):
-        for task in client.select(page_size=100, prefetch=1):
-            given.append(task.id)
-            if len(given) == 100:
-                assert all(received.acquire(timeout=30) for _ in range(2))
-                taken = 600.0
-
-    assert given == [f"{number:03}" for number in range(101)]
-    assert len(stub.seen) == 3
-
-
-def test_a_long_page_that_is_odd_gives_no_resend_back() -> None:
+def test_a_page_that_is_odd_gives_no_resend_back() -> None:
     """
     Only what succeeded in the end does.
     """

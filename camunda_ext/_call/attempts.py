@@ -59,8 +59,6 @@ _PATIENCE: Final = 30.0
 #: What is longer is not looked through for all that was sent.
 _LONG_TO_CLEAN: Final = 64 * 1024
 _REPEATS: Final = "an answer that repeats what it was sent"
-#: How many bytes of an answer are read in no time, whoever reads them.
-_SHORT: Final = 64 * 1024
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -103,17 +101,6 @@ class Sender:
         answer: T = _Exchange(self, request, self._deadline(request)).run().answer
         return answer
 
-    def receive(self, request: Request[T]) -> T | Callable[[], T]:
-        """
-        Send a request and give what it returns; or what reads it, if the answer is a long one.
-
-        Of threads that read only one runs at a time, and gets in the way of whoever is to have it.
-        What reads an odd answer sends again, or raises, as `send()` would.
-        """
-        exchange = _Exchange(self, request, self._deadline(request), reads_later=True)
-        answer: T | Callable[[], T] = exchange.run().answer
-        return answer
-
     def _deadline(self, request: Request[Any]) -> float | None:
         total = self.timeout.plus(request.extra_time).total
         return None if total is None else monotonic() + total
@@ -149,7 +136,6 @@ class _Exchange:
         request: Request[Any],
         deadline: float | None,
         *,
-        reads_later: bool = False,
         asks_for_more: bool = True,
     ) -> None:
         self._sender = sender
@@ -157,9 +143,6 @@ class _Exchange:
         #: Whether an error is worth a question about it.
         self._asks_for_more = asks_for_more
         self._deadline = deadline
-        self._reads_later = reads_later
-        #: When the answer came that is to be read later.
-        self._unread_since: float | None = None
         self._began = monotonic()
         self._call, self._asked = _to_http(sender, request, deadline)
         self._attempts: list[errors.Attempt] = []
@@ -175,9 +158,7 @@ class _Exchange:
         """
         Send, until it is done or there is an error to raise.
         """
-        return self._settle(self._attempt())
-
-    def _settle(self, result: _Result) -> _Result:
+        result = self._attempt()
         while result.error is not None:
             settled = self._again(result)
             if settled is not None:
@@ -186,8 +167,7 @@ class _Exchange:
             result = self._attempt()
         self._log_call(result)
         if result.error is None:
-            if self._unread_since is None:
-                self._sender.quota.give(self._paid)
+            self._sender.quota.give(self._paid)
             return result
         # Raised out here, so that it has no context: one would hold the request and its secrets.
         raise result.error
@@ -369,7 +349,7 @@ class _Exchange:
 
     def _answer(self, response: HttpResponse) -> Any:
         """
-        Give what an answer says, or what will read it.
+        Give what an answer says.
         """
         returns, dates = self._request.returns, self._sender.dates
         _check(returns, response)
@@ -377,9 +357,6 @@ class _Exchange:
             raise _NotDue(
                 f"a file was due, not {response.headers.get('content-type') or 'nothing'}"
             )
-        if self._reads_later and len(response.content) > _SHORT:
-            self._unread_since = monotonic()
-            return partial(self._read, response)
         answer = _read(returns, response, dates)
         if isinstance(answer, FetchedTasks):
             self._log_unreadable(answer)
@@ -414,35 +391,6 @@ class _Exchange:
             and _is_beyond_latin_1(info.get("filename"))
             and _media_type(kind) == _media_type(info.get("mimeType"))
         )
-
-    def _read(self, response: HttpResponse) -> Any:
-        """
-        Give what a long answer says; where it is odd, go on as if that had been seen at once.
-        """
-        try:
-            answer = _read(self._request.returns, response, self._sender.dates)
-        except _NotDue as problem:
-            error = self._odd(response, problem)
-        else:
-            self._sender.quota.give(self._paid)
-            return answer
-        self._reads_later = False
-        self._forget_rest()
-        result = _Result(None, error, response)
-        self._note(error, result.how, 0.0)
-        return self._settle(result).answer
-
-    def _forget_rest(self) -> None:
-        """
-        Count the time that an answer lay unread for nothing.
-        """
-        assert self._unread_since is not None  # noqa: S101  # it is what was read
-        rested = monotonic() - self._unread_since
-        self._unread_since = None
-        self._began += rested
-        if self._deadline is not None:
-            self._deadline += rested
-            self._asked = attrs.evolve(self._asked, deadline=self._deadline)
 
     def _odd(self, response: HttpResponse, problem: _NotDue) -> errors.CamundaError:
         from camunda_ext._secrets import masks  # only now: few answers are odd

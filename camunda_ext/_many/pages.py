@@ -104,7 +104,7 @@ class _Place(NamedTuple):
 
 
 def walk(
-    fetch: Callable[[int, int], Sequence[T] | Callable[[], Sequence[T]]],
+    fetch: Callable[[int, int], Sequence[T]],
     page_size: int,
     *,
     in_id_order: bool,
@@ -115,9 +115,7 @@ def walk(
     Give each result that is there during the whole walk exactly once.
 
     Args:
-        fetch:
-            Gives the results from an offset on, as many as its second argument at most; or what
-            reads them, which is called when they are needed, and never in a thread.
+        fetch: Gives the results from an offset on, as many as its second argument at most.
 
         in_id_order:
             Whether results come in ascending order of their ids, so that the last one tells what
@@ -165,7 +163,7 @@ def walk(
             # While the walk looks for its place, nothing is new to a page that did not fit.
             taken = ahead.take(fits) if high is None else None
             if taken is None:
-                page = _read(fetch(place.offset, place.size))
+                page = fetch(place.offset, place.size)
             else:
                 place, page = taken
             ids = [one.id for one in page]
@@ -230,22 +228,9 @@ class _Asked(Generic[T]):
     A page that was asked for.
     """
 
-    def __init__(
-        self, place: _Place, fetched: Future[Sequence[T] | Callable[[], Sequence[T]]]
-    ) -> None:
+    def __init__(self, place: _Place, fetched: Future[Sequence[T]]) -> None:
         self.place = place
         self.fetched = fetched
-        self._page: Sequence[T] | None = None
-
-    @property
-    def page(self) -> Sequence[T]:
-        """
-        Its results, once they are there.
-        """
-        # A `cached_property` of Python 3.10 would hold a lock of all walks while it waits.
-        if self._page is None:
-            self._page = _read(self.fetched.result())
-        return self._page
 
 
 class _Ahead(Generic[T]):
@@ -253,9 +238,7 @@ class _Ahead(Generic[T]):
     Pages that were asked for before the walk needs them, in the order of their offsets.
     """
 
-    def __init__(
-        self, fetch: Callable[[int, int], Sequence[T] | Callable[[], Sequence[T]]], most: int
-    ) -> None:
+    def __init__(self, fetch: Callable[[int, int], Sequence[T]], most: int) -> None:
         self._fetch = fetch
         self._most = most
         self._now = min(_FIRST_AHEAD, most)
@@ -293,10 +276,10 @@ class _Ahead(Generic[T]):
                 "this iteration began in another process, where its threads are: begin a new one"
             )
         asked = self._queue[0]
-        if not asked.place.offset or fits(asked.page):
+        if not asked.place.offset or fits(asked.fetched.result()):
             self._queue.popleft()
             self._missed = False
-            return asked.place, asked.page
+            return asked.place, asked.fetched.result()
         if self._missed:
             self.drop()
         else:
@@ -331,7 +314,7 @@ class _Ahead(Generic[T]):
         self._queue.clear()
         self._missed = False
 
-    def _submit(self, place: _Place) -> Future[Sequence[T] | Callable[[], Sequence[T]]]:
+    def _submit(self, place: _Place) -> Future[Sequence[T]]:
         if self._threads is None:
             from camunda_ext._many.threads import Threads  # only now: few walks need it
 
@@ -349,13 +332,7 @@ class _Ahead(Generic[T]):
         last = self._queue[-1]
         if last.fetched.exception() is not None:
             return True
-        page = last.fetched.result()
-        # A long one is not read yet: if it is the last, pages behind it are asked for in vain.
-        return not callable(page) and len(page) < last.place.size
-
-
-def _read(fetched: Sequence[T] | Callable[[], Sequence[T]]) -> Sequence[T]:
-    return fetched() if callable(fetched) else fetched
+        return len(last.fetched.result()) < last.place.size
 
 
 def _known(seen: _Ascending | set[str], ids: Sequence[str]) -> list[bool]:

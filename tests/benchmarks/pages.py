@@ -27,7 +27,7 @@ _LATENCY: Final = 0.02
 #: One run takes as long as a dozen turns of the other benchmarks.
 _FEWER_ROUNDS: Final = 4
 _BOUND: Final = 1.25
-_BOUND_OF_PREFETCH: Final = 0.35
+_BOUND_OF_PREFETCH: Final = 0.45
 #: In MiB.
 _BOUND_OF_MEMORY: Final = 12.0
 
