@@ -123,13 +123,13 @@ class BatchRun(TakenAsIs):
     def __init__(
         self,
         client: ExternalTaskClient,
-        batch: Batch | str,
+        batch: Batch | BatchRun | str,
         *,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total = batch.total_jobs if isinstance(batch, Batch) else None
-        batch = batch.id if isinstance(batch, Batch) else batch
+        batch = batch.id if isinstance(batch, (Batch, BatchRun)) else batch
         #: What the last look saw.
         self._seen: BatchResult | None = None
         self._id = checks.not_blank("batch", batch)
@@ -143,6 +143,13 @@ class BatchRun(TakenAsIs):
         The id of the batch.
         """
         return self._id
+
+    @property
+    def total_jobs(self) -> int | None:
+        """
+        How many jobs it will have, as far as the last answer told; ``None`` before the first one.
+        """
+        return self._total
 
     def __repr__(self) -> str:
         return self._now() if is_typed() else self._line()

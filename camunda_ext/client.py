@@ -5,11 +5,12 @@ The client: one short method for each operation, and one way to the network.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta, tzinfo
 from time import monotonic, sleep
 from types import NoneType, TracebackType
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -49,8 +50,10 @@ from camunda_ext.dto import (
     Sorting,
     SuspensionState,
     Topic,
+    UnreadableTask,
     Version,
 )
+from camunda_ext.errors import TaskNotFound
 from camunda_ext.history import HistoricExternalTaskLogQuery
 from camunda_ext.hooks import Hook
 from camunda_ext.query import OLDEST, ExternalTaskQuery, Query
@@ -59,6 +62,12 @@ from camunda_ext.variables import VariablesLike
 
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Query)
+
+#: What names a task besides its id: a task, of a list or a fetch, or one that could not be read.
+AnyTask: TypeAlias = ExternalTask | UnreadableTask
+
+#: What names a batch besides its id.
+AnyBatch: TypeAlias = Batch | BatchRun
 
 #: How a query is sent: in a body, or in the URL.
 Via = Literal["POST", "GET"]
@@ -329,30 +338,31 @@ class ExternalTaskClient(TakenAsIs):
             prefetch=prefetch,
         )
 
-    def get(self, task_id: str) -> ExternalTask:
+    def get(self, task: AnyTask | str) -> ExternalTask:
         """
-        Give one external task.
+        One external task, as it is now.
+
+        Args:
+            task: A task, or the id of one.
 
         Raises:
             TaskNotFound: There is no such task, or the user may not see it.
         """
-        return self._send(
-            Request("get", "GET /external-task/{task_id}", ExternalTask, {"task_id": task_id})
-        )
+        return self._send(Request("get", "GET /external-task/{task_id}", ExternalTask, _ids(task)))
 
-    def error_details(self, task_id: str) -> str | None:
+    def error_details(self, task: AnyTask | str) -> str | None:
         """
-        Give the full text of a task's last failure; ``None`` if none was given.
+        The full text of a task's last failure; ``None`` if none was given.
+
+        Args:
+            task: A task, or the id of one.
 
         Raises:
             TaskNotFound: There is no such task.
         """
         return self._send(
             Request[str | None](
-                "error_details",
-                "GET /external-task/{task_id}/errorDetails",
-                str,
-                {"task_id": task_id},
+                "error_details", "GET /external-task/{task_id}/errorDetails", str, _ids(task)
             )
         )
 
@@ -478,8 +488,8 @@ class ExternalTaskClient(TakenAsIs):
 
     def complete(
         self,
-        task_id: str,
-        worker_id: str,
+        task: AnyTask | str,
+        worker_id: str | None = None,
         variables: VariablesLike | None = None,
         *,
         local_variables: VariablesLike | None = None,
@@ -490,7 +500,9 @@ class ExternalTaskClient(TakenAsIs):
         The engine looks whose the last lock was, not whether it has expired.
 
         Args:
-            worker_id: The worker that holds the lock.
+            task: The task, or its id.
+
+            worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
 
             variables:
                 Variables by name, or an attrs instance for its fields; set where they are, or else
@@ -509,16 +521,18 @@ class ExternalTaskClient(TakenAsIs):
         """
         self._command(
             "complete",
-            task_id,
+            task,
             CompleteExternalTask(
-                worker_id=worker_id, variables=variables, local_variables=local_variables
+                worker_id=_holder(task, worker_id),
+                variables=variables,
+                local_variables=local_variables,
             ),
         )
 
     def failure(
         self,
-        task_id: str,
-        worker_id: str,
+        task: AnyTask | str,
+        worker_id: str | None = None,
         *,
         retries: int,
         retry_timeout: int | timedelta | None = None,
@@ -531,7 +545,9 @@ class ExternalTaskClient(TakenAsIs):
         Report that a task could not be done.
 
         Args:
-            worker_id: The worker that holds the lock.
+            task: The task, or its id.
+
+            worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
 
             retries: Retries left from now on, not a difference; 0 opens an incident.
 
@@ -556,9 +572,9 @@ class ExternalTaskClient(TakenAsIs):
         """
         self._command(
             "failure",
-            task_id,
+            task,
             ExternalTaskFailure(
-                worker_id=worker_id,
+                worker_id=_holder(task, worker_id),
                 retries=retries,
                 retry_timeout=retry_timeout,
                 error_message=error_message,
@@ -568,11 +584,32 @@ class ExternalTaskClient(TakenAsIs):
             ),
         )
 
+    @overload
     def bpmn_error(
         self,
-        task_id: str,
+        task: AnyTask | str,
         worker_id: str,
         error_code: str,
+        *,
+        error_message: str | None = ...,
+        variables: VariablesLike | None = ...,
+    ) -> None: ...
+
+    @overload
+    def bpmn_error(
+        self,
+        task: AnyTask,
+        *,
+        error_code: str,
+        error_message: str | None = ...,
+        variables: VariablesLike | None = ...,
+    ) -> None: ...
+
+    def bpmn_error(
+        self,
+        task: AnyTask | str,
+        worker_id: str | None = None,
+        error_code: str = "",
         *,
         error_message: str | None = None,
         variables: VariablesLike | None = None,
@@ -583,7 +620,9 @@ class ExternalTaskClient(TakenAsIs):
         If nothing catches it, the engine by default ends the execution, and says nothing of it.
 
         Args:
-            worker_id: The worker that holds the lock.
+            task: The task, or its id.
+
+            worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
 
             error_code: The code that a boundary event or an event subprocess may catch.
 
@@ -600,9 +639,9 @@ class ExternalTaskClient(TakenAsIs):
         """
         self._command(
             "bpmn_error",
-            task_id,
+            task,
             ExternalTaskBpmnError(
-                worker_id=worker_id,
+                worker_id=_holder(task, worker_id),
                 error_code=error_code,
                 error_message=error_message,
                 variables=variables,
@@ -610,14 +649,27 @@ class ExternalTaskClient(TakenAsIs):
             path="bpmnError",
         )
 
-    def lock(self, task_id: str, worker_id: str, lock_duration: int | timedelta) -> None:
+    @overload
+    def lock(self, task: AnyTask | str, worker_id: str, lock_duration: int | timedelta) -> None: ...
+
+    @overload
+    def lock(self, task: AnyTask, *, lock_duration: int | timedelta) -> None: ...
+
+    def lock(
+        self,
+        task: AnyTask | str,
+        worker_id: str | None = None,
+        lock_duration: int | timedelta = 0,
+    ) -> None:
         """
         Lock a task for a worker, or lock it anew from now. Since 7.15.
 
         The engine looks at no retries here, and not whether the instance is suspended.
 
         Args:
-            worker_id: Who is to hold the lock.
+            task: The task, or its id.
+
+            worker_id: Who is to hold the lock; ``None`` for the worker that *task* names.
 
             lock_duration: How long, in milliseconds from now, or a `timedelta`.
 
@@ -628,19 +680,34 @@ class ExternalTaskClient(TakenAsIs):
         """
         self._command(
             "lock",
-            task_id,
-            LockExternalTask(worker_id=worker_id, lock_duration=lock_duration),
+            task,
+            LockExternalTask(worker_id=_holder(task, worker_id), lock_duration=lock_duration),
             since="7.15",
         )
 
-    def extend_lock(self, task_id: str, worker_id: str, new_duration: int | timedelta) -> None:
+    @overload
+    def extend_lock(
+        self, task: AnyTask | str, worker_id: str, new_duration: int | timedelta
+    ) -> None: ...
+
+    @overload
+    def extend_lock(self, task: AnyTask, *, new_duration: int | timedelta) -> None: ...
+
+    def extend_lock(
+        self,
+        task: AnyTask | str,
+        worker_id: str | None = None,
+        new_duration: int | timedelta = 0,
+    ) -> None:
         """
         Let the lock of a task expire *new_duration* from now, not from its old end. Since 7.8.
 
         After `failure()` this would put off the retry.
 
         Args:
-            worker_id: The worker that holds the lock.
+            task: The task, or its id.
+
+            worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
 
             new_duration: In milliseconds, or a `timedelta`; may shorten the lock.
 
@@ -651,35 +718,40 @@ class ExternalTaskClient(TakenAsIs):
         """
         self._command(
             "extend_lock",
-            task_id,
-            ExtendLockOnExternalTask(worker_id=worker_id, new_duration=new_duration),
+            task,
+            ExtendLockOnExternalTask(worker_id=_holder(task, worker_id), new_duration=new_duration),
             path="extendLock",
             since="7.8",
         )
 
-    def unlock(self, task_id: str, *, worker_id: str | None = None) -> None:
+    def unlock(self, task: AnyTask | str, *, worker_id: str | None = None) -> None:
         """
         Take the lock of a task away, whoever holds it: the engine does not ask.
 
         Args:
+            task: The task, or its id.
+
             worker_id:
-                Whose lock it is, as far as the caller knows. It is not sent: where no answer comes,
-                it tells whether the lock that is there then is still that one.
+                Whose lock it is, as far as the caller knows; ``None`` for the worker that *task*
+                names. It is not sent: where no answer comes, it tells whether the lock that is
+                there then is still that one.
 
         Raises:
             TaskNotFound: There is no such task.
 
             OutcomeUnknown: No answer came, and what the task shows does not tell.
         """
-        if worker_id is not None:
+        if worker_id is None:
+            worker_id = getattr(task, "worker_id", None)
+        else:
             checks.worker_id("worker_id", worker_id)
-        self._command("unlock", task_id, None, holder=worker_id)
+        self._command("unlock", task, None, holder=worker_id)
 
     def recover(
         self,
         worker_id: str,
         *,
-        known: Iterable[str] = (),
+        known: Iterable[AnyTask | str] = (),
         failed: bool = False,
         async_response_timeout: int | timedelta = 0,
     ) -> tuple[ExternalTask, ...]:
@@ -692,7 +764,7 @@ class ExternalTaskClient(TakenAsIs):
         Nobody else may use the same worker id, or the tasks may be theirs.
 
         Args:
-            known: Ids of the tasks that the worker has in hand.
+            known: The tasks that the worker has in hand, or their ids.
 
             failed:
                 Whether tasks whose retries are set are given, too: by a failure, or by an operator.
@@ -709,7 +781,7 @@ class ExternalTaskClient(TakenAsIs):
                 of its own.
         """
         checks.worker_id("worker_id", worker_id)
-        in_hand = set(checks.texts("known", known))
+        in_hand = set(_task_ids("known", known))
         timeout = checks.milliseconds("async_response_timeout", async_response_timeout, low=0)
         until = monotonic() + (timeout + 1000) / 1000 if timeout else monotonic()
         checks.flag("failed", failed)
@@ -727,25 +799,31 @@ class ExternalTaskClient(TakenAsIs):
                 return stranded
             sleep(min(1.0, left))
 
-    def set_priority(self, task_id: str, priority: int) -> None:
+    def set_priority(self, task: AnyTask | str, priority: int) -> None:
         """
         Set the priority of a task, any integer of 64 bits.
+
+        Args:
+            task: The task, or its id.
 
         Raises:
             TaskNotFound: There is no such task.
         """
         body = Priority(priority=priority)
-        self._command("set_priority", task_id, body, method="PUT", path="priority")
+        self._command("set_priority", task, body, method="PUT", path="priority")
 
-    def set_retries(self, task_id: str, retries: int) -> None:
+    def set_retries(self, task: AnyTask | str, retries: int) -> None:
         """
         Set the retries left of a task; 0 opens an incident, more than 0 closes it.
+
+        Args:
+            task: The task, or its id.
 
         Raises:
             TaskNotFound: There is no such task.
         """
         body = Retries(retries=retries)
-        self._command("set_retries", task_id, body, method="PUT", path="retries")
+        self._command("set_retries", task, body, method="PUT", path="retries")
 
     # --------------------------------------------------------------------------- commands on many
 
@@ -753,7 +831,7 @@ class ExternalTaskClient(TakenAsIs):
         self,
         retries: int,
         *,
-        external_task_ids: Iterable[str] | None = None,
+        external_task_ids: Iterable[AnyTask | str] | None = None,
         external_task_query: ExternalTaskQuery | None = None,
         process_instance_ids: Iterable[str] | None = None,
         process_instance_query: Mapping[str, Any] | None = None,
@@ -768,7 +846,7 @@ class ExternalTaskClient(TakenAsIs):
         Args:
             retries: Retries left from now on; 0 opens incidents, more than 0 closes them.
 
-            external_task_ids: Tasks by id.
+            external_task_ids: Tasks, or their ids.
 
             external_task_query:
                 Tasks by a query. Before anything is changed, the engine is asked whether it knows
@@ -795,7 +873,7 @@ class ExternalTaskClient(TakenAsIs):
         body = self._to_bulk(
             SetRetriesForExternalTasks(
                 retries=retries,
-                external_task_ids=external_task_ids,
+                external_task_ids=_task_ids("external_task_ids", external_task_ids),
                 external_task_query=external_task_query,
                 process_instance_ids=process_instance_ids,
                 process_instance_query=process_instance_query,
@@ -818,18 +896,21 @@ class ExternalTaskClient(TakenAsIs):
         self,
         retries: int,
         *,
-        external_task_ids: Iterable[str] | None = None,
+        external_task_ids: Iterable[AnyTask | str] | None = None,
         external_task_query: ExternalTaskQuery | None = None,
         process_instance_ids: Iterable[str] | None = None,
         process_instance_query: Mapping[str, Any] | None = None,
         historic_process_instance_query: Mapping[str, Any] | None = None,
         everything: bool = False,
-    ) -> Batch:
+    ) -> BatchRun:
         """
         Let the engine set the retries left of many tasks in the background. Since 7.8.
 
         Arguments have the same meaning as for `set_retries_of()`. An unknown id fails a job of the
         batch, later.
+
+        Returns:
+            The batch, to be waited for by its `~BatchRun.wait()`.
 
         Raises:
             ValueError: As `set_retries_of()`.
@@ -841,7 +922,7 @@ class ExternalTaskClient(TakenAsIs):
         body = self._to_bulk(
             SetRetriesForExternalTasks(
                 retries=retries,
-                external_task_ids=external_task_ids,
+                external_task_ids=_task_ids("external_task_ids", external_task_ids),
                 external_task_query=external_task_query,
                 process_instance_ids=process_instance_ids,
                 process_instance_query=process_instance_query,
@@ -849,7 +930,7 @@ class ExternalTaskClient(TakenAsIs):
             ),
             everything=everything,
         )
-        return self._send(
+        batch = self._send(
             Request(
                 "set_retries_async",
                 "POST /external-task/retries-async",
@@ -858,6 +939,7 @@ class ExternalTaskClient(TakenAsIs):
                 since="7.8",
             )
         )
+        return BatchRun(self, batch)
 
     # --------------------------------------------------------------------------------- the history
 
@@ -936,22 +1018,31 @@ class ExternalTaskClient(TakenAsIs):
 
     # ------------------------------------------------------------------------------------- batches
 
-    def batch(self, batch_id: str) -> Batch:
+    def batch(self, batch: AnyBatch | str) -> Batch:
         """
-        Give a batch that is not finished.
+        A batch that is not finished, as it is now.
+
+        Args:
+            batch: A batch, or the id of one.
 
         Raises:
             NotFound: There is no such batch. The engine deletes one that is done at its next look,
                 by default up to 30 seconds later.
         """
-        return self._send(Request("batch", "GET /batch/{batch_id}", Batch, {"batch_id": batch_id}))
+        return self._send(
+            Request("batch", "GET /batch/{batch_id}", Batch, {"batch_id": _batch_id(batch)})
+        )
 
-    def batch_statistics(self, batch_id: str) -> BatchStatistics | None:
+    def batch_statistics(self, batch: AnyBatch | str) -> BatchStatistics | None:
         """
-        Give how far a batch is; ``None`` for one that is gone, or never existed.
+        How far a batch is; ``None`` for one that is gone, or never existed.
 
         The engine deletes one that is done at its next look, by default up to 30 seconds later.
+
+        Args:
+            batch: A batch, or the id of one.
         """
+        batch_id = _batch_id(batch)
         segment("batch_id", batch_id)
         found = self._send(
             Request(
@@ -963,29 +1054,45 @@ class ExternalTaskClient(TakenAsIs):
         )
         return next(iter(found), None)
 
-    def suspend_batch(self, batch_id: str, suspended: bool = True) -> None:
+    def suspend_batch(self, batch: AnyBatch | str) -> None:
         """
-        Let a batch rest, or go on if *suspended* is `False`.
+        Let a batch rest, until `activate_batch()`.
+
+        Args:
+            batch: A batch, or the id of one.
 
         Raises:
             NotFound: There is no such batch. The engine deletes one that is done at its next look,
                 by default up to 30 seconds later.
         """
+        self._suspend("suspend_batch", batch, suspended=True)
+
+    def activate_batch(self, batch: AnyBatch | str) -> None:
+        """
+        Let a batch that was suspended go on.
+
+        Arguments and errors are those of `suspend_batch()`.
+        """
+        self._suspend("activate_batch", batch, suspended=False)
+
+    def _suspend(self, operation: str, batch: AnyBatch | str, *, suspended: bool) -> None:
         self._send(
             Request(
-                "suspend_batch",
+                operation,
                 "PUT /batch/{batch_id}/suspended",
                 NoneType,
-                {"batch_id": batch_id},
+                {"batch_id": _batch_id(batch)},
                 body=SuspensionState(suspended=suspended),
             )
         )
 
-    def delete_batch(self, batch_id: str, *, cascade: bool = False) -> None:
+    def delete_batch(self, batch: AnyBatch | str, *, cascade: bool = False) -> None:
         """
         Delete a batch; what it has done stays done.
 
         Args:
+            batch: A batch, or the id of one.
+
             cascade: Whether to delete its history too.
 
         Raises:
@@ -997,17 +1104,17 @@ class ExternalTaskClient(TakenAsIs):
                 "delete_batch",
                 "DELETE /batch/{batch_id}",
                 NoneType,
-                {"batch_id": batch_id},
+                {"batch_id": _batch_id(batch)},
                 params=project({"cascade": checks.flag("cascade", cascade)}),
             )
         )
 
-    def follow(self, batch: Batch | str) -> BatchRun:
+    def follow(self, batch: AnyBatch | str) -> BatchRun:
         """
-        Give a batch to wait for; nothing is sent yet.
+        A batch to wait for; nothing is sent yet.
 
         Args:
-            batch: The batch, or its id.
+            batch: A batch, or the id of one.
         """
         return BatchRun(self, batch)
 
@@ -1051,7 +1158,7 @@ class ExternalTaskClient(TakenAsIs):
     def _command(
         self,
         operation: str,
-        task_id: str,
+        task: AnyTask | str,
         body: object,
         *,
         method: str = "POST",
@@ -1059,17 +1166,21 @@ class ExternalTaskClient(TakenAsIs):
         since: str = OLDEST,
         holder: str | None = None,
     ) -> None:
-        self._send(
-            Request(
-                operation,
-                f"{method} /external-task/{{task_id}}/{path or operation}",
-                NoneType,
-                {"task_id": task_id},
-                body=body,
-                since=since,
-                worker_id=holder,
-            )
+        request = Request(
+            operation,
+            f"{method} /external-task/{{task_id}}/{path or operation}",
+            NoneType,
+            _ids(task),
+            body=body,
+            since=since,
+            worker_id=holder,
         )
+        try:
+            self._send(request)
+        except TaskNotFound as error:
+            if _are_swapped(request.ids["task_id"], getattr(body, "worker_id", holder)):
+                error.hint += " Or is the worker's id where the task's belongs? The task is first."
+            raise
 
     def _to_bulk(
         self, body: SetRetriesForExternalTasks, *, everything: bool
@@ -1125,6 +1236,70 @@ def _to_query(query: Q | None, kind: type[Q]) -> Q:
     if not isinstance(query, kind):
         raise TypeError(f"query must be of {kind.__name__}, not {type(query).__name__}")
     return query
+
+
+def _ids(task: AnyTask | str) -> dict[str, str]:
+    """
+    The ids in the path of an operation on one task.
+    """
+    return {"task_id": _id_of(task)}
+
+
+def _id_of(task: AnyTask | str) -> str:
+    return task.id if isinstance(task, (ExternalTask, UnreadableTask)) else task
+
+
+@overload
+def _task_ids(name: str, tasks: None) -> None: ...
+
+
+@overload
+def _task_ids(name: str, tasks: Iterable[AnyTask | str]) -> tuple[str, ...]: ...
+
+
+def _task_ids(name: str, tasks: Iterable[AnyTask | str] | None) -> tuple[str, ...] | None:
+    if tasks is None:
+        return None
+    if isinstance(tasks, (str, bytes)) or not isinstance(tasks, Iterable):
+        raise TypeError(f"{name} must be an iterable of tasks or of their ids, not {tasks!r:.80}")
+    return checks.texts(name, map(_id_of, tasks))
+
+
+def _holder(task: AnyTask | str, worker_id: str | None) -> str:
+    """
+    The worker that a command on a task is sent for.
+
+    Raises:
+        TypeError: There is a task where the worker belongs, or no worker id at all.
+    """
+    if isinstance(worker_id, (ExternalTask, UnreadableTask)):
+        raise TypeError("worker_id must be a str: the task comes first, then the worker's id")
+    if worker_id is not None:
+        return worker_id
+    if not isinstance(task, ExternalTask):
+        raise TypeError("worker_id is missing: only a whole task names its worker")
+    if task.worker_id is None:
+        raise ValueError(f"worker_id is missing: nobody has locked the task {task.id!r:.80}")
+    return task.worker_id
+
+
+def _batch_id(batch: AnyBatch | str) -> str:
+    return batch.id if isinstance(batch, (Batch, BatchRun)) else batch
+
+
+#: Ids that engines make, unless they are told to make others.
+_ENGINES_ID: Final = r"\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def _are_swapped(task_id: str, worker_id: str | None) -> bool:
+    """
+    Whether the worker's id is of the form of an engine's ids, and the task's is not.
+    """
+    return bool(
+        worker_id
+        and re.fullmatch(_ENGINES_ID, worker_id, re.ASCII)
+        and not re.fullmatch(_ENGINES_ID, task_id, re.ASCII)
+    )
 
 
 def _to_policy(given: object) -> RetryPolicy:

@@ -631,6 +631,15 @@ OPERATIONS: Final = (
         _LOOK,
     ),
     Operation(
+        "activate_batch",
+        lambda c: c.activate_batch("b1"),
+        "PUT",
+        "/batch/b1/suspended",
+        "nothing",
+        "7.5",
+        _LOOK,
+    ),
+    Operation(
         "delete_batch",
         lambda c: c.delete_batch("b1"),
         "DELETE",

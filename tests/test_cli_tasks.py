@@ -204,7 +204,7 @@ def test_each_method_of_the_builder_is_an_option() -> None:
         "params",
         "from_body",
         "filters",
-        "excludes_tasks",
+        "has_filter",
         "unsorted",
         "sorting",
         "explain",

@@ -6,17 +6,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 import requests
 
 from camunda_ext import (
+    ExternalTask,
     ExternalTaskClient,
     ExternalTaskQuery,
     HistoricExternalTaskLogQuery,
+    LockedExternalTask,
     NoAnswer,
+    TaskNotFound,
+    UnreadableTask,
 )
 from tests.stub import Stub, json_answer, raw_answer
 
@@ -109,6 +113,172 @@ def test_what_is_of_the_wrong_type_is_refused(call: Callable[[Any], object]) -> 
         with pytest.raises(TypeError):
             call(client)
         assert stub.seen == []
+
+
+TASK = LockedExternalTask(id="t", worker_id="w")
+UNREADABLE = UnreadableTask(id="t", reason="a date in an unknown format")
+
+
+@pytest.mark.parametrize(
+    ("with_task", "with_ids"),
+    [
+        (
+            lambda client: client.complete(TASK, variables={"paid": True}),
+            lambda client: client.complete("t", "w", {"paid": True}),
+        ),
+        (
+            lambda client: client.complete(TASK, "v"),
+            lambda client: client.complete("t", "v"),
+        ),
+        (
+            lambda client: client.failure(TASK, retries=2),
+            lambda client: client.failure("t", "w", retries=2),
+        ),
+        (
+            lambda client: client.bpmn_error(TASK, error_code="E1"),
+            lambda client: client.bpmn_error("t", "w", "E1"),
+        ),
+        (
+            lambda client: client.lock(TASK, lock_duration=60_000),
+            lambda client: client.lock("t", "w", 60_000),
+        ),
+        (
+            lambda client: client.extend_lock(TASK, new_duration=timedelta(minutes=1)),
+            lambda client: client.extend_lock("t", "w", 60_000),
+        ),
+        (lambda client: client.unlock(TASK), lambda client: client.unlock("t", worker_id="w")),
+        (lambda client: client.unlock(UNREADABLE), lambda client: client.unlock("t")),
+        (
+            lambda client: client.failure(UNREADABLE, "w", retries=0),
+            lambda client: client.failure("t", "w", retries=0),
+        ),
+        (lambda client: client.set_priority(TASK, 5), lambda client: client.set_priority("t", 5)),
+        (lambda client: client.set_retries(TASK, 5), lambda client: client.set_retries("t", 5)),
+        (
+            lambda client: client.set_retries_of(3, external_task_ids=[TASK, "u"]),
+            lambda client: client.set_retries_of(3, external_task_ids=["t", "u"]),
+        ),
+    ],
+)
+def test_a_task_stands_for_its_ids(
+    with_task: Callable[[ExternalTaskClient], object],
+    with_ids: Callable[[ExternalTaskClient], object],
+) -> None:
+    """
+    Its own id, and that of the worker that has locked it, unless another is passed.
+    """
+    with Stub(NO_CONTENT, NO_CONTENT) as stub, ExternalTaskClient(stub.url) as client:
+        with_task(client)
+        with_ids(client)
+        of_task, of_ids = sent(stub)
+
+    assert of_task == of_ids
+
+
+def test_questions_take_a_task_as_well() -> None:
+    """
+    To look at it again, or at the details of its failure.
+    """
+    answers = (json_answer(200, {"id": "t", "topicName": "a"}), NO_CONTENT, json_answer(200, []))
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        client.get(TASK)
+        client.error_details(TASK)
+        client.recover("w", known=[TASK])
+
+        assert [one.target for one in stub.seen] == [
+            "/engine-rest/external-task/t",
+            "/engine-rest/external-task/t/errorDetails",
+            "/engine-rest/external-task?firstResult=0&maxResults=500",
+        ]
+
+
+def test_tasks_that_the_worker_has_are_not_stranded() -> None:
+    """
+    Whether they are named by themselves or by their ids.
+    """
+    page = json_answer(200, [{"id": one, "topicName": "a", "workerId": "w"} for one in "tuv"])
+    with Stub(page) as stub, ExternalTaskClient(stub.url) as client:
+        stranded = client.recover("w", known=[TASK, "u"])
+
+    assert [one.id for one in stranded] == ["v"]
+
+
+@pytest.mark.parametrize(
+    ("call", "refused", "said"),
+    [
+        (
+            lambda client: client.complete("w", TASK),
+            TypeError,
+            "worker_id must be a str: the task comes first, then the worker's id",
+        ),
+        (
+            lambda client: client.complete("t"),
+            TypeError,
+            "worker_id is missing: only a whole task names its worker",
+        ),
+        (
+            lambda client: client.failure(UNREADABLE, retries=0),
+            TypeError,
+            "worker_id is missing: only a whole task names its worker",
+        ),
+        (
+            lambda client: client.complete(ExternalTask(id="t")),
+            ValueError,
+            "worker_id is missing: nobody has locked the task 't'",
+        ),
+        (
+            lambda client: client.set_retries_of(3, external_task_ids=TASK),
+            TypeError,
+            "external_task_ids must be an iterable of tasks or of their ids, not ",
+        ),
+    ],
+)
+def test_a_worker_that_nobody_names_is_missing(
+    call: Callable[[Any], object], refused: type[Exception], said: str
+) -> None:
+    """
+    A task in its place, an id alone, and a task that was never locked.
+    """
+    with Stub() as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(refused) as caught:
+            call(client)
+        assert str(caught.value).startswith(said)
+        assert stub.seen == []
+
+
+UUID = "8b4e5f7a-c9a1-11ef-8d2b-0242ac110002"
+
+
+@pytest.mark.parametrize(
+    ("task_id", "worker_id", "is_noticed"),
+    [
+        ("worker-1", UUID, True),
+        ("worker-1", "4711", True),
+        (UUID, "worker-1", False),
+        (UUID, UUID, False),
+        ("worker-1", "worker-2", False),
+    ],
+)
+def test_ids_in_the_wrong_order_are_noticed(task_id: str, worker_id: str, is_noticed: bool) -> None:
+    """
+    Where an engine knows no such task, and only the worker's id looks like one of a task.
+    """
+    gone = json_answer(
+        404,
+        {
+            "type": "RestException",
+            "message": f"External task with id {task_id} does not exist",
+            "code": None,
+        },
+    )
+    with (
+        Stub(gone) as stub,
+        ExternalTaskClient(stub.url) as client,
+        pytest.raises(TaskNotFound) as caught,
+    ):
+        client.complete(task_id, worker_id)
+
+    assert ("is the worker's id where the task's belongs?" in caught.value.hint) is is_noticed
 
 
 def test_everything_can_be_meant() -> None:

@@ -230,7 +230,7 @@ SAID: Final = (
         _NO_BATCH,
     ),
     Said(
-        "suspend_batch",
+        "activate_batch",
         400,
         "BadUserRequestException",
         "Unable to activate batch with id 'b1'",

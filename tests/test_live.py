@@ -295,7 +295,7 @@ def test_a_batch_can_be_looked_at_stopped_and_deleted(live: Live) -> None:
     assert client.batch(batch.id).type == "set-external-task-retries"
     client.suspend_batch(batch.id)
     assert client.batch(batch.id).suspended is True
-    client.suspend_batch(batch.id, suspended=False)
+    client.activate_batch(batch.id)
     assert client.batch(batch.id).suspended is False
     client.delete_batch(batch.id, cascade=True)
     assert client.batch_statistics(batch.id) is None

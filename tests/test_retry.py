@@ -79,6 +79,7 @@ _TABLE: Final = {
     "set_retries": "AAAAXAAA",
     "set_retries_of": "AAAASAAA",
     "suspend_batch": "AAAASAAA",
+    "activate_batch": "AAAASAAA",
     "delete_batch": "AAAASAAA",
 }
 
@@ -97,6 +98,7 @@ _SETTLES: Final[dict[str, tuple[type[Refused], ...]]] = {
     "set_retries_of by query": (),
     "set_retries_async": (),
     "suspend_batch": (),
+    "activate_batch": (),
     "delete_batch": (),
 }
 

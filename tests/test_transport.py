@@ -1572,6 +1572,7 @@ _WITH_IDS: Final[Mapping[str, Callable[[ExternalTaskClient, Any], object]]] = {
     "batch": lambda c, id_: c.batch(id_),
     "batch_statistics": lambda c, id_: c.batch_statistics(id_),
     "suspend_batch": lambda c, id_: c.suspend_batch(id_),
+    "activate_batch": lambda c, id_: c.activate_batch(id_),
     "delete_batch": lambda c, id_: c.delete_batch(id_),
 }
 

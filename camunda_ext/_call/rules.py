@@ -115,6 +115,7 @@ RULES: Final[Mapping[str, Rule]] = {
     # Each makes a batch.
     "set_retries_async": Rule(after=_ONCE, doubt=_BATCH_MAYBE),
     "suspend_batch": Rule(after=_TWICE, doubt=_BATCH_LOOK),
+    "activate_batch": Rule(after=_TWICE, doubt=_BATCH_LOOK),
     "delete_batch": Rule(after=_TWICE, doubt=_BATCH_LOOK),
 }
 

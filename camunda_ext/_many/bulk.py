@@ -222,7 +222,7 @@ def run_async(retries: int, selected: Selected, caution: Caution) -> BatchRun | 
         _refuse_doubt(journal)
         journal.note(TargetState.BEGUN, targets)
         try:
-            batch = client.set_retries_async(
+            run = client.set_retries_async(
                 retries, external_task_ids=[target.id for target in targets]
             )
         except errors.OutcomeUnknown as error:
@@ -232,13 +232,13 @@ def run_async(retries: int, selected: Selected, caution: Caution) -> BatchRun | 
             journal.note(TargetState.FAILED, targets, error=_said(error))
             raise
         try:
-            journal.note(TargetState.DONE, targets, batch=batch.id)
+            journal.note(TargetState.DONE, targets, batch=run.id)
         except OSError as error:
             warnings.warn(
-                f"the journal could not be written, and does not know batch {batch.id}: {error}",
+                f"the journal could not be written, and does not know batch {run.id}: {error}",
                 stacklevel=3,
             )
-        return BatchRun(client, batch)
+        return run
 
 
 def _refuse_doubt(journal: Journal) -> None:

@@ -196,7 +196,7 @@ def commands(client: ExternalTaskClient) -> None:
     client.set_retries_of(3, external_task_ids=[task.id for task in tasks])
     client.set_retries_of(3, external_task_query=ExternalTaskQuery(), everything=True)
     batch = client.set_retries_async(3, process_instance_query={"processDefinitionKey": "invoice"})
-    assert_type(batch, Batch)
+    assert_type(batch, BatchRun)
 
 
 def selections(client: ExternalTaskClient) -> None:
@@ -234,7 +234,7 @@ def history_and_batches(client: ExternalTaskClient) -> None:
     assert_type(client.log_error_details("l"), str | None)
     assert_type(client.batch("b"), Batch)
     assert_type(client.batch_statistics("b"), BatchStatistics | None)
-    client.suspend_batch("b", suspended=False)
+    client.activate_batch("b")
     client.delete_batch("b", cascade=True)
 
 

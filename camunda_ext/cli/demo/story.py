@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Final
 
 from camunda_ext import (
-    Batch,
+    BatchRun,
     CamundaError,
     ExternalTaskClient,
     ExternalTaskQuery,
@@ -49,7 +49,7 @@ class Story:
     """
 
     client: ExternalTaskClient
-    batch: Batch
+    batch: BatchRun
 
     def __init__(self, url: str, auth: Auth = None) -> None:
         self.url = url

@@ -134,9 +134,7 @@ def _tell_of_bulk(page: Page, story: Story) -> None:
     # Interrupted halfway, nobody would know the batch, and it could not be deleted.
     with held(signal.SIGINT, signal.SIGTERM):
         page.step(story.give_retries)
-    page.table(
-        ("batch", "type", "jobs"), [(story.batch.id, story.batch.type, story.batch.total_jobs)]
-    )
+    page.table(("batch", "jobs"), [(story.batch.id, story.batch.total_jobs)])
 
     with page.waiting("The engine works on the batch"):
         story.wait_for_batch()
