@@ -91,7 +91,7 @@ class ExternalTaskClient(TakenAsIs):
             A `requests.Session` of your own, to be used as it is. It is yours to keep safe among
             threads and forks, and to close.
 
-        timeout: A `Timeout`, or a number of seconds for each whole call.
+        timeout: A `Timeout`, or the seconds for each whole call, as a number or a `timedelta`.
 
         verify: `True` to verify TLS, or the path of a CA bundle. `False` verifies nothing.
 
@@ -135,7 +135,7 @@ class ExternalTaskClient(TakenAsIs):
         auth: Auth = None,
         engine: str | None = None,
         session: Session | None = None,
-        timeout: Timeout | float | None = None,
+        timeout: Timeout | float | timedelta | None = None,
         verify: bool | str = True,
         cert: str | tuple[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
@@ -205,13 +205,20 @@ class ExternalTaskClient(TakenAsIs):
         """
         return self._sender.base
 
+    @property
+    def timeout(self) -> Timeout:
+        """
+        How long each call may take.
+        """
+        return self._sender.timeout
+
     def __repr__(self) -> str:
         return f"<ExternalTaskClient {self.url}>"
 
     def with_options(
         self,
         *,
-        timeout: Timeout | float | None = None,
+        timeout: Timeout | float | timedelta | None = None,
         retry: RetryPolicy | bool | None = None,
     ) -> ExternalTaskClient:
         """
@@ -220,7 +227,9 @@ class ExternalTaskClient(TakenAsIs):
         Both use the same connections, and closing one closes both.
 
         Args:
-            timeout: A `Timeout`, or a number of seconds for each whole call; ``None`` for the same.
+            timeout:
+                A `Timeout`, or the seconds for each whole call, as a number or a `timedelta`;
+                ``None`` for the same.
 
             retry: A policy, or `False` to send once; ``None`` for the same.
         """

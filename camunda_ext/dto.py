@@ -16,6 +16,7 @@ import attrs
 
 from camunda_ext._wire import checks
 from camunda_ext._wire.value import TakenAsIs, Value
+from camunda_ext._wire.warn import warn_caller
 from camunda_ext.variables import Variables, VariablesLike
 
 #: In which direction results are sorted.
@@ -44,9 +45,22 @@ def _valid(
     return validate
 
 
-def _to_milliseconds(value: int | timedelta) -> int:
+def _to_lock_duration(value: int | timedelta) -> int:
+    """
+    The duration of a lock in milliseconds; a number that was surely meant as seconds is warned of.
+    """
     # Python looks the annotation up in the module of the class.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _SHORTEST_LOCK:
+        warn_caller(
+            f"{value} as the duration of a lock is {value} milliseconds: pass {value}_000, or "
+            f"timedelta(seconds={value}), if seconds are meant; "
+            f"timedelta(milliseconds={value}) does not warn"
+        )
     return checks.to_milliseconds(value)
+
+
+#: A lock that ends before most work has begun, in milliseconds.
+_SHORTEST_LOCK: Final = 1000
 
 
 def _to_texts(value: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -325,7 +339,7 @@ class Topic(Value):
 
     #: How long the tasks are locked, in milliseconds, or a `timedelta`.
     lock_duration: int = attrs.field(
-        kw_only=True, converter=_to_milliseconds, validator=_valid(checks.milliseconds)
+        kw_only=True, converter=_to_lock_duration, validator=_valid(checks.milliseconds)
     )
 
     #: The variables to bring along: ``None`` for all, an empty list for none.
@@ -570,7 +584,7 @@ class LockExternalTask(Value):
 
     #: How long, in milliseconds from now, or a `timedelta`.
     lock_duration: int = attrs.field(
-        converter=_to_milliseconds, validator=_valid(checks.milliseconds)
+        converter=_to_lock_duration, validator=_valid(checks.milliseconds)
     )
 
 
@@ -585,7 +599,7 @@ class ExtendLockOnExternalTask(Value):
 
     #: How long, in milliseconds from now, or a `timedelta`; may shorten the lock.
     new_duration: int = attrs.field(
-        converter=_to_milliseconds, validator=_valid(checks.milliseconds)
+        converter=_to_lock_duration, validator=_valid(checks.milliseconds)
     )
 
 

@@ -511,7 +511,7 @@ def test_an_odd_task_does_not_keep_the_others_away(
     good = [{"id": f"g{index}", "workerId": "w1", "priority": 1} for index in range(others)]
     page = [*good[1:], {"id": "t1", **odd}, *good[:1], {"id": "t2", **odd}]
     with Stub(json_answer(200, page)) as stub, ExternalTaskClient(stub.url) as client:
-        tasks = client.fetch_and_lock("w1", [Topic("a", lock_duration=1)], max_tasks=100)
+        tasks = client.fetch_and_lock("w1", [Topic("a", lock_duration=1000)], max_tasks=100)
 
     assert sorted(task.id for task in tasks) == sorted(str(one["id"]) for one in good)
     assert all(type(task) is LockedExternalTask for task in tasks)
@@ -533,7 +533,7 @@ def test_what_has_no_id_is_no_task_and_the_answer_none(page: object) -> None:
         ExternalTaskClient(stub.url) as client,
         pytest.raises(OutcomeUnknown, match="wrong shape"),
     ):
-        client.fetch_and_lock("w1", [Topic("a", lock_duration=1)], max_tasks=100)
+        client.fetch_and_lock("w1", [Topic("a", lock_duration=1000)], max_tasks=100)
 
 
 def test_what_a_fetch_gives_is_a_tuple() -> None:

@@ -344,25 +344,25 @@ def test_an_odd_variable_does_not_break_its_page() -> None:
 @pytest.mark.parametrize(
     ("make", "error"),
     [
-        (lambda: Topic("", lock_duration=1), ValueError),
+        (lambda: Topic("", lock_duration=1000), ValueError),
         (lambda: Topic("t", lock_duration=0), ValueError),
         (lambda: Topic("t", lock_duration=timedelta(0)), ValueError),
         (lambda: Topic("t", lock_duration=-1), ValueError),
-        (lambda: Topic("t", lock_duration=1.5), TypeError),  # type: ignore[arg-type]
+        (lambda: Topic("t", lock_duration=1000.5), TypeError),  # type: ignore[arg-type]
         (lambda: Topic("t", lock_duration=True), TypeError),
         (lambda: Topic("t", lock_duration=2**63 - 1), ValueError),
-        (lambda: Topic("t", lock_duration=1, tenant_id_in=[]), ValueError),
-        (lambda: Topic("t", lock_duration=1, tenant_id_in="a"), TypeError),
-        (lambda: Topic("t", lock_duration=1, variables="a"), TypeError),
-        (lambda: Topic("t", lock_duration=1, variables=[1]), TypeError),  # type: ignore[list-item]
+        (lambda: Topic("t", lock_duration=1000, tenant_id_in=[]), ValueError),
+        (lambda: Topic("t", lock_duration=1000, tenant_id_in="a"), TypeError),
+        (lambda: Topic("t", lock_duration=1000, variables="a"), TypeError),
+        (lambda: Topic("t", lock_duration=1000, variables=[1]), TypeError),  # type: ignore[list-item]
         (
-            lambda: Topic("t", lock_duration=1, tenant_id_in=["a"], without_tenant_id=True),
+            lambda: Topic("t", lock_duration=1000, tenant_id_in=["a"], without_tenant_id=True),
             ValueError,
         ),
-        (lambda: Topic("t", lock_duration=1, process_variables={}), ValueError),
-        (lambda: Topic("t", lock_duration=1, process_variables={"a": [1]}), TypeError),  # type: ignore[dict-item]
-        (lambda: Topic("t", lock_duration=1, process_variables={"a": AT}), TypeError),  # type: ignore[dict-item]
-        (lambda: Topic("t", lock_duration=1, local_variables="yes"), TypeError),  # type: ignore[arg-type]
+        (lambda: Topic("t", lock_duration=1000, process_variables={}), ValueError),
+        (lambda: Topic("t", lock_duration=1000, process_variables={"a": [1]}), TypeError),  # type: ignore[dict-item]
+        (lambda: Topic("t", lock_duration=1000, process_variables={"a": AT}), TypeError),  # type: ignore[dict-item]
+        (lambda: Topic("t", lock_duration=1000, local_variables="yes"), TypeError),  # type: ignore[arg-type]
         (lambda: fetch(worker_id=""), ValueError),
         (lambda: fetch(worker_id="w" * 256), ValueError),
         (lambda: fetch(max_tasks=0), ValueError),
@@ -372,7 +372,7 @@ def test_an_odd_variable_does_not_break_its_page() -> None:
         (lambda: fetch(topics=[]), ValueError),
         (lambda: fetch(topics=["t"]), TypeError),
         (
-            lambda: fetch(topics=[Topic("t", lock_duration=1), Topic("t", lock_duration=2)]),
+            lambda: fetch(topics=[Topic("t", lock_duration=1000), Topic("t", lock_duration=2000)]),
             ValueError,
         ),
         (lambda: fetch(sorting=[Sorting("id")]), ValueError),
@@ -390,7 +390,7 @@ def test_an_odd_variable_does_not_break_its_page() -> None:
         (lambda: Priority(priority=None), TypeError),  # type: ignore[arg-type]
         (lambda: Retries(retries=2**31), ValueError),
         (lambda: CompleteExternalTask(worker_id="w", variables=[1]), TypeError),  # type: ignore[arg-type]
-        (lambda: LockExternalTask(worker_id=None, lock_duration=1), TypeError),  # type: ignore[arg-type]
+        (lambda: LockExternalTask(worker_id=None, lock_duration=1000), TypeError),  # type: ignore[arg-type]
         (lambda: SetRetriesForExternalTasks(retries=1, external_task_ids=[]), ValueError),
         (lambda: SetRetriesForExternalTasks(retries=1, external_task_ids="abc"), TypeError),
         (lambda: SetRetriesForExternalTasks(retries=1, external_task_ids=["a", ""]), ValueError),
@@ -398,7 +398,7 @@ def test_an_odd_variable_does_not_break_its_page() -> None:
             lambda: SetRetriesForExternalTasks(retries=1, process_instance_query="x"),  # type: ignore[arg-type]
             TypeError,
         ),
-        (lambda: fetch(topics=Topic("t", lock_duration=1)), TypeError),
+        (lambda: fetch(topics=Topic("t", lock_duration=1000)), TypeError),
         (lambda: fetch(sorting=["createTime"]), TypeError),
         (lambda: fetch(sorting="createTime"), TypeError),
         (lambda: Sorting("createTime", parameters=5), TypeError),  # type: ignore[arg-type]
@@ -421,7 +421,7 @@ def fetch(**changed: Any) -> FetchExternalTasks:
     given: dict[str, Any] = {
         "worker_id": "w",
         "max_tasks": 1,
-        "topics": [Topic("t", lock_duration=1)],
+        "topics": [Topic("t", lock_duration=1000)],
     }
     return FetchExternalTasks(**{**given, **changed})
 
@@ -432,7 +432,7 @@ def fetch(**changed: Any) -> FetchExternalTasks:
         (timedelta(milliseconds=1), 1),
         (timedelta(microseconds=1), 1),
         (timedelta(days=365), 31_536_000_000),
-        (7, 7),
+        (7000, 7000),
     ],
 )
 def test_a_duration_is_whole_milliseconds(duration: int | timedelta, milliseconds: int) -> None:
@@ -541,3 +541,25 @@ def test_a_message_is_cut_between_characters(said: str, kept: str) -> None:
     After 666 units of UTF-16, or one earlier.
     """
     assert ExternalTaskFailure(worker_id="w", retries=0, error_message=said).error_message == kept
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        lambda duration: Topic("t", lock_duration=duration),
+        lambda duration: LockExternalTask(worker_id="w", lock_duration=duration),
+        lambda duration: ExtendLockOnExternalTask(worker_id="w", new_duration=duration),
+    ],
+    ids=["Topic", "LockExternalTask", "ExtendLockOnExternalTask"],
+)
+def test_a_lock_of_under_a_second_is_warned_of(lock: Callable[[int | timedelta], object]) -> None:
+    """
+    Milliseconds were meant as seconds; a `timedelta` says which it is, and a second may be meant.
+    """
+    with pytest.warns(UserWarning, match=r"\A30 as the duration of a lock is 30 milliseconds: "):
+        lock(30)
+    with pytest.warns(UserWarning, match="999_000") as caught:
+        lock(999)
+    assert [one.filename for one in caught] == [__file__]
+    lock(1000)
+    lock(timedelta(milliseconds=30))

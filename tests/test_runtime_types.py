@@ -224,7 +224,7 @@ def test_a_model_of_pydantic_has_our_objects() -> None:
     """
     The same ones, and nothing that only looks like them.
     """
-    topic, query = Topic("a", lock_duration=1), ExternalTaskQuery().topic("a")
+    topic, query = Topic("a", lock_duration=1000), ExternalTaskQuery().topic("a")
     job = Job(topic=topic, query=query, variables=_TYPED)
     with pytest.raises(pydantic.ValidationError, match="topic"):
         Job(topic={"topic_name": "a"}, query=query, variables={})  # type: ignore[arg-type]  # no topic

@@ -762,7 +762,8 @@ def test_a_long_poll_may_outlast_the_read_timeout() -> None:
         (1e300, ValueError),
         ("5", TypeError),
         (True, TypeError),
-        (timedelta(seconds=5), TypeError),
+        (timedelta(0), ValueError),
+        (timedelta(seconds=-5), ValueError),
         ((3, 60), TypeError),
     ],
     ids=repr,
@@ -775,13 +776,26 @@ def test_a_timeout_that_is_none_is_refused(name: str, seconds: Any, error: type[
         Timeout(**{name: seconds})
 
 
-@pytest.mark.parametrize("timeout", ["5", True, (3, 60), timedelta(seconds=5), 0, -1])
+@pytest.mark.parametrize("timeout", ["5", True, (3, 60), timedelta(0), 0, -1])
 def test_a_clients_timeout_is_looked_at_too(timeout: Any) -> None:
     """
     A number for a client is the time-out for each whole call.
     """
     with pytest.raises((TypeError, ValueError), match="seconds"):
         once("http://127.0.0.1:1/engine-rest", timeout=timeout)
+
+
+def test_a_timeout_takes_durations() -> None:
+    """
+    Each of its three, and the one for the whole call.
+    """
+    minute = timedelta(minutes=1)
+
+    assert Timeout(connect=timedelta(milliseconds=500), read=minute, total=minute) == Timeout(
+        connect=0.5, read=60.0, total=60.0
+    )
+    with ExternalTaskClient("http://127.0.0.1:1/engine-rest", timeout=minute) as client:
+        assert client.timeout == Timeout(connect=3.0, read=60.0, total=60.0)
 
 
 # -------------------------------------------------------------------------------------- redirects

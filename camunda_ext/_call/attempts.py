@@ -27,6 +27,7 @@ from camunda_ext._call.request import Request
 from camunda_ext._call.rules import Resend, failure_kind
 from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse, Timeout
 from camunda_ext._http.transport import Transport, TransportFailure
+from camunda_ext._wire import checks
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.decode import decode, decode_each
 from camunda_ext._wire.encode import encode
@@ -239,7 +240,7 @@ class _Exchange:
             retry_after=retry_after(headers, datetime.now(timezone.utc)),
         )
         try:
-            wait = self._sender.retry.wait(failed)
+            wait: float | None = checks.to_seconds(self._sender.retry.wait(failed))
             wanted = wait is not None and wait <= TIMEOUT_MAX
         except Exception:  # noqa: BLE001
             # It may be the user's own; what became of the request must be told all the same.

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from threading import TIMEOUT_MAX
 from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
 from camunda_ext import errors
+from camunda_ext._wire import checks
 from camunda_ext._wire.value import Value
 from camunda_ext.hooks import Failed
 
@@ -24,10 +24,15 @@ class RetryPolicy(Protocol):
     Who says how often and when to send again what may be sent again.
     """
 
-    def wait(self, failed: Failed) -> float | None:
+    def wait(self, failed: Failed) -> float | timedelta | None:
         """
-        Give the seconds to wait before the next attempt; ``None`` to make none.
+        How long to wait before the next attempt, in seconds; ``None`` to make none.
         """
+
+
+def _to_seconds(value: float | timedelta) -> float:
+    seconds: float = checks.to_seconds(value)
+    return seconds
 
 
 #: The longest time before an attempt after a `Conflict`, in seconds.
@@ -51,11 +56,11 @@ class Retry(Value):
     #: database. After a `Conflict` they are half a second apart at most.
     rollback_attempts: int = attrs.field(default=20)
 
-    #: The longest time before the second attempt, in seconds.
-    first_delay: float = attrs.field(default=0.05)
+    #: The longest time before the second attempt, in seconds, or a `timedelta`.
+    first_delay: float = attrs.field(default=0.05, converter=_to_seconds)
 
-    #: The longest time before any attempt, in seconds; a server may ask for more.
-    longest_delay: float = attrs.field(default=5.0)
+    #: The longest time before any attempt, in seconds, or a `timedelta`; a server may ask for more.
+    longest_delay: float = attrs.field(default=5.0, converter=_to_seconds)
 
     def __attrs_post_init__(self) -> None:
         for name in ("attempts", "rollback_attempts"):
@@ -65,15 +70,11 @@ class Retry(Value):
             if number < 1:
                 raise ValueError(f"{name} must be at least 1, not {number}")
         for name in ("first_delay", "longest_delay"):
-            seconds = getattr(self, name)
-            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-                raise TypeError(f"{name} must be seconds as a number, not {seconds!r:.80}")
-            if not 0 <= seconds <= TIMEOUT_MAX:
-                raise ValueError(f"{name} must be a number of seconds to wait, not {seconds}")
+            checks.seconds(name, getattr(self, name), may_be_zero=True)
 
     def wait(self, failed: Failed) -> float | None:
         """
-        Give the seconds to wait before the next attempt; ``None`` to make none.
+        How long to wait before the next attempt, in seconds; ``None`` to make none.
         """
         most, longest = self.attempts, self.longest_delay
         if most > 1 and _has_changed_nothing(failed.error):

@@ -5,55 +5,60 @@ A request and an answer as values that no socket is tied to.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from enum import Enum
-from threading import TIMEOUT_MAX
+from typing import Any
 
 import attrs
 
+from camunda_ext._wire import checks
 from camunda_ext._wire.value import Value
+
+
+def _to_seconds(value: float | timedelta | None) -> float | None:
+    seconds: float | None = checks.to_seconds(value)
+    return seconds
+
+
+def _check_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is not None:
+        checks.seconds(field.name, value)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Timeout(Value):
     """
-    How long to wait, in seconds; ``None`` waits for ever.
+    How long to wait, in seconds, or a `timedelta`; ``None`` waits for ever.
 
     A long poll's own time is added to `read` and `total`.
     """
 
     #: For the connection.
-    connect: float | None = 3.0
+    connect: float | None = attrs.field(
+        default=3.0, converter=_to_seconds, validator=_check_seconds
+    )
 
     #: For the next piece of the answer.
-    read: float | None = 60.0
+    read: float | None = attrs.field(default=60.0, converter=_to_seconds, validator=_check_seconds)
 
     #: For the whole call: all attempts, the waits between them, and all looks at the task. With a
     #: `requests.Session` of your own, a call may last `read` longer, and as long as a server likes
     #: that sends the head of its answer byte by byte.
-    total: float | None = 120.0
+    total: float | None = attrs.field(
+        default=120.0, converter=_to_seconds, validator=_check_seconds
+    )
 
     @classmethod
-    def of(cls, given: Timeout | float | None) -> Timeout:
+    def of(cls, given: Timeout | float | timedelta | None) -> Timeout:
         """
-        Give the time-outs for what a user gave: a number is the one for the whole call.
+        The time-outs that an argument of a user stands for: a duration is the one for the whole
+        call.
         """
         if given is None or isinstance(given, Timeout):
             return given or cls()
-        if isinstance(given, bool) or not isinstance(given, (int, float)):
-            raise TypeError(f"timeout must be a Timeout, or seconds as a number, not {given!r:.80}")
-        if not 0 < given <= TIMEOUT_MAX:
-            raise ValueError(f"timeout must be a number of seconds to wait, not {given}")
-        whole = cls(read=given, total=given)
-        return attrs.evolve(whole, connect=min(given, whole.connect or given))
-
-    def __attrs_post_init__(self) -> None:
-        for name, seconds in attrs.asdict(self).items():
-            if seconds is None:
-                continue
-            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-                raise TypeError(f"{name} must be seconds as a number, not {seconds!r:.80}")
-            if not 0 < seconds <= TIMEOUT_MAX:
-                raise ValueError(f"{name} must be a number of seconds to wait, not {seconds}")
+        seconds = checks.seconds("timeout", given)
+        whole = cls(read=seconds, total=seconds)
+        return attrs.evolve(whole, connect=min(seconds, whole.connect or seconds))
 
     def plus(self, seconds: float) -> Timeout:
         """

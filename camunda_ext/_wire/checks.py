@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from operator import index
+from threading import TIMEOUT_MAX
 from typing import Any, Final, TypeVar, get_args
 
 from camunda_ext._wire.dates import MODERN, in_whole_minutes
@@ -226,6 +227,25 @@ def to_milliseconds(value: int | timedelta) -> int:
     """
     value = native("a duration", value)
     return math.ceil(value / _MILLISECOND) if isinstance(value, timedelta) else value
+
+
+def seconds(name: str, value: object, *, may_be_zero: bool = False) -> float:
+    """
+    A duration in seconds, from a number or a `timedelta`.
+    """
+    number = to_seconds(value)
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise TypeError(f"{name} must be seconds as a number, or a timedelta, not {value!r:.80}")
+    if not 0 <= number <= TIMEOUT_MAX or (number == 0 and not may_be_zero):
+        raise ValueError(f"{name} must be a number of seconds to wait, not {value}")
+    return number
+
+
+def to_seconds(value: Any) -> Any:
+    """
+    A `timedelta` in seconds; anything else as it is.
+    """
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def aware(name: str, value: object) -> datetime:

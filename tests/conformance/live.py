@@ -176,7 +176,7 @@ class Live:
     def fetch(
         self,
         worker_id: str = "w1",
-        lock_duration: int = 60_000,
+        lock_duration: int | timedelta = 60_000,
         *,
         max_tasks: int = 10,
         async_response_timeout: int | None = None,
@@ -193,7 +193,7 @@ class Live:
         )
 
     def locked(
-        self, process: str = "P", *, lock_duration: int = 60_000, **start: Any
+        self, process: str = "P", *, lock_duration: int | timedelta = 60_000, **start: Any
     ) -> LockedExternalTask:
         """
         The external task of a new process instance, locked by w1.
@@ -207,7 +207,7 @@ class Live:
         """
         The external task of a new process instance, whose lock by w1 is over.
         """
-        task = self.locked(lock_duration=1)
+        task = self.locked(lock_duration=timedelta(milliseconds=1))
         self.wait_for(lambda: self.client.list(self.own.not_locked().external_task_id(task.id)))
         return task
 

@@ -1,0 +1,24 @@
+"""
+Warnings that name the line of the user's that they are about.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+
+def warn_caller(message: str) -> None:
+    """
+    Warn at the line outside of this package that has led here, however many calls are between.
+    """
+    # Python has `skip_file_prefixes` for this since 3.12.
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_ours(str(frame.f_globals.get("__name__"))):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
+
+
+def _is_ours(module: str) -> bool:
+    # The code that attrs generates for a class has no module of its own.
+    return module.partition(".")[0] in ("camunda_ext", "attr", "None")
