@@ -369,8 +369,9 @@ def test_a_command_in_doubt_says_so_though_the_end_was_certain() -> None:
         "BadRequest: 400 no (RestException)",
     ]
     assert error.curl == (
-        f"curl -X PUT {stub.url}/external-task/t1/priority "
-        """-H 'Content-Type: application/json' --data-raw '{"priority":5}'"""
+        f"curl -X PUT {stub.url}/external-task/t1/priority \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        """  --data-raw '{"priority":5}'"""
     )
 
 
@@ -478,9 +479,9 @@ def test_a_task_that_is_gone_without_a_log_is_in_doubt(history: Answer) -> None:
         "TaskNotFound: 404 External task with id t1 does not exist (RestException)."
     )
     assert error.curl == (
-        f"curl -X POST {stub.url}/external-task/t1/complete "
-        "-H 'Content-Type: application/json' --data-raw "
-        """'{"workerId":"w1","variables":{"total":{"value":5,"type":"Integer"}}}'"""
+        f"curl -X POST {stub.url}/external-task/t1/complete \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        """  --data-raw '{"workerId":"w1","variables":{"total":{"value":5,"type":"Integer"}}}'"""
     )
     assert len(error.attempts) == 2
 

@@ -33,7 +33,7 @@ from camunda_ext._wire.decode import decode, decode_each
 from camunda_ext._wire.encode import encode
 from camunda_ext._wire.json import dumps, loads
 from camunda_ext._wire.text import printable
-from camunda_ext._wire.urls import url
+from camunda_ext._wire.urls import curl, url
 from camunda_ext.dto import (
     CompleteExternalTask,
     CountResult,
@@ -520,7 +520,12 @@ class _Exchange:
         if error.in_short() != self._doubt.in_short():
             self._doubt.hint += f" In the end: {type(error).__name__}: {error.in_short()}."
         if isinstance(self._doubt, errors.OutcomeUnknown):
-            self._doubt.curl = _curl(self._asked)
+            content = self._asked.content
+            self._doubt.curl = curl(
+                self._asked.method,
+                self._asked.url,
+                None if content is None else content.decode("ascii"),
+            )
         return _Result(None, self._doubt)
 
     def _proven(self) -> Evidence:
@@ -648,19 +653,6 @@ def _to_http(
         timeout=sender.timeout.plus(request.extra_time),
         deadline=deadline,
     )
-
-
-def _curl(asked: HttpRequest) -> str:
-    """
-    Give a request as a command that a person can look at: without credentials, and the body whole.
-    """
-    import shlex  # only now: few calls end so
-
-    words = ["curl", "-X", asked.method, asked.url]
-    if asked.content is not None:
-        words += ["-H", "Content-Type: application/json"]
-        words += ["--data-raw", asked.content.decode("ascii")]
-    return shlex.join(words)
 
 
 def _date(response: HttpResponse) -> datetime | None:

@@ -4,18 +4,14 @@ What a query sends, for a person to read.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import attrs
 
-from camunda_ext._wire.text import visible
-from camunda_ext._wire.urls import url
+from camunda_ext._wire.text import visible, visible_json
+from camunda_ext._wire.urls import curl, url
 from camunda_ext._wire.value import Value
-
-if TYPE_CHECKING:
-    pass
 
 
 class Explained(Protocol):
@@ -87,10 +83,10 @@ def explanation_of(
         why_no_get = visible(str(error))
     return Explanation(
         url=whole_url,
-        body=_visible_json(body, indent=2),
+        body=visible_json(body, indent=2),
         get_url=get_url,
         why_no_get=why_no_get,
-        curl=_curl(whole_url, _visible_json(body)),
+        curl=curl("POST", whole_url, visible_json(body)),
         young=young,
     )
 
@@ -110,34 +106,3 @@ def _base(base_url: str) -> str:
     if parts.query or parts.fragment or not base_url.isprintable() or " " in base_url:
         raise ValueError("base_url must end with its path, and have no space or control character")
     return base_url.rstrip("/")
-
-
-def _visible_json(body: Mapping[str, Any], indent: int | None = None) -> str:
-    """
-    Write JSON that means what the client sends, readable, and with nothing a terminal would obey.
-    """
-    text = json.dumps(body, ensure_ascii=False, indent=indent)
-    # What could be obeyed stands within quotes, where JSON has an escape for any character; a line
-    # break within quotes is escaped already.
-    return "".join(
-        one
-        if one.isprintable() or one == "\n"
-        else "".join(f"\\u{unit:04x}" for unit in _utf16(one))
-        for one in text
-    )
-
-
-def _utf16(character: str) -> Iterator[int]:
-    content = character.encode("utf-16-be", "surrogatepass")
-    for start in range(0, len(content), 2):
-        yield int.from_bytes(content[start : start + 2], "big")
-
-
-def _curl(url: str, body: str) -> str:
-    from shlex import quote
-
-    return (
-        f"curl -X POST {quote(url)} \\\n"
-        "  -H 'Content-Type: application/json' \\\n"
-        f"  --data-raw {quote(body)}"
-    )

@@ -6,14 +6,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from camunda_ext._wire import checks
-
-if TYPE_CHECKING:
-    pass
-
 
 #: Longest query string that Tomcat takes; with the rest of the head it has 8192 bytes.
 _LONGEST_QUERY: Final = 8000
@@ -133,3 +129,20 @@ def _query(params: Mapping[str, str]) -> str:
 
 def _quoted(text: str) -> str:
     return text if text.isascii() and text.isalnum() else quote_plus(text)
+
+
+def curl(method: str, url: str, body: str | None) -> str:
+    """
+    The request as a command for a shell of POSIX, without any header of the user's.
+
+    Args:
+        url: The whole URL, encoded.
+
+        body: The body, as JSON; ``None`` for none.
+    """
+    from shlex import quote as quote_word  # only now: few calls end so
+
+    lines = [f"curl -X {method} {quote_word(url)}"]
+    if body is not None:
+        lines += ["-H 'Content-Type: application/json'", f"--data-raw {quote_word(body)}"]
+    return " \\\n  ".join(lines)
