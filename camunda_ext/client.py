@@ -18,16 +18,17 @@ from camunda_ext import batch_run, selection
 from camunda_ext._call.attempts import Sender
 from camunda_ext._call.backoff import Retry, RetryPolicy
 from camunda_ext._call.hooks import Hooks
-from camunda_ext._call.request import Request
+from camunda_ext._call.request import AnyAnswer, Raw, Request
 from camunda_ext._call.rules import Rule, rule_of
 from camunda_ext._http.messages import Timeout
 from camunda_ext._http.transport import LARGEST_ANSWER, POOL_SIZE, Session, to_base, to_transport
 from camunda_ext._many import bulk_writes, proof
 from camunda_ext._wire import checks
+from camunda_ext._wire.checks import check_header
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.encode import encode
 from camunda_ext._wire.names import wire_name
-from camunda_ext._wire.urls import project, segment
+from camunda_ext._wire.urls import project, refuse_odd_path, segment
 from camunda_ext._wire.value import TakenAsIs
 from camunda_ext.auth import Auth, hiding, to_auth
 from camunda_ext.batch_run import BatchRun
@@ -44,6 +45,7 @@ from camunda_ext.dto import (
     FetchExternalTasks,
     HistoricExternalTaskLog,
     LockExternalTask,
+    Ping,
     Priority,
     Retries,
     SetRetriesForExternalTasks,
@@ -53,7 +55,7 @@ from camunda_ext.dto import (
     UnreadableTask,
     Version,
 )
-from camunda_ext.errors import TaskNotFound
+from camunda_ext.errors import NotFound, TaskNotFound
 from camunda_ext.history import HistoricExternalTaskLogQuery
 from camunda_ext.hooks import Hook
 from camunda_ext.query import OLDEST, ExternalTaskQuery, Query
@@ -68,6 +70,8 @@ AnyTask: TypeAlias = ExternalTask | UnreadableTask
 
 #: What names a batch besides its id.
 AnyBatch: TypeAlias = Batch | BatchRun
+
+HttpMethod = Literal["GET", "POST", "PUT", "DELETE"]
 
 #: How a query is sent: in a body, or in the URL.
 Via = Literal["POST", "GET"]
@@ -1128,6 +1132,102 @@ class ExternalTaskClient(TakenAsIs):
         return BatchRun(self, batch)
 
     # ------------------------------------------------------------------------------------ the rest
+
+    def request(
+        self,
+        method: HttpMethod,
+        path: str,
+        ids: Mapping[str, str] | None = None,
+        *,
+        params: Mapping[str, object] | None = None,
+        json: object = None,
+        content: bytes | None = None,
+        content_type: str = "application/octet-stream",
+    ) -> Any:
+        """
+        Whatever another path of the engine's REST API answers, asked for with this client's
+        credentials, time-outs, hooks and errors.
+
+        It is sent once: only the caller knows what sending it again would do.
+
+        Args:
+            path:
+                The path below the engine's URL, with ``{name}`` where an id belongs, such as
+                ``/process-definition/key/{key}/start``.
+
+            ids: The ids by name; each goes as one segment of the path, whatever it holds.
+
+            params:
+                The query of the URL, without ``None``; a list goes as one comma-separated value, as
+                the engine reads it. It ignores a misspelt name.
+
+            json:
+                What to send as JSON: mappings, lists and values, aware dates and `Variables` too.
+                Names stay as they are, so they are the engine's, such as ``businessKey``.
+
+            content, content_type: What to send in place of *json*, as it is, such as a deployment.
+
+        Returns:
+            The JSON of the answer as Python has it, a text or `bytes` for other answers; ``None``
+            for none.
+
+        Raises:
+            NotFound: There is no such path, or nothing of such an id.
+
+            OutcomeUnknown: No answer came to anything but a GET; it may have happened.
+        """
+        checks.literal("method", method, HttpMethod)
+        ids = ids or {}
+        checks.mapping("ids", ids)
+        refuse_odd_path(path, ids)
+        if json is not None and content is not None:
+            raise ValueError("pass json or content, not both")
+        body: object = json
+        if content is not None:
+            if not isinstance(content, bytes):
+                raise TypeError(f"content must be bytes, not {type(content).__name__}")
+            check_header("Content-Type", content_type)
+            body = Raw(content, content_type)
+        query = {name: value for name, value in (params or {}).items() if value is not None}
+        rule = rule_of("request")
+        return self._send(
+            Request(
+                "request",
+                f"{method} {path}",
+                AnyAnswer,
+                ids,
+                params=project(encode(query, self._sender.dates)),
+                body=body,
+                rule=attrs.evolve(rule, doubt=None) if method == "GET" else rule,
+            )
+        )
+
+    def ping(self, *, timeout: float | timedelta = 5.0) -> Ping:
+        """
+        The engine's version, and how long it took to answer: a health check.
+
+        It asks this very engine, by its name if it has one, looks into its database, and needs the
+        credentials. It is sent once. `version()` alone proves none of that: a server answers it for
+        an engine that does not exist.
+
+        Args:
+            timeout: How long it may take, in seconds, or a `timedelta`; the client's own time-outs
+                do not count.
+
+        Raises:
+            CamundaError: The engine is not there, or does not take the credentials.
+        """
+        client = self.with_options(timeout=timeout, retry=False)
+        begun = monotonic()
+        # By the primary key, so that it is quick however many tasks there are.
+        body = {"externalTaskId": "ping"}
+        client._send(Request("ping", "POST /external-task/count", CountResult, body=body))
+        milliseconds = (monotonic() - begun) * 1000
+        try:
+            version = client.version()
+        except NotFound:  # It came with 7.8, and a gateway may hide it.
+            version = None
+        return Ping(version=version, milliseconds=milliseconds)
 
     def version(self) -> str | None:
         """

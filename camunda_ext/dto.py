@@ -99,7 +99,7 @@ def _to_message(value: Any) -> Any:
 
 
 def _to_variables(value: VariablesLike | None) -> Variables | None:
-    return None if value is None else Variables.of("variables", value)
+    return None if value is None else Variables.of(value)
 
 
 def _scalar(name: str, value: object) -> None:
@@ -262,6 +262,19 @@ class Version(Value):
 
     #: The vendor's own number; ``None`` in odd packagings.
     version: str | None = None
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Ping(Value):
+    """
+    What `camunda_ext.ExternalTaskClient.ping()` has found out.
+    """
+
+    #: The engine's version, in the vendor's own count; ``None`` if it does not say it.
+    version: str | None
+
+    #: How long the engine took to answer, in milliseconds.
+    milliseconds: float
 
 
 # -------------------------------------------------------------------------------- parts of queries

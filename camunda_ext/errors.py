@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import attrs
 
@@ -101,32 +101,41 @@ class ResourceReport(Value):
     warnings: tuple[Problem, ...] = ()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class Call:
+@runtime_checkable
+class Asked(Protocol):
     """
-    What was asked: all that an error has to know about a request.
+    What an error has to know about a request.
     """
 
-    #: Name of the client's method.
-    operation: str
+    @property
+    def operation(self) -> str:
+        """
+        Name of the client's method.
+        """
 
-    #: The HTTP method.
-    method: str
+    @property
+    def method(self) -> str:
+        """
+        The HTTP method.
+        """
 
-    #: The whole URL; a client never has secrets in one.
-    url: str
+    @property
+    def task_ids(self) -> tuple[str, ...]:
+        """
+        The external tasks that it names, to tell a missing task from a missing page.
+        """
 
-    #: The external tasks that it names, to tell a missing task from a missing page.
-    task_ids: tuple[str, ...] = ()
+    @property
+    def since(self) -> str:
+        """
+        The first engine version that has the operation.
+        """
 
-    #: The first engine version that has the operation.
-    since: str = "7.5"
-
-    #: Of what changes the engine's state: what to do when nobody knows whether it did.
-    doubt: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.operation}: {self.method} {self.url}"
+    @property
+    def doubt(self) -> str | None:
+        """
+        How to find out whether it took effect; ``None`` for what only reads.
+        """
 
 
 class CamundaError(Exception):
@@ -321,17 +330,17 @@ class _Row:
     message: str | None = None
     operation: str | None = None
 
-    def fits(self, call: Call, status: int, said: _Said) -> bool:
+    def fits(self, request: Asked, status: int, said: _Said) -> bool:
         if self.message is not None:
             # Compiled when needed, and kept by `re`: an import compiles none.
             found = re.search(self.message, said.message or "")
-            if found is None or found.groupdict().get("id", None) not in (None, *call.task_ids):
+            if found is None or found.groupdict().get("id", None) not in (None, *request.task_ids):
                 return False
         return (
             self.status in (None, status)
             and self.java_type in (None, said.java_type)
             and self.code in (None, said.code)
-            and self.operation in (None, call.operation)
+            and self.operation in (None, request.operation)
         )
 
 
@@ -339,6 +348,9 @@ _GONE: Final = "It was completed or cancelled, or never existed."
 _RACE: Final = "The task may have been changed by somebody else at the same time: look at it first."
 _AGAIN: Final = "It was rolled back: try again soon, after a look at the task."
 _WAIT: Final = "Wait, then try again."
+_NO_SUCH_PATH: Final = (
+    "The engine has no such path or method, or nothing of such an id: look at path and ids."
+)
 _NO_SUCH_ORDER: Final = (
     "The engine cannot sort by that: createTime came with 7.21, all other criteria with 7.5."
 )
@@ -368,6 +380,8 @@ _ROWS: Final = (
         message=r"(?s)\ANo external task found with id (?P<id>.*): \w+ is null\Z",
         operation="error_details",
     ),
+    _Row(NotFound, _NO_SUCH_PATH, 404, operation="request"),
+    _Row(NotFound, _NO_SUCH_PATH, 405, operation="request"),
     _Row(
         BadRequest,
         "A variable's type is unknown to the engine, or its value does not fit it.",
@@ -562,14 +576,15 @@ class _Said:
 
 
 def from_response(
-    call: Call,
+    request: Asked,
+    url: str,
     status: int,
     content: bytes,
     reason: str = "",
     clean: Callable[[str], str] = str,
 ) -> CamundaError:
     """
-    Say what an answer means that is not the one that was due.
+    The error that an answer stands for which is not the one that was due.
 
     Args:
         reason: What is wrong with an answer that looked like success.
@@ -577,17 +592,18 @@ def from_response(
         clean: Takes out of a text what nobody is to see.
     """
     said = _engine_said(content)
-    error, hint = _classify(call, status, said)
-    if said is None and (error is NotTheEngine or status == 200) and not _is_usual(call.url):
+    error, hint = _classify(request, status, said)
+    if said is None and (error is NotTheEngine or status == 200) and not _is_usual(url):
         hint += " Most engines answer below /engine-rest, which is not in this URL."
     raised = _error(
         error,
-        call,
+        request,
+        url,
         reason or (None if said is None or said.message is None else clean(said.message)),
         status=status,
         type=clean(said.java_type or "") if said else None,
         code=said.code if said else None,
-        hint=hint.replace("{since}", call.since),
+        hint=hint.replace("{since}", request.since),
         # More than is shown: what is cut could not be found.
         body=clean(content[: 8 * LONGEST_TEXT].decode("utf-8", "replace"))[:LONGEST_TEXT],
     )
@@ -596,54 +612,57 @@ def from_response(
     return raised
 
 
-def retold(error: CamundaError, call: Call) -> CamundaError:
+def retold(error: CamundaError, request: Asked, url: str) -> CamundaError:
     """
-    Give an error that one request met as what became of another.
+    An error that one request met, as what became of another.
     """
-    return _error(type(error), call, error.message, hint=error.hint, **_as_answered(error))
+    return _error(type(error), request, url, error.message, hint=error.hint, **_as_answered(error))
 
 
-def doubted(error: CamundaError, call: Call) -> OutcomeUnknown:
+def doubted(error: CamundaError, request: Asked, url: str) -> OutcomeUnknown:
     """
-    Give an error of the engine as one that does not say whether it was done.
+    An error of the engine, as one that does not say whether the request took effect.
     """
-    return _error(OutcomeUnknown, call, error.message, hint=call.doubt or "", **_as_answered(error))
+    said = _as_answered(error)
+    return _error(OutcomeUnknown, request, url, error.message, hint=request.doubt or "", **said)
 
 
 def _as_answered(error: CamundaError) -> dict[str, Any]:
     return {name: getattr(error, name) for name in ("status", "type", "code", "body")}
 
 
-def not_sent(call: Call, reason: str, hint: str = "") -> CamundaError:
+def not_sent(request: Asked, url: str, reason: str, *, hint: str = "") -> NotSent:
     """
-    Say that a request never left.
+    The error of a request that never left.
 
     Args:
         hint: What to do about it; empty if there is nothing but to send it again.
     """
     told = f"Nothing happened. {hint}" if hint else "Nothing happened: it can be sent again."
-    return _error(NotSent, call, reason, hint=told)
+    return _error(NotSent, request, url, reason, hint=told)
 
 
-def no_answer(call: Call, reason: str, status: int | None = None, hint: str = "") -> NoAnswer:
+def no_answer(
+    request: Asked, url: str, reason: str, *, status: int | None = None, hint: str = ""
+) -> NoAnswer:
     """
-    Say that a request may have left, and that no trustworthy answer came, or not all of one.
+    The error of a request that may have left, and got no trustworthy answer, or not all of one.
 
     Args:
         hint: What to do about the reason, besides what is to be done about the doubt.
     """
-    error, own = _doubt(call)
-    return _error(error, call, reason, status=status, hint=f"{own} {hint}".strip())
+    error, own = _doubt(request)
+    return _error(error, request, url, reason, status=status, hint=f"{own} {hint}".strip())
 
 
-def _error(error: type[E], call: Call, message: str | None, **told: Any) -> E:
-    return error(message, operation=call.operation, method=call.method, url=call.url, **told)
+def _error(error: type[E], request: Asked, url: str, message: str | None, **more: Any) -> E:
+    return error(message, operation=request.operation, method=request.method, url=url, **more)
 
 
-def _doubt(call: Call) -> tuple[type[NoAnswer], str]:
-    if call.doubt is None:
+def _doubt(request: Asked) -> tuple[type[NoAnswer], str]:
+    if request.doubt is None:
         return NoAnswer, "Nothing was changed: ask again."
-    return OutcomeUnknown, call.doubt
+    return OutcomeUnknown, request.doubt
 
 
 def _engine_said(content: bytes) -> _Said | None:
@@ -671,20 +690,20 @@ def _is_usual(url: str) -> bool:
     return "/engine-rest/" in url
 
 
-def _classify(call: Call, status: int, said: _Said | None) -> tuple[type[CamundaError], str]:
+def _classify(request: Asked, status: int, said: _Said | None) -> tuple[type[CamundaError], str]:
     if status == 401:
         # A filter before the engine says so, in any form; the engine never does.
         return _ANYBODYS[status]
     if said is not None:
         for row in _ROWS:
-            if row.fits(call, status, said):
+            if row.fits(request, status, said):
                 return row.error, row.hint
     if status in _ANYBODYS:
         return _ANYBODYS[status]
     if 300 <= status < 400:
         return NotTheEngine, "A redirect is not followed: is there a login before this URL?"
     if said is None and status in _GIVEN_UP:
-        return _doubt(call)
+        return _doubt(request)
     if 400 <= status < 500:
         if said is not None:
             return BadRequest, "The engine does not take the request as it is."
@@ -692,7 +711,7 @@ def _classify(call: Call, status: int, said: _Said | None) -> tuple[type[Camunda
             "Something before the engine answered, or an engine older than {since}: "
             "look at the URL."
         )
-    return _doubt(call)
+    return _doubt(request)
 
 
 def _add_particulars(error: CamundaError, said: _Said, clean: Callable[[str], str]) -> None:

@@ -625,27 +625,30 @@ class Variables(TakenAsIs, Mapping[str, Any]):
         return made
 
     @classmethod
-    def of(cls, what: str, given: object) -> Variables:
+    def of(cls, values: VariablesLike, *, name: str = "variables") -> Variables:
         """
-        Make variables of what a user gives: a mapping, or an attrs instance for its fields.
+        Variables of Python values: of a mapping by name, or of the fields of an attrs instance.
+
+        Args:
+            name: What the error calls them, if there is one.
 
         Raises:
             TypeError: It is neither, or a value has no type.
             ValueError: A name or a value is not one that the engine takes.
         """
-        if isinstance(given, Variables):
-            given = given._all_typed()
-        if not isinstance(given, (Mapping, type)) and attrs.has(type(given)):
-            given = _fields(given)
-        if not isinstance(given, Mapping):
+        if isinstance(values, Variables):
+            values = values._all_typed()
+        if not isinstance(values, (Mapping, type)) and attrs.has(type(values)):
+            values = _fields(values)
+        if not isinstance(values, Mapping):
             raise TypeError(
-                f"{what} must be a mapping of names to values or an attrs instance, "
-                f"not {type(given).__name__}"
+                f"{name} must be a mapping of names to values or an attrs instance, "
+                f"not {type(values).__name__}"
             )
         return cls(
             {
-                checks.named("the name of a variable", name): to_typed(name, value)
-                for name, value in given.items()
+                checks.named("the name of a variable", key): to_typed(key, value)
+                for key, value in values.items()
             }
         )
 
@@ -764,11 +767,11 @@ else:
 VariablesLike = Variables | Mapping[str, Any] | AttrsInstance
 
 
-def _typed_of(given: object) -> dict[str, VariableValue] | None:
+def _typed_of(given: Any) -> dict[str, VariableValue] | None:
     if isinstance(given, Variables):
         return given._sendable()
     if isinstance(given, Mapping) or (attrs.has(type(given)) and not isinstance(given, type)):
-        return Variables.of("variables", given)._all_typed()
+        return Variables.of(given)._all_typed()
     return None
 
 

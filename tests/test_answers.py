@@ -625,7 +625,9 @@ def test_the_table_of_operations_is_complete() -> None:
         "close",
         "follow",
         "iterate",
+        "ping",
         "recover",
+        "request",
         "select",
         "with_options",
     }

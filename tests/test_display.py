@@ -92,7 +92,7 @@ def task_of(text: str) -> LockedExternalTask:
     return LockedExternalTask(
         **texts,
         error_details=text,
-        variables=Variables.of("variables", {text: text}),
+        variables=Variables.of({text: text}),
         extension_properties={text: text},
     )
 

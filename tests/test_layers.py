@@ -171,7 +171,7 @@ def test_no_module_imports_one_that_imports_it() -> None:
     assert not left
 
 
-@pytest.mark.parametrize("name", each(MODULES, {"_many.bulk", "batch_run", "selection"}))
+@pytest.mark.parametrize("name", each(MODULES, {"_many.bulk", "batch_run"}))
 def test_nobody_reaches_into_another_module(name: str) -> None:
     """
     What begins with an underscore is used by its own module alone.

@@ -164,7 +164,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     Let waits between attempts take no time, and be seen.
     """
     made = Clock()
-    for module in ("_call.attempts", "client"):
+    for module in ("_call.attempts", "_call.looks", "client"):
         monkeypatch.setattr(f"camunda_ext.{module}.monotonic", made.read)
         monkeypatch.setattr(f"camunda_ext.{module}.sleep", made.sleep)
     return made

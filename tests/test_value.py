@@ -42,7 +42,7 @@ SHOWN: list[tuple[object, str]] = [
             id="4711",
             worker_id="worker-1",
             priority=50,
-            variables=Variables.of("variables", {"amount": 1250}),
+            variables=Variables.of({"amount": 1250}),
         ),
         (
             "LockedExternalTask(id='4711', worker_id='worker-1', priority=50, "
@@ -132,7 +132,7 @@ def test_no_value_is_shown_at_great_length() -> None:
     """
     task = LockedExternalTask(
         error_message="\U000e0001" * 666,
-        variables=Variables.of("all", {f"name{number}": "" for number in range(1000)}),
+        variables=Variables.of({f"name{number}": "" for number in range(1000)}),
     )
 
     assert repr(task) == (

@@ -83,7 +83,7 @@ def sent(value: object) -> Any:
     """
     Give the variable ``v`` as it goes over the wire.
     """
-    return encode(Variables.of("variables", {"v": value}))["v"]
+    return encode(Variables.of({"v": value}))["v"]
 
 
 #: A Python value, and what goes over the wire for it.
@@ -389,7 +389,7 @@ def test_variables_can_be_changed_in_part() -> None:
         "status": {"value": "done", "type": "String"},
         "file": {"value": "bmV3", "type": "Bytes"},
     }
-    assert Variables.of("variables", changed) == changed
+    assert Variables.of(changed) == changed
     assert {"status": "done", "more": 1} | variables == Variables(
         {
             **{name: HELD[name] for name in KEPT},
@@ -415,7 +415,7 @@ def test_what_java_has_serialized_is_not_sent_back() -> None:
         with pytest.raises(ValueError, match="leave it out, and it stays as it is"):
             sent(value)
     with pytest.raises(ValueError, match="'file' is a file without its contents: leave it out"):
-        Variables.of("variables", {**Variables({"file": HELD["file"]})})
+        Variables.of({**Variables({"file": HELD["file"]})})
 
 
 @pytest.mark.parametrize(
@@ -463,11 +463,11 @@ def test_a_file_that_nobody_could_read_is_refused(told: dict[str, str]) -> None:
         lambda: typed.object({}, type_name="x"),  # type: ignore[arg-type]
         lambda: typed.object("nope", type_name="x"),
         lambda: typed.transient(object()),
-        lambda: Variables.of("variables", {1: "a"}),
-        lambda: Variables.of("variables", {"n" * 256: "a"}),
-        lambda: Variables.of("variables", ["a"]),
-        lambda: Variables.of("variables", "ab"),
-        lambda: Variables.of("variables", Invoice),
+        lambda: Variables.of({1: "a"}),  # type: ignore[dict-item]
+        lambda: Variables.of({"n" * 256: "a"}),
+        lambda: Variables.of(["a"]),  # type: ignore[arg-type]
+        lambda: Variables.of("ab"),  # type: ignore[arg-type]
+        lambda: Variables.of(Invoice),  # type: ignore[arg-type]
     ],
 )
 def test_wrong_typed_values_are_refused(make: Any) -> None:
@@ -484,7 +484,7 @@ def test_names_are_never_changed() -> None:
     """
     given_names = {"snake_case": 1, "camelCase": 2, "": 3, "a/b": 4, "_x": 5}
 
-    assert list(encode(Variables.of("variables", given_names))) == list(given_names)
+    assert list(encode(Variables.of(given_names))) == list(given_names)
 
 
 def test_every_type_is_read_as_the_engine_writes_it() -> None:
@@ -590,7 +590,7 @@ def test_an_attrs_class_stands_for_the_variables_of_a_task() -> None:
     """
     An instance goes out as one variable a field, and comes back equal.
     """
-    wire = json.loads(json.dumps(encode(Variables.of("variables", INVOICE))))
+    wire = json.loads(json.dumps(encode(Variables.of(INVOICE))))
     wire["unknown"] = {"value": 1, "type": "Integer"}
     answer = json.dumps([{"id": "t", "variables": wire}]).encode()
 
@@ -620,7 +620,7 @@ def test_a_variable_that_is_not_what_its_field_says_is_named(
     """
     Nothing is bent to fit, and the error says which variable it was.
     """
-    variables = Variables.of("v", {**dict(Variables.of("v", INVOICE)), **changed})
+    variables = Variables.of({**dict(Variables.of(INVOICE)), **changed})
 
     with pytest.raises(ValueError) as refused:  # noqa: PT011  # the text is compared below
         variables.into(Invoice)
@@ -642,7 +642,6 @@ def test_unions_and_collections_are_made_of_what_fits() -> None:
     A value stays what it is where the field allows it, and an array becomes what the field says.
     """
     given_variables = Variables.of(
-        "v",
         {"either": "5", "number": 5, "pair": [1, "a"], "many": [1, 2, 1], "rows": [[True], []]},
     )
 
@@ -669,7 +668,7 @@ def test_what_fits_no_member_is_named(changed: dict[str, Any], told: str) -> Non
     whole = {"either": "5", "number": 5, "pair": [1, "a"], "many": [1], "rows": []}
 
     with pytest.raises(ValueError) as refused:  # noqa: PT011  # the text is compared below
-        Variables.of("v", {**whole, **changed}).into(Sundries)
+        Variables.of({**whole, **changed}).into(Sundries)
     assert told in str(refused.value)
 
 
@@ -687,7 +686,7 @@ def test_a_class_that_cannot_be_made_is_the_callers_mistake() -> None:
     The class that nothing makes is named.
     """
     with pytest.raises((TypeError, ValueError), match="Unknown"):
-        Variables.of("v", {"what": 1}).into(OfAnother)
+        Variables.of({"what": 1}).into(OfAnother)
 
 
 def test_a_missing_variable_is_named() -> None:
@@ -695,10 +694,10 @@ def test_a_missing_variable_is_named() -> None:
     All that is missing is told at once; what has a default may be missing.
     """
     with pytest.raises(ValueError, match=r"missing @ variables\.price") as refused:
-        Variables.of("v", {"sku": "A1"}).into(Line)
+        Variables.of({"sku": "A1"}).into(Line)
     assert "sku" not in str(refused.value)
     with pytest.raises(TypeError, match="not an attrs class"):
-        Variables.of("v", {}).into(dict)
+        Variables.of({}).into(dict)
 
 
 def test_variables_of_an_answer_are_like_those_that_were_made() -> None:
@@ -733,12 +732,12 @@ def test_variables_are_a_mapping() -> None:
     """
     They can be compared, copied, counted and pickled like one.
     """
-    variables = Variables.of("v", {"a": 1, "b": [1, 2]})
+    variables = Variables.of({"a": 1, "b": [1, 2]})
 
     assert variables == {"a": 1, "b": [1, 2]}
-    assert variables == Variables.of("v", {"a": 1, "b": [1, 2]})
+    assert variables == Variables.of({"a": 1, "b": [1, 2]})
     assert variables != {"a": 1}
-    assert Variables.of("v", {"a": 1}) != Variables.of("v", {"a": True})
+    assert Variables.of({"a": 1}) != Variables.of({"a": True})
     assert (len(variables), list(variables), "a" in variables, "c" in variables) == (
         2,
         ["a", "b"],

@@ -77,6 +77,8 @@ _BATCH_MAYBE: Final = (
 )
 _BATCH_LOOK: Final = "Look at the batch."
 
+_REQUEST_LOOK: Final = "It may have happened: look at what it would have changed."
+
 _READ: Final = Rule(
     after=_row("again", "again", "again", "again", "stop", "again", "again", "stop"),
     settles=(errors.Refused,),
@@ -87,6 +89,8 @@ _TWICE: Final = _row("again", "again", "again", "again", "stop", "again", "again
 _SETS: Final[Mapping[FailureKind, Resend]] = {**_TWICE, FailureKind.FAILED: Resend.LAST_LOOK}
 #: What would be done a second time.
 _ONCE: Final = _row("again", "again", "again", "stop", "stop", "stop", "stop", "stop")
+#: What is sent once, whatever comes.
+_NEVER_AGAIN: Final[Mapping[FailureKind, Resend]] = dict.fromkeys(FailureKind, Resend.STOP)
 _LOOK_FIRST: Final = _row("again", "again", "look", "look", "last look", "look", "look", "look")
 #: A second commit is impossible: the first one deletes the task. But while the first is under way,
 #: the process would go on twice, and only one of the two be rolled back.
@@ -117,6 +121,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "suspend_batch": Rule(after=_TWICE, doubt=_BATCH_LOOK),
     "activate_batch": Rule(after=_TWICE, doubt=_BATCH_LOOK),
     "delete_batch": Rule(after=_TWICE, doubt=_BATCH_LOOK),
+    # What a path of the engine's does, nobody here knows.
+    "request": Rule(after=_NEVER_AGAIN, doubt=_REQUEST_LOOK),
 }
 
 

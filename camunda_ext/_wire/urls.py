@@ -110,6 +110,29 @@ def segment(name: str, value: object) -> str:
     return quote(checked, safe="")
 
 
+def refuse_odd_path(path: object, ids: Mapping[str, str]) -> None:
+    """
+    Refuse a path below the engine that would not be asked for as it stands.
+
+    Raises:
+        ValueError: It is not one, or has other names in braces than there are *ids*.
+    """
+    checked = checks.text("path", path)
+    names = re.findall(r"\{(\w+)\}", checked)
+    fixed = re.sub(r"\{\w+\}", "x", checked)
+    if not re.fullmatch(r"(/[\w.~!$&'()*+,;=:@-]+)+", fixed, re.ASCII) or _DOTS.search(fixed):
+        raise ValueError(
+            f"path must be one below the engine, such as '/process-instance/{{id}}', without a "
+            f"query, not {path!r:.200}"
+        )
+    if sorted(names) != sorted(ids):
+        raise ValueError(f"path has {names or 'no names'} in braces, and ids has {list(ids)}")
+
+
+#: What HTTP clients fold away.
+_DOTS: Final = re.compile(r"/\.{1,2}(/|\Z)")
+
+
 _NOT_IN_IDS: Final = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from camunda_ext import CamundaError
+from camunda_ext import CamundaError, ExternalTaskClient
 from camunda_ext._wire.text import printable
 from camunda_ext.cli._embedded import engine_class
 from camunda_ext.cli.demo.rest import Rest
@@ -110,15 +110,13 @@ def _deploy(url: str, auth: tuple[str, str] | None, file: Path) -> str:
     """
     Deploy a file, and give the keys of the processes in it.
     """
-    rest = Rest(url, auth)
     try:
-        _, keys = rest.deploy(file.name, file.name, file.read_bytes())
+        with ExternalTaskClient(url, auth=auth) as client:
+            _, keys = Rest(client).deploy(file.name, file.name, file.read_bytes())
     except CamundaError as error:
         lines = (error.message or str(error)).splitlines()
         said = "\n".join(printable(line) for line in lines)
         raise click.ClickException(f"{file}: {said}") from None
-    finally:
-        rest.close()
     if not keys:
         raise click.ClickException(
             f"{file}: there is no process in it, or its name does not end in .bpmn, as the engine "

@@ -61,9 +61,15 @@ class Story:
         #: Ids of the process instances by business key.
         self.instances: dict[str, str] = {}
         self.gone: NotFound | None = None
-        self.rest = Rest(url, auth)
         self._deployment_name: str | None = None
         self._deployment_id: str | None = None
+
+    @property
+    def rest(self) -> Rest:
+        """
+        What the demo needs besides external tasks.
+        """
+        return Rest(self.client)
 
     # ------------------------------------------------------------------------------- the beginning
 
@@ -272,7 +278,6 @@ class Story:
                     deleted.append(name)
             except CamundaError as error:
                 problems.append(error)
-        self.rest.close()
         if hasattr(self, "client"):
             self.client.close()
         return deleted, problems

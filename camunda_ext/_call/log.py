@@ -1,0 +1,117 @@
+"""
+What the log says of calls.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from camunda_ext import errors
+from camunda_ext._call.request import Request
+from camunda_ext._http.messages import HttpRequest, HttpResponse
+from camunda_ext._wire.text import printable
+from camunda_ext.dto import FetchedTasks
+
+log: Final = logging.getLogger("camunda_ext")
+
+
+class CallLog:
+    """
+    Records about one call, each with the facts that programs look for in it.
+    """
+
+    def __init__(self, request: Request[Any], http: HttpRequest) -> None:
+        self._request = request
+        self._http = http
+
+    def __str__(self) -> str:
+        return f"{self._request.operation}: {self._http.method} {self._http.url}"
+
+    def ended(
+        self,
+        error: errors.CamundaError | None,
+        response: HttpResponse | None,
+        *,
+        attempts: int,
+        seconds: float,
+        bodies: bool,
+    ) -> None:
+        """
+        Record the end of a call, with its bodies where that is wanted.
+        """
+        if not log.isEnabledFor(logging.DEBUG):
+            return
+        log.debug(
+            "%s: %s in %.1f ms, attempts: %d%s",
+            self,
+            type(error).__name__ if error is not None else response.status if response else "done",
+            seconds * 1000,
+            attempts,
+            self._bodies(response) if bodies else "",
+            extra=self.facts(error, response, attempts=attempts, seconds=seconds),
+        )
+
+    def will_go_on(
+        self, error: errors.CamundaError, *, attempt: int, wait: float, what: str
+    ) -> None:
+        """
+        Record an attempt that failed, and what is done about it.
+        """
+        log.warning(
+            "%s: attempt %d failed: %s: %s; %s in %.3f s",
+            self,
+            attempt,
+            type(error).__name__,
+            error.in_short(),
+            what,
+            wait,
+            extra=self.facts(error, attempt=attempt, wait=wait),
+        )
+
+    def policy_raised(self, error: errors.CamundaError, *, attempt: int) -> None:
+        """
+        Record that the retry policy of a user has raised the current exception.
+        """
+        log.exception("%s: the retry policy raised", self, extra=self.facts(error, attempt=attempt))
+
+    def unreadable(self, tasks: FetchedTasks) -> None:
+        """
+        Record the tasks that were locked, but could not be read.
+        """
+        for task in tasks.unreadable:
+            log.error(
+                "%s: task %s is locked, but cannot be read: %s",
+                self,
+                printable(task.id),
+                printable(task.reason),
+                extra={**self.facts(None), "task_id": task.id},
+            )
+
+    def facts(
+        self,
+        error: errors.CamundaError | None,
+        response: HttpResponse | None = None,
+        **more: float | None,
+    ) -> dict[str, object]:
+        """
+        What a record is about, for programs that read logs.
+        """
+        status = response.status if response is not None else error.status if error else None
+        return {
+            "operation": self._request.operation,
+            "method": self._http.method,
+            "url": self._http.url,
+            "task_id": self._request.ids.get("task_id"),
+            "worker_id": getattr(self._request.body, "worker_id", self._request.worker_id),
+            "error": type(error).__name__ if error is not None else None,
+            "status": status,
+            **more,
+        }
+
+    def _bodies(self, response: HttpResponse | None) -> str:
+        sent, received = (
+            printable((content or b"").decode("utf-8", "replace"))
+            for content in (self._http.content, response and response.content)
+        )
+        return f"; sent {sent or 'nothing'}, got {received or 'nothing'}"
