@@ -174,7 +174,7 @@ def test_no_page_that_shows_the_request_shows_a_secret(
 # --------------------------------------------------------------------- what answers repeat
 
 #: With all that escapes touch.
-_SIGNED: Final = "a1b2/c3+d4=e5&f6 g7-h8~i9"
+_SIGNED: Final = "a1b2/c3+d4=e5&f6 g7-h8~i9j0"
 
 
 def _session(**told: Any) -> requests.Session:
@@ -283,7 +283,7 @@ def test_no_answer_that_repeats_a_secret_shows_it(
     logged = [one.getMessage() for one in caplog.records if one.name == "camunda_ext"]
     shown = f"{error!r} {error} {vars(error)} {logged}"
     assert "***" in shown
-    for part in ("a1b2", "i9"):
+    for part in ("a1b2", "i9j0"):
         assert part not in shown
         assert part.encode() not in pickle.dumps(error)
 
