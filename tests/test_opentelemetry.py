@@ -559,7 +559,7 @@ def test_other_instrumentations_keep_quiet_during_an_attempt(watch: Watch) -> No
     assert context.get_value(_QUIET) is None
 
 
-@pytest.mark.parametrize("key", [_QUIET, _QUIET_ALL])
+@pytest.mark.parametrize("key", [_QUIET, _QUIET_ALL], ids=["of HTTP", "of all"])
 def test_whoever_wants_quiet_gets_it(watch: Watch, key: str) -> None:
     """
     Exporters, for one, have calls of their own that nobody wants to see.

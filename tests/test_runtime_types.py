@@ -148,6 +148,9 @@ class Seen:
     Has fields, but is no attrs class.
     """
 
+    def __repr__(self) -> str:
+        return "Seen()"
+
 
 _TYPED: Final = Variables({"n": VariableValue(value=5, type="Long")})
 _TAKEN: Final[tuple[Any, ...]] = ({"a": 1}, {}, Order(), _TYPED)
