@@ -49,6 +49,41 @@ settings.load_profile("any machine")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _unmeasured_subprocesses() -> None:
+    """
+    Keep coverage out of what tests start: some look at what such a process imports and prints.
+
+    It is in the processes that run tests by now, the workers of pytest-xdist among them.
+    """
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """
+    Keep all tests of one real engine in the same worker of pytest-xdist, which alone starts it.
+    """
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        if (engine := _real_engine_of(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(engine))
+
+
+def _real_engine_of(item: pytest.Item) -> str | None:
+    """
+    Fixture and name of the real engine that a test runs on; ``None`` if it runs on none.
+    """
+    if "model_engine" in getattr(item, "fixturenames", ()):
+        return "model_engine"
+    callspec = getattr(item, "callspec", None)
+    params = {} if callspec is None else callspec.params
+    for fixture in ("engine", "guarded_engine"):
+        if params.get(fixture, "embedded") not in EMBEDDED:
+            return f"{fixture}-{params[fixture]}"
+    return None
+
+
 @attrs.frozen
 class GivenEngine:
     """
