@@ -9,6 +9,7 @@ counts from the start of the machine. ``CAMUNDA_EXT_UPTIME`` is for other second
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -57,6 +58,16 @@ def _unmeasured_subprocesses() -> None:
     It is in the processes that run tests by now, the workers of pytest-xdist among them.
     """
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+def pytest_collection_finish() -> None:
+    """
+    Exempt all that has been imported and collected from garbage collection.
+
+    Tests that make many objects would have it gone through again and again.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
