@@ -72,27 +72,32 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
-    Keep all tests of one real engine in the same worker of pytest-xdist, which alone starts it.
+    Keep all tests of one engine in the same worker of pytest-xdist, which alone starts it.
+
+    And all cases of one test: its scheduler takes the square of the number of groups in time.
     """
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:
-        if (engine := _real_engine_of(item)) is not None:
-            item.add_marker(pytest.mark.xdist_group(engine))
+        if (group := _group_of(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
-def _real_engine_of(item: pytest.Item) -> str | None:
+def _group_of(item: pytest.Item) -> str | None:
     """
-    Fixture and name of the real engine that a test runs on; ``None`` if it runs on none.
+    Fixture and name of the engine that a test runs on, or else which test it is a case of; ``None``
+    if it may run anywhere.
     """
-    if "model_engine" in getattr(item, "fixturenames", ()):
+    if not isinstance(item, pytest.Function):
+        return None
+    if "model_engine" in item.fixturenames:
         return "model_engine"
-    callspec = getattr(item, "callspec", None)
-    params = {} if callspec is None else callspec.params
+    if not hasattr(item, "callspec"):
+        return None
     for fixture in ("engine", "guarded_engine"):
-        if params.get(fixture, "embedded") not in EMBEDDED:
-            return f"{fixture}-{params[fixture]}"
-    return None
+        if fixture in item.callspec.params:
+            return f"{fixture}-{item.callspec.params[fixture]}"
+    return item.originalname
 
 
 @attrs.frozen
