@@ -18,7 +18,7 @@ from typing import Final
 import attrs
 
 from tests.engines.packages import Package, found
-from tests.engines.processes import end, free_port, start_server
+from tests.engines.processes import end, free_port, only_one_process, start_server
 from tests.engines.processes import run as run_command
 
 #: Who runs a server where root starts it: database servers refuse to be run by root.
@@ -123,7 +123,8 @@ def run(kind: Database) -> Iterator[RunningDatabase]:
     folder = Path(tempfile.mkdtemp(prefix=f"{kind.name}-"))
     port = free_port()
     places = {"data": folder / "data", "folder": folder, "port": port}
-    user = _ordinary_user()
+    with only_one_process():
+        user = _ordinary_user()
     become: tuple[str, ...] = ()
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)

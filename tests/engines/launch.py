@@ -24,8 +24,8 @@ from tests.engines.balancer import HAPROXY, balance
 from tests.engines.catalog import Distribution
 from tests.engines.databases import RunningDatabase
 from tests.engines.packages import Package, install, missing_programs
-from tests.engines.preparation import BUILD, missing_tools, prepare
-from tests.engines.processes import PreparationFailed, end
+from tests.engines.preparation import missing_tools, prepare
+from tests.engines.processes import BUILD, PreparationFailed, end, only_one_process
 
 __all__ = [
     "EngineDidNotStart",
@@ -123,8 +123,9 @@ def provide(distribution: Distribution) -> None:
     """
     Install the Debian packages that an engine needs, where root starts it.
     """
-    for package in _packages(distribution):
-        install(package)
+    with only_one_process():
+        for package in _packages(distribution):
+            install(package)
 
 
 def _packages(distribution: Distribution) -> list[Package]:

@@ -2,25 +2,22 @@
 Puts an engine together: its jars by Maven, and its main class by the Java compiler.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 
 from tests.engines.catalog import Distribution
 from tests.engines.pom import pom_of
-from tests.engines.processes import PreparationFailed, run
+from tests.engines.processes import BUILD, PreparationFailed, only_one_process, run
 
 JAVA_SOURCES = Path(__file__).parent / "java"
-BUILD = Path(__file__).resolve().parents[2] / "build" / "engines"
 MARKER = "finished"
 COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 # The later releases of this plugin read the jar's POM too, which may have no parent.
@@ -52,19 +49,11 @@ def prepare(distribution: Distribution) -> Path:
     """
     folder = BUILD / f"{distribution.name}-{_hash_of_recipe(distribution)}"
     if not (folder / MARKER).exists():
-        BUILD.mkdir(parents=True, exist_ok=True)
-        with _only_one_process():
+        # One lock for all distributions, since they share Maven's local repository.
+        with only_one_process():
             if not (folder / MARKER).exists():
                 _build(distribution, folder)
     return folder
-
-
-@contextmanager
-def _only_one_process() -> Iterator[None]:
-    # One lock for all distributions, since they share Maven's local repository.
-    with (BUILD / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _hash_of_recipe(distribution: Distribution) -> str:

@@ -4,14 +4,21 @@ Commands that come to an end, and servers that go on until they are told to.
 
 from __future__ import annotations
 
+import fcntl
+import random
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+#: Where engines are put together, and run.
+BUILD: Final = Path(__file__).resolve().parents[2] / "build" / "engines"
+#: Below those that a system hands out by itself, to tests that run meanwhile as well.
+_PORTS: Final = range(20_000, 30_000)
 _STOP_WITHIN: Final = 20.0
 _LOG_LINES: Final = 20
 
@@ -26,6 +33,17 @@ class ServerDidNotStart(RuntimeError):
     """
     Says which server did not become ready, with the end of its log.
     """
+
+
+@contextmanager
+def only_one_process() -> Iterator[None]:
+    """
+    Wait for other processes of this checkout, such as workers of pytest-xdist, to leave the block.
+    """
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def run(*command: str, cwd: Path | None = None) -> None:
@@ -92,12 +110,13 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) 
 
 def free_port() -> int:
     """
-    Give a port of loopback that nobody listens on.
+    A port of loopback that nobody listens on.
     """
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port: int = chosen.getsockname()[1]
-        return port
+    while True:
+        port = random.choice(_PORTS)  # noqa: S311  # no secret
+        with socket.socket() as chosen, suppress(OSError):  # somebody listens there
+            chosen.bind(("127.0.0.1", port))
+            return port
 
 
 def _takes_connections(port: int) -> bool:
