@@ -18,6 +18,16 @@ from camunda_ext.testing import Engine
 
 _PACKAGE: Final = Path(camunda_ext.__file__).parent.parent
 
+#: Plugins that have no say here, and take longer to load than pytest itself.
+_WITHOUT_OTHERS: Final = (
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:xdist.looponfail",
+)
+
 #: As if the extra were not installed.
 _WITHOUT_WAITRESS: Final = """\
 import sys
@@ -40,7 +50,10 @@ def run(folder: Path, tests: str, *options: str, **files: str) -> tuple[int, str
     for name, content in {"test_project": tests, **files}.items():
         (folder / f"{name}.py").write_text(content, "utf-8")
     done = subprocess.run(
-        (sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", *options),
+        (
+            *(sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider"),
+            *(*_WITHOUT_OTHERS, *options),
+        ),
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(_PACKAGE), "PYTEST_ADDOPTS": "", "COLUMNS": "200"},
         capture_output=True,
