@@ -123,7 +123,9 @@ class ExternalTaskClient(TakenAsIs):
             How many connections are kept while no call uses them. A call that finds none that is
             free opens one; what is more than this is closed behind it.
 
-        hooks: Functions that are called before each attempt, see `Outgoing`, and after it.
+        hooks:
+            Functions that are called before each attempt, see `~camunda_ext.hooks.Outgoing`, and
+            after it.
 
         log_bodies: Whether the log at level DEBUG shows bodies; they may hold personal data.
 

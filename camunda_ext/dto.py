@@ -314,7 +314,7 @@ class VariableQueryParameter(Value):
     #: How to compare.
     operator: Operator = attrs.field()
 
-    #: What to compare with, see `ExternalTaskQuery.process_variable()`.
+    #: What to compare with, see `camunda_ext.ExternalTaskQuery.process_variable()`.
     value: str | float | bool | datetime | None = attrs.field(
         eq=lambda value: (type(value), value),
     )
@@ -655,7 +655,7 @@ class SetRetriesForExternalTasks(Value):
         default=None, converter=_to_texts, validator=_valid(checks.ids)
     )
 
-    #: Tasks by an `ExternalTaskQuery`.
+    #: Tasks by an `camunda_ext.ExternalTaskQuery`.
     external_task_query: Any = None
 
     #: All tasks of these process instances.

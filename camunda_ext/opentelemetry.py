@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from camunda_ext import Ended, Outgoing, __version__
+from camunda_ext import __version__
+from camunda_ext.hooks import Ended, Outgoing
 
 try:
     from opentelemetry import context, metrics, propagate, trace

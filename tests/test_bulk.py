@@ -27,9 +27,9 @@ from camunda_ext import (
     ExternalTaskClient,
     ExternalTaskQuery,
     OutcomeUnknown,
-    Outgoing,
     Topic,
 )
+from camunda_ext.hooks import Outgoing
 from camunda_ext.testing import Engine
 from tests.stub import BROKEN, NO_CONTENT, Stub, html_answer, json_answer, raw_answer
 from tests.test_proof import YOUNG

@@ -23,8 +23,7 @@ from click.testing import CliRunner, Result
 
 import camunda_ext
 from camunda_ext import ExternalTask, ExternalTaskQuery, Topic
-from camunda_ext.cli._commands import COMMANDS
-from camunda_ext.cli._commands import camunda_ext as command
+from camunda_ext.cli._commands import COMMANDS, camunda_ext as command
 from camunda_ext.cli._filters import with_query
 from camunda_ext.testing import Engine
 from tests.stub import Stub, html_answer, json_answer

@@ -13,36 +13,38 @@ from typing import Any
 import attrs
 import pytest
 
-import camunda_ext
 from camunda_ext import (
     Batch,
     BatchStatistics,
-    CompleteExternalTask,
-    CountResult,
-    ExtendLockOnExternalTask,
     ExternalTask,
-    ExternalTaskBpmnError,
-    ExternalTaskFailure,
     ExternalTaskQuery,
-    FetchExternalTasks,
     File,
     HistoricExternalTaskLog,
     LockedExternalTask,
-    LockExternalTask,
-    Priority,
-    Retries,
-    SetRetriesForExternalTasks,
     Sorting,
     Topic,
-    VariableQueryParameter,
     VariableValue,
-    Version,
+    dto,
     errors,
     typed,
 )
 from camunda_ext._wire.decode import decode
 from camunda_ext._wire.encode import encode
 from camunda_ext._wire.names import wire_name
+from camunda_ext.dto import (
+    CompleteExternalTask,
+    CountResult,
+    ExtendLockOnExternalTask,
+    ExternalTaskBpmnError,
+    ExternalTaskFailure,
+    FetchExternalTasks,
+    LockExternalTask,
+    Priority,
+    Retries,
+    SetRetriesForExternalTasks,
+    VariableQueryParameter,
+    Version,
+)
 
 SAMPLES = Path(__file__).parent / "samples"
 UTC = timezone.utc
@@ -504,7 +506,7 @@ def test_every_field_of_the_reference_has_its_attribute(kind: type[Any]) -> None
 
 @pytest.mark.parametrize(
     "kind",
-    [one for one in vars(camunda_ext).values() if isinstance(one, type) and attrs.has(one)],
+    [one for one in vars(dto).values() if isinstance(one, type) and attrs.has(one)],
     ids=lambda kind: kind.__name__,
 )
 def test_values_are_frozen(kind: type[Any]) -> None:

@@ -18,7 +18,6 @@ import pytest
 
 import camunda_ext
 from camunda_ext import (
-    Attempt,
     BadRequest,
     CamundaError,
     Conflict,
@@ -27,21 +26,19 @@ from camunda_ext import (
     ExternalTaskClient,
     Forbidden,
     LockLost,
-    MissingAuthorization,
     NoAnswer,
     NotFound,
     NotSent,
     NotTheEngine,
     OutcomeUnknown,
-    Problem,
     Refused,
-    ResourceReport,
     Suspended,
     TaskNotFound,
     Topic,
     Unauthorized,
     errors,
 )
+from camunda_ext.errors import Attempt, MissingAuthorization, Problem, ResourceReport
 from tests.stub import (
     Stub,
     error_of,

@@ -254,19 +254,37 @@ def test_the_embedded_engine_shares_nothing_with_the_client() -> None:
     assert {name: known for name, known in shared.items() if known} == {"testing._engine": {""}}
 
 
-def test_public_names_are_exported_and_sorted() -> None:
+def test_type_checkers_see_the_names_that_are_exported() -> None:
     """
-    What is exported is there, and what is there and public is exported.
+    Each from the module that it is loaded from, and under its own name.
     """
-    public = {
-        name
-        for name, value in vars(camunda_ext).items()
-        if name[0] != "_" and getattr(value, "__module__", "").startswith("camunda_ext.")
+    tree = ast.parse(MODULES[""].read_text("utf-8"))
+    [block] = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    seen = {
+        (alias.name, alias.asname, str(node.module))
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
     }
 
-    assert camunda_ext.__all__ == sorted(camunda_ext.__all__)
-    aliases = {"Auth", "Operator", "SortOrder", "VariablesLike", "Via"}
-    assert set(camunda_ext.__all__) == public | aliases | {"__version__"}
+    assert seen == {
+        (name, name, f"camunda_ext.{module}") for name, module in camunda_ext._HOMES.items()
+    }
+
+
+def test_each_exported_name_is_there() -> None:
+    """
+    Loaded when it is asked for, and offered for completion before.
+    """
+    assert camunda_ext.__all__ == sorted({*camunda_ext._HOMES, "__version__"})
+    assert dir(camunda_ext) == camunda_ext.__all__
+    assert all(getattr(camunda_ext, name) is not None for name in camunda_ext.__all__)
+    with pytest.raises(AttributeError, match="module 'camunda_ext' has no attribute 'Clinet'"):
+        getattr(camunda_ext, "Clinet")  # noqa: B009  # a type checker refuses to read it
 
 
 def in_a_fresh_process(code: str) -> str:

@@ -17,12 +17,10 @@ from unittest import mock
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from camunda_ext import (
     CamundaError,
-    CountResult,
     EngineFailure,
     ExternalTask,
     ExternalTaskClient,
@@ -37,6 +35,7 @@ from camunda_ext._call.backoff import Retry
 from camunda_ext._http.transport import _gunzip
 from camunda_ext._wire import json as own_json
 from camunda_ext._wire.decode import _converter, _exactly, decode, decode_each
+from camunda_ext.dto import CountResult
 from tests.stub import (
     CERTIFICATE,
     NO_CONTENT,

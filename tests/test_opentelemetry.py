@@ -26,7 +26,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from requests.auth import AuthBase
 
 import camunda_ext
-from camunda_ext import CamundaError, Ended, ExternalTaskClient, NotSent, Outgoing, Retry, Timeout
+from camunda_ext import CamundaError, ExternalTaskClient, NotSent, Retry, Timeout
+from camunda_ext.hooks import Ended, Outgoing
 from camunda_ext.opentelemetry import OpenTelemetry
 from tests.stub import (
     NO_CONTENT,

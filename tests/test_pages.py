@@ -15,8 +15,7 @@ from unittest import mock
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from camunda_ext._many import pages, threads
 

@@ -16,8 +16,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rich.pretty import pretty_repr
 
 from camunda_ext import ExternalTaskQuery, HistoricExternalTaskLogQuery, LogSortBy, SortBy

@@ -8,8 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from camunda_ext import CamundaError, ExternalTaskClient, errors
 from camunda_ext._call.backoff import Quota, Retry, delay, retry_after

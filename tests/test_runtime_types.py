@@ -28,7 +28,6 @@ from camunda_ext import (
     ExternalTaskClient,
     ExternalTaskQuery,
     FetchedTasks,
-    Hook,
     LockedExternalTask,
     OAuth2ClientCredentials,
     Operator,
@@ -43,12 +42,14 @@ from camunda_ext import (
     VariableValue,
     Via,
 )
+from camunda_ext.hooks import Hook
 from tests.stub import NO_CONTENT, Stub, json_answer
 
 _MODULES: Final = (
     "camunda_ext",
     "camunda_ext.dto",
     "camunda_ext.errors",
+    "camunda_ext.hooks",
     "camunda_ext.opentelemetry",
     "camunda_ext.testing",
 )
@@ -60,7 +61,8 @@ def _public(module: ModuleType) -> Iterator[tuple[str, Any]]:
     """
     Give all classes and functions that a module has for others, with their methods.
     """
-    for name, value in vars(module).items():
+    for name in dir(module):
+        value = getattr(module, name)
         is_ours = str(getattr(value, "__module__", "")).startswith("camunda_ext")
         if name.startswith("_") or not is_ours or not callable(value):
             continue

@@ -17,12 +17,12 @@ from camunda_ext import (
     ExternalTaskQuery,
     NoAnswer,
     NotOne,
-    Outgoing,
     Retry,
     Selection,
     SortBy,
     Topic,
 )
+from camunda_ext.hooks import Outgoing
 from camunda_ext.testing import Engine
 from tests.stub import Stub, json_answer
 

@@ -25,8 +25,7 @@ import certifi
 import pytest
 import requests
 import urllib3
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
@@ -34,7 +33,6 @@ import camunda_ext
 from camunda_ext import (
     CamundaError,
     ExternalTaskClient,
-    Failed,
     NoAnswer,
     NotSent,
     NotTheEngine,
@@ -44,6 +42,7 @@ from camunda_ext import (
 )
 from camunda_ext._http import pool
 from camunda_ext._http.messages import HttpRequest, HttpResponse
+from camunda_ext.hooks import Failed
 from tests.stub import (
     BROKEN,
     CERTIFICATE,

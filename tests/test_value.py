@@ -12,20 +12,17 @@ import pytest
 from camunda_ext import (
     Batch,
     BatchStatistics,
-    CountResult,
     ExternalTask,
-    ExternalTaskFailure,
     LockedExternalTask,
     Retry,
     Sorting,
     Timeout,
     Topic,
-    VariableQueryParameter,
     Variables,
     VariableValue,
-    Version,
 )
 from camunda_ext._wire.text import visible
+from camunda_ext.dto import CountResult, ExternalTaskFailure, VariableQueryParameter, Version
 
 MOMENT = datetime(2026, 11, 22, 9, 30, tzinfo=timezone.utc)
 

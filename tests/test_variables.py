@@ -20,15 +20,13 @@ import attrs
 import numpy
 import pandas  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from camunda_ext import (
     ExternalTaskQuery,
     File,
     JavaObject,
     LockedExternalTask,
-    Priority,
     Topic,
     Variables,
     VariableValue,
@@ -37,6 +35,7 @@ from camunda_ext import (
 from camunda_ext._wire.dates import MODERN
 from camunda_ext._wire.decode import decode
 from camunda_ext._wire.encode import encode
+from camunda_ext.dto import Priority
 from camunda_ext.variables import from_typed
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -14,17 +14,11 @@ from typing import Any
 import attrs
 import pytest
 
-from camunda_ext import (
-    Batch,
-    CompleteExternalTask,
-    CountResult,
-    ExternalTask,
-    LockedExternalTask,
-    Sorting,
-)
+from camunda_ext import Batch, ExternalTask, LockedExternalTask, Sorting
 from camunda_ext._wire.decode import decode
 from camunda_ext._wire.encode import encode
 from camunda_ext._wire.urls import url
+from camunda_ext.dto import CompleteExternalTask, CountResult
 
 UTC = timezone.utc
 ID = "id"

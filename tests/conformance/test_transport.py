@@ -14,12 +14,12 @@ from camunda_ext import (
     EngineBusy,
     ExternalTaskClient,
     Forbidden,
-    MissingAuthorization,
     NotFound,
     TaskNotFound,
     Topic,
     Unauthorized,
 )
+from camunda_ext.errors import MissingAuthorization
 from tests.conformance.live import Live, Told, answer, assert_container_refuses, ids, refusal
 
 PASSWORD = "correct horse battery staple"

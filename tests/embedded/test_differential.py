@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import attrs
 import requests
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,

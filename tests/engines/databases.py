@@ -18,8 +18,13 @@ from typing import Final
 import attrs
 
 from tests.engines.packages import Package, found
-from tests.engines.processes import end, free_port, only_one_process, start_server
-from tests.engines.processes import run as run_command
+from tests.engines.processes import (
+    end,
+    free_port,
+    only_one_process,
+    run as run_command,
+    start_server,
+)
 
 #: Who runs a server where root starts it: database servers refuse to be run by root.
 USER: Final = "camunda-ext-tests"

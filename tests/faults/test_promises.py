@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from camunda_ext import (
     CamundaError,

@@ -23,18 +23,15 @@ from camunda_ext import (
     Bearer,
     BulkSummary,
     CamundaError,
-    Ended,
     ExternalTask,
     ExternalTaskClient,
     ExternalTaskQuery,
-    Failed,
     FetchedTasks,
     HistoricExternalTaskLog,
     HistoricExternalTaskLogQuery,
     LockLost,
     LogSortBy,
     OAuth2ClientCredentials,
-    Outgoing,
     Retry,
     Selection,
     SortBy,
@@ -45,6 +42,7 @@ from camunda_ext import (
     VariableValue,
     typed,
 )
+from camunda_ext.hooks import Ended, Failed, Outgoing
 
 
 @attrs.frozen

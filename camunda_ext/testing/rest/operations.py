@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from camunda_ext.testing._versions import Version
-from camunda_ext.testing.values import reading as reading
-from camunda_ext.testing.values import variable
+from camunda_ext.testing.values import reading as reading, variable
 
 if TYPE_CHECKING:
     from camunda_ext.testing._engine import Engine

@@ -21,8 +21,7 @@ from camunda_ext.testing.rest.operations import Answer, Call, Contents, PlainTex
 from camunda_ext.testing.state import batches, deployments, flow, instances, log, users
 from camunda_ext.testing.state.conditions import Page
 from camunda_ext.testing.state.store import Row, Transaction
-from camunda_ext.testing.values import reading as reading
-from camunda_ext.testing.values import variable
+from camunda_ext.testing.values import reading as reading, variable
 
 ROUTES: Final = Routes()
 

@@ -23,8 +23,7 @@ from camunda_ext.testing._errors import (
 )
 from camunda_ext.testing._versions import Version
 from camunda_ext.testing.state.store import Row, Transaction
-from camunda_ext.testing.values import dates
-from camunda_ext.testing.values import reading as reading
+from camunda_ext.testing.values import dates, reading as reading
 from camunda_ext.testing.values.conversions import BLANKS
 
 #: How many UTF-16 units the columns of ids, keys and names hold.

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from camunda_ext.testing._errors import failure, invalid_request, null_pointer, null_value
 from camunda_ext.testing.state.conditions import Where, as_bytes, joined
-from camunda_ext.testing.values import dates, variable
-from camunda_ext.testing.values import reading as reading
+from camunda_ext.testing.values import dates, reading as reading, variable
 from camunda_ext.testing.values.variable import Value
 
 _OPERATORS: Final = {
