@@ -50,6 +50,7 @@ if TYPE_CHECKING:  # for type checkers and editors: what the table below says, a
         FetchedTasks as FetchedTasks,
         HistoricExternalTaskLog as HistoricExternalTaskLog,
         LockedExternalTask as LockedExternalTask,
+        LogEvent as LogEvent,
         Operator as Operator,
         Sorting as Sorting,
         SortOrder as SortOrder,
@@ -83,6 +84,7 @@ if TYPE_CHECKING:  # for type checkers and editors: what the table below says, a
         SortBy as SortBy,
     )
     from camunda_ext.selection import (
+        LogSelection as LogSelection,
         NotOne as NotOne,
         Selection as Selection,
     )
@@ -107,7 +109,7 @@ _NAMES = {
     "client": "ExternalTaskClient Via",
     "dto": (
         "Batch BatchStatistics ExternalTask FetchedTasks HistoricExternalTaskLog "
-        "LockedExternalTask Operator Sorting SortOrder Topic UnreadableTask"
+        "LockedExternalTask LogEvent Operator Sorting SortOrder Topic UnreadableTask"
     ),
     "errors": (
         "BadRequest CamundaError Conflict EngineBusy EngineFailure Forbidden LockLost "
@@ -116,7 +118,7 @@ _NAMES = {
     ),
     "history": "HistoricExternalTaskLogQuery LogSortBy",
     "query": "ExternalTaskQuery SortBy",
-    "selection": "NotOne Selection",
+    "selection": "LogSelection NotOne Selection",
     "variables": "File JavaObject typed Variables VariablesLike VariableValue",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}

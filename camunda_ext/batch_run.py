@@ -7,27 +7,38 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
 from camunda_ext._display.progress import check, telling
-from camunda_ext._display.shown import is_typed
+from camunda_ext._http.messages import Timeout
 from camunda_ext._wire import checks
 from camunda_ext._wire.text import visible
-from camunda_ext._wire.value import TakenAsIs, Value
+from camunda_ext._wire.value import Record, TakenAsIs
 from camunda_ext.dto import Batch, BatchStatistics
 from camunda_ext.errors import CamundaError, NoAnswer, NotSent
-
-if TYPE_CHECKING:
-    from camunda_ext.client import ExternalTaskClient
 
 #: The pause after the first look, in seconds; each is longer than the one before.
 _FIRST_PAUSE: Final = 0.1
 _GROWTH: Final = 2
 _LONGEST_PAUSE: Final = 5.0
 #: How long one look may take at least, in seconds, however little time is left.
-_LEAST: Final = 1.0
+_SHORTEST_LOOK: Final = 1.0
+
+
+@runtime_checkable
+class BatchClient(Protocol):
+    """
+    What is needed of a client to look at a batch.
+    """
+
+    @property
+    def timeout(self) -> Timeout: ...
+
+    def with_options(self, *, timeout: float | None = None) -> BatchClient: ...
+
+    def batch_statistics(self, batch_id: str) -> BatchStatistics | None: ...
 
 
 class BatchFailed(Exception):
@@ -35,7 +46,7 @@ class BatchFailed(Exception):
     A batch has not done all of its work.
     """
 
-    #: How it stands.
+    #: The state of the batch.
     result: BatchResult
 
     def __init__(self, result: BatchResult) -> None:
@@ -44,15 +55,16 @@ class BatchFailed(Exception):
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class BatchResult(Value):
+class BatchResult(Record):
     """
-    What came of a batch.
+    The state in which a batch was left.
     """
 
     #: Names the batch.
     batch_id: str
 
-    #: Whether it is over. If not, it has failed jobs, or rests, and does not end by itself.
+    #: Whether all of its jobs are done. If not, it does not end by itself: jobs have failed, or it
+    #: is suspended.
     finished: bool
 
     #: Whether there is no such batch any more. The engine deletes one that has finished, and does
@@ -68,12 +80,12 @@ class BatchResult(Value):
     #: Jobs that were not done yet.
     waiting_jobs: int = 0
 
-    #: Whether it rests.
+    #: Whether it is suspended.
     suspended: bool = False
 
     def raise_for_failures(self) -> None:
         """
-        Do nothing if all is done.
+        Return if all is done.
 
         Raises:
             BatchFailed: It is not.
@@ -82,15 +94,15 @@ class BatchResult(Value):
             raise BatchFailed(self)
 
     def __str__(self) -> str:
-        told = f"batch {visible(self.batch_id)}: {self._state()}"
+        text = f"batch {visible(self.batch_id)}: {self._state()}"
         if self.failed_jobs and not self.gone:
-            told += (
+            text += (
                 ". It does not end by itself: see its incidents, then give its jobs new retries, "
                 "or delete the batch"
             )
         if self.suspended and not self.gone:
-            told += ". It rests until somebody activates it"
-        return told
+            text += ". It is suspended until somebody activates it"
+        return text
 
     def _state(self) -> str:
         total = self.total_jobs or 0
@@ -101,38 +113,38 @@ class BatchResult(Value):
             return f"gone, as one that has finished; it had {total} jobs"
         if self.finished:
             return f"finished, {total} jobs done"
-        told = f"deleted by somebody, {done}" if self.gone else f"not finished, {done}"
-        return f"{told}, {self.failed_jobs} failed" if self.failed_jobs else told
+        text = f"deleted by somebody, {done}" if self.gone else f"not finished, {done}"
+        return f"{text}, {self.failed_jobs} failed" if self.failed_jobs else text
 
 
 class BatchRun(TakenAsIs):
     """
     A batch to follow, from `ExternalTaskClient.follow()`.
 
-    At Python's prompt and in a notebook it shows its state, for which the engine is asked; in a
-    log, a debugger or a traceback, what the last look saw.
+    In IPython and in a notebook it shows its state, for which the engine is asked. ``repr()`` and
+    ``str()`` ask nothing: they show what the last look saw.
 
     Args:
         batch: The batch, or its id.
 
         sleep: Waits for some seconds.
 
-        clock: Gives the time, in seconds.
+        clock: Returns the time, in seconds.
     """
 
     def __init__(
         self,
-        client: ExternalTaskClient,
+        client: BatchClient,
         batch: Batch | BatchRun | str,
         *,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total = batch.total_jobs if isinstance(batch, Batch) else None
-        batch = batch.id if isinstance(batch, (Batch, BatchRun)) else batch
+        batch_id = batch.id if isinstance(batch, (Batch, BatchRun)) else batch
+        self._id = checks.not_blank("batch", batch_id)
         #: What the last look saw.
-        self._seen: BatchResult | None = None
-        self._id = checks.not_blank("batch", batch)
+        self._last: BatchResult | None = None
         self._client = client
         self._sleep = sleep
         self._clock = clock
@@ -152,48 +164,45 @@ class BatchRun(TakenAsIs):
         return self._total
 
     def __repr__(self) -> str:
-        return self._now() if is_typed() else self._line()
-
-    def __str__(self) -> str:
         return self._line()
 
     def __rich__(self) -> str:
         """
-        Give the state to rich, as of now.
+        The state as of now, for rich to print.
         """
         from rich.markup import escape
 
-        return escape(self._now())
+        return escape(self._line_of_now())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """
-        Give the state to IPython, as of now.
+        The state as of now, for IPython to show.
         """
-        return {"text/plain": self._now()}
+        return {"text/plain": self._line_of_now()}
 
     def _line(self, problem: str = "") -> str:
-        state = "" if self._seen is None else f": {self._seen._state()}"
+        state = "" if self._last is None else f": {self._last._state()}"
         return f"<BatchRun {visible(self.id)}{state}{visible(problem)}>"
 
-    def _now(self) -> str:
+    def _line_of_now(self) -> str:
         try:
-            if self._look(self._client) is None:
-                self._seen = self._gone()
+            if self.statistics() is None:
+                self._last = self._gone()
         except CamundaError as error:
             return self._line(f" (not seen now: {type(error).__name__}: {error.in_short()})")
         return self._line()
 
     def statistics(self) -> BatchStatistics | None:
         """
-        Give how far it is; ``None`` once it is gone: the engine has deleted it, or somebody has.
+        How far it is now; ``None`` once it is gone: the engine has deleted it, or somebody has.
         """
         return self._look(self._client)
 
-    def _look(self, client: ExternalTaskClient) -> BatchStatistics | None:
+    def _look(self, client: BatchClient) -> BatchStatistics | None:
         statistics = client.batch_statistics(self.id)
         if statistics is not None:
             self._total = statistics.total_jobs
-            self._seen = _result(statistics)
+            self._last = _result(statistics)
         return statistics
 
     def wait(
@@ -203,10 +212,10 @@ class BatchRun(TakenAsIs):
         progress: bool | Callable[[int, int], object] = False,
     ) -> BatchResult:
         """
-        Wait until it is over, or cannot end by itself: because jobs have failed, or because it is
-        suspended.
+        Wait until all jobs are done, or the batch cannot end by itself: because jobs have failed,
+        or because it is suspended.
 
-        Failed jobs are told, and not raised: `BatchResult.raise_for_failures()` does that.
+        Failed jobs are in the result, and not raised: `BatchResult.raise_for_failures()` does that.
 
         Args:
             timeout: How long to wait, in seconds, or a `timedelta`; ``None`` for as long as it
@@ -229,7 +238,7 @@ class BatchRun(TakenAsIs):
         result: BatchResult | None = None
         while True:
             try:
-                statistics = self._look(self._within(until))
+                statistics = self._look(self._client_until(until))
             except (NoAnswer, NotSent) as error:
                 if until is None or self._clock() < until:
                     raise
@@ -245,28 +254,28 @@ class BatchRun(TakenAsIs):
             self._sleep(min(pause, left))
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
 
-    def _within(self, until: float | None) -> ExternalTaskClient:
+    def _client_until(self, until: float | None) -> BatchClient:
         """
-        Give a client whose calls end in time.
+        A client whose calls end in time.
         """
         if until is None:
             return self._client
-        left = max(_LEAST, until - self._clock())
-        own = self._client._sender.timeout.total
-        if own is not None and own <= left:
+        left = max(_SHORTEST_LOOK, until - self._clock())
+        total = self._client.timeout.total
+        if total is not None and total <= left:
             return self._client
         return self._client.with_options(timeout=left)
 
     def _gone(self) -> BatchResult:
         """
-        Give what is known of a batch that is gone: one that could not end has been deleted.
+        The state of a batch that is gone: one that could not end has been deleted.
         """
-        seen = self._seen
-        if seen is None:
+        last = self._last
+        if last is None:
             return BatchResult(batch_id=self.id, finished=True, gone=True)
-        if seen.failed_jobs or seen.suspended:
-            return attrs.evolve(seen, gone=True)
-        return attrs.evolve(seen, finished=True, gone=True, waiting_jobs=0)
+        if last.failed_jobs or last.suspended:
+            return attrs.evolve(last, gone=True)
+        return attrs.evolve(last, finished=True, gone=True, waiting_jobs=0)
 
     def _tell(self, tell: Callable[[int, int], object], result: BatchResult) -> None:
         total = self._total or 0
@@ -289,10 +298,10 @@ def _result(statistics: BatchStatistics) -> BatchResult:
     )
 
 
-def _to_seconds(given: float | timedelta) -> float:
-    seconds = given.total_seconds() if isinstance(given, timedelta) else given
+def _to_seconds(timeout: float | timedelta) -> float:
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds, or a timedelta, not {given!r:.80}")
+        raise TypeError(f"timeout must be a number of seconds, or a timedelta, not {timeout!r:.80}")
     if not seconds >= 0:
-        raise ValueError(f"timeout must be a number of seconds to wait, not {given!r}")
+        raise ValueError(f"timeout must be a number of seconds to wait, not {timeout!r}")
     return seconds

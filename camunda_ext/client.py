@@ -14,7 +14,6 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, overload
 
 import attrs
 
-from camunda_ext import batch_run, selection
 from camunda_ext._call.attempts import Sender
 from camunda_ext._call.backoff import Retry, RetryPolicy
 from camunda_ext._call.hooks import Hooks
@@ -22,7 +21,7 @@ from camunda_ext._call.request import AnyAnswer, Raw, Request
 from camunda_ext._call.rules import Rule, rule_of
 from camunda_ext._http.messages import Timeout
 from camunda_ext._http.transport import LARGEST_ANSWER, POOL_SIZE, Session, to_base, to_transport
-from camunda_ext._many import bulk_writes, proof
+from camunda_ext._many.proof import EngineFacts, FilterProof
 from camunda_ext._wire import checks
 from camunda_ext._wire.checks import check_header
 from camunda_ext._wire.dates import DateFormat
@@ -56,10 +55,10 @@ from camunda_ext.dto import (
     Version,
 )
 from camunda_ext.errors import NotFound, TaskNotFound
-from camunda_ext.history import HistoricExternalTaskLogQuery
+from camunda_ext.history import OLDEST_LOG, HistoricExternalTaskLogQuery
 from camunda_ext.hooks import Hook
 from camunda_ext.query import OLDEST, ExternalTaskQuery, Query
-from camunda_ext.selection import Selection
+from camunda_ext.selection import LogSelection, Selection
 from camunda_ext.variables import VariablesLike
 
 T = TypeVar("T")
@@ -180,7 +179,7 @@ class ExternalTaskClient(TakenAsIs):
             log_bodies=checks.flag("log_bodies", log_bodies),
         )
         self._close = transport.close
-        self._known = proof.Known()
+        self._facts = EngineFacts()
 
     def close(self) -> None:
         """
@@ -278,7 +277,8 @@ class ExternalTaskClient(TakenAsIs):
             via: ``GET`` to send the query in the URL, if it can be said there.
         """
         request = self._to_list(query, _window(first_result, max_results), via)
-        self._warn_of_young(query)
+        if query is not None:
+            self._proof(query).warn_of_young(query, stacklevel=2)
         return self._send(request)
 
     def count(self, query: ExternalTaskQuery | None = None, *, via: Via = "POST") -> int:
@@ -289,22 +289,27 @@ class ExternalTaskClient(TakenAsIs):
         """
         path = "/external-task/count"
         request = self._to_request("count", path, CountResult, ExternalTaskQuery, query, via)
-        self._warn_of_young(query)
+        if query is not None:
+            self._proof(query).warn_of_young(query, stacklevel=2)
         return self._send(request).count
 
-    def check(self, query: ExternalTaskQuery) -> None:
+    def check(self, query: ExternalTaskQuery | HistoricExternalTaskLogQuery) -> None:
         """
         Refuse a query with a filter that the engine ignores, because it is older than the filter.
 
-        For each filter that is younger than 7.5 the engine is asked once for each client, by counts
-        that change nothing and need no tasks to tell. `select()`, `iterate()`, the bulk writes and
-        `set_retries_of()` do this by themselves.
+        For each filter that is younger than 7.5, or than the historic external task log, the engine
+        is asked once for each client, by counts that change nothing and need no tasks to tell.
+        `select()`, `iterate()`, the bulk writes and `set_retries_of()` do this by themselves.
 
         Raises:
-            ValueError: The engine ignores a filter: more tasks would match than the query says.
+            ValueError: The engine ignores a filter: more would match than the query says.
         """
-        query = _to_query(query, ExternalTaskQuery)
-        proof.prove_known(self._probe, query, self._known.proven, self._told_version)
+        if not isinstance(query, (ExternalTaskQuery, HistoricExternalTaskLogQuery)):
+            raise TypeError(
+                "query must be an ExternalTaskQuery or a HistoricExternalTaskLogQuery, not "
+                f"{type(query).__name__}"
+            )
+        self._proof(query).prove_known(query)
 
     def iterate(
         self, query: ExternalTaskQuery | None = None, *, page_size: int = 500
@@ -326,29 +331,58 @@ class ExternalTaskClient(TakenAsIs):
         """
         return iter(self.select(query, page_size=page_size))
 
+    @overload
     def select(
         self,
         query: ExternalTaskQuery | None = None,
         *,
+        page_size: int = ...,
+        prefetch: int = ...,
+    ) -> Selection: ...
+
+    @overload
+    def select(
+        self,
+        query: HistoricExternalTaskLogQuery,
+        *,
+        page_size: int = ...,
+        prefetch: int = ...,
+    ) -> LogSelection: ...
+
+    def select(
+        self,
+        query: ExternalTaskQuery | HistoricExternalTaskLogQuery | None = None,
+        *,
         page_size: int = 500,
         prefetch: int = 0,
-    ) -> Selection:
+    ) -> Selection | LogSelection:
         """
-        Give the external tasks that match, to be asked for when they are used.
+        The external tasks that match, to be asked for when they are used; or, for a query of the
+        historic external task log, its entries.
 
         Before the first of them is asked for, the engine shows that it honours each filter, see
         `check()`.
 
         Args:
-            page_size: How many tasks to ask for at a time, at least 2.
+            page_size: How many to ask for at a time, at least 2.
 
             prefetch:
                 How many pages to fetch ahead of the consumer, each in a thread with a connection of
                 its own, at most 32. Hooks are called in these threads.
         """
+        if isinstance(query, HistoricExternalTaskLogQuery):
+            return LogSelection(
+                client=self,
+                proof=self._proof(query),
+                query=query,
+                page_size=page_size,
+                prefetch=prefetch,
+            )
+        query = _to_query(query, ExternalTaskQuery)
         return Selection(
             client=self,
-            query=_to_query(query, ExternalTaskQuery),
+            proof=self._proof(query),
+            query=query,
             page_size=page_size,
             prefetch=prefetch,
         )
@@ -970,32 +1004,39 @@ class ExternalTaskClient(TakenAsIs):
         Give entries of the historic external task log. Since 7.7, at history level full.
 
         Arguments have the same meaning as for `list()`. The log cannot be sorted by ``id``, which
-        is the order without a sorting: take that one to cut pages by hand.
+        is the order without a sorting: take that one to cut pages by hand. `select()` cuts them,
+        too. An engine that is too old for a filter is warned of as in `list()`.
         """
-        return self._send(
-            self._to_request(
-                "log_list",
-                "/history/external-task-log",
-                tuple[HistoricExternalTaskLog, ...],
-                HistoricExternalTaskLogQuery,
-                query,
-                via,
-                _window(first_result, max_results),
-                since="7.7",
-            )
+        request = self._to_request(
+            "log_list",
+            "/history/external-task-log",
+            tuple[HistoricExternalTaskLog, ...],
+            HistoricExternalTaskLogQuery,
+            query,
+            via,
+            _window(first_result, max_results),
+            since=OLDEST_LOG,
         )
+        if query is not None:
+            self._proof(query).warn_of_young(query, stacklevel=2)
+        return self._send(request)
 
     def log_count(
         self, query: HistoricExternalTaskLogQuery | None = None, *, via: Via = "POST"
     ) -> int:
         """
         Give the number of entries that match. Since 7.7.
+
+        An engine that is too old for a filter is warned of as in `list()`.
         """
         path = "/history/external-task-log/count"
         kind = HistoricExternalTaskLogQuery
-        return self._send(
-            self._to_request("log_count", path, CountResult, kind, query, via, since="7.7")
-        ).count
+        request = self._to_request(
+            "log_count", path, CountResult, kind, query, via, since=OLDEST_LOG
+        )
+        if query is not None:
+            self._proof(query).warn_of_young(query, stacklevel=2)
+        return self._send(request).count
 
     def log_get(self, log_id: str) -> HistoricExternalTaskLog:
         """
@@ -1318,24 +1359,26 @@ class ExternalTaskClient(TakenAsIs):
             self.check(body.external_task_query)
         return body
 
-    def _warn_of_young(self, query: ExternalTaskQuery | None) -> None:
-        if query is not None:
-            filters = query.filters().items()
-            proof.warn_of_young(filters, self._known, self._told_version, stacklevel=3)
+    def _proof(self, query: Query) -> FilterProof:
+        """
+        What proves the filters of such a query; it shares what it finds out with all of the client.
+        """
+        noun, operation, path, oldest = "tasks", "count", "/external-task/count", OLDEST
+        if isinstance(query, HistoricExternalTaskLogQuery):
+            noun, operation, oldest = "entries", "log_count", OLDEST_LOG
+            path = "/history/external-task-log/count"
 
-    def _told_version(self) -> str | None:
-        """
-        Give the engine's version; ``None`` if it cannot be had. It is asked once, without resends.
-        """
-        return self._known.ask(self.with_options(retry=False).version)
+        def count(body: Mapping[str, object]) -> int:
+            return self._send(Request(operation, f"POST {path}", CountResult, body=body)).count
 
-    def _probe(self, body: Mapping[str, object]) -> int:
-        """
-        Count by a body as it is.
-        """
-        return self._send(
-            Request("count", "POST /external-task/count", CountResult, body=body)
-        ).count
+        return FilterProof(
+            noun=noun,
+            oldest=oldest,
+            facts=self._facts,
+            count=count,
+            # It is asked once, without resends.
+            version=lambda: self.with_options(retry=False).version(),
+        )
 
     def _send(self, request: Request[T]) -> T:
         return self._sender.send(request)
@@ -1472,15 +1515,3 @@ def _says_anything(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_says_anything(one) for one in value)
     return value is not None and value is not False and value != ""
-
-
-# These name the client in annotations, and cannot import what imports them. Whoever resolves their
-# annotations, such as pydantic, looks the name up there.
-_seen_by_them: tuple[dict[str, Any], ...] = (
-    vars(bulk_writes),
-    vars(batch_run),
-    vars(selection),
-    Selection.__init__.__globals__,  # attrs has made a copy for it
-)
-for _names in _seen_by_them:
-    _names["ExternalTaskClient"] = ExternalTaskClient

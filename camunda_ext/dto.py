@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import attrs
 
 from camunda_ext._wire import checks
-from camunda_ext._wire.value import TakenAsIs, Value
+from camunda_ext._wire.value import Record, TakenAsIs, Value
 from camunda_ext._wire.warn import warn_caller
 from camunda_ext.variables import Variables, VariablesLike
 
@@ -24,6 +24,9 @@ SortOrder = Literal["asc", "desc"]
 
 #: How the value of a variable is compared.
 Operator = Literal["eq", "neq", "gt", "gteq", "lt", "lteq", "like", "notLike"]
+
+#: What happened to a task, by the historic external task log.
+LogEvent = Literal["creation", "failure", "success", "deletion"]
 
 
 # ------------------------------------------------------------------------ how requests are checked
@@ -123,7 +126,7 @@ def _scalar(name: str, value: object) -> None:
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class ExternalTask(Value):
+class ExternalTask(Record):
     """
     An external task as a query gives it (``ExternalTaskDto``).
     """
@@ -685,7 +688,7 @@ class SuspensionState(Value):
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Batch(Value):
+class Batch(Record):
     """
     Work that the engine does in the background (``BatchDto``).
     """
@@ -753,10 +756,12 @@ class BatchStatistics(Batch):
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class HistoricExternalTaskLog(Value):
+class HistoricExternalTaskLog(Record):
     """
     One event in the life of an external task (``HistoricExternalTaskLogDto``).
     """
+
+    _computed: ClassVar[tuple[str, ...]] = ("event",)
 
     #: Names the entry.
     id: str = ""
@@ -779,7 +784,7 @@ class HistoricExternalTaskLog(Value):
     #: The task's priority.
     priority: int = 0
 
-    #: Retries left.
+    #: Retries left: of a failure, those before it.
     retries: int | None = None
 
     #: Message of the failure.
@@ -820,3 +825,16 @@ class HistoricExternalTaskLog(Value):
 
     #: Whether the task was cancelled, by a BPMN error too.
     deletion_log: bool = False
+
+    @property
+    def event(self) -> LogEvent | None:
+        """
+        The kind of the event; ``None`` if the engine tells none.
+        """
+        if self.creation_log:
+            return "creation"
+        if self.failure_log:
+            return "failure"
+        if self.success_log:
+            return "success"
+        return "deletion" if self.deletion_log else None

@@ -5,12 +5,16 @@ Queries for the historic external task log, in the manner of `camunda_ext.query`
 from __future__ import annotations
 
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import attrs
 
+from camunda_ext._display.explanation import Explanation, explanation_of
 from camunda_ext._wire import checks
 from camunda_ext.query import Query, filter_field
+
+#: Engines have the log since then; a filter that came later may be ignored.
+OLDEST_LOG: Final = "7.7"
 
 
 class LogSortBy(str, Enum):
@@ -39,8 +43,9 @@ class HistoricExternalTaskLogQuery(Query):
     """
     Which entries of the historic external task log; an entry must pass all filters.
 
-    A query never changes: each method gives a new one. A filter that is set again is replaced, one
-    with several values gets more of them. Engines have the log since 7.7, at history level full.
+    A query never changes: each method returns a new one. A filter that is set again is replaced,
+    one with several values gets more of them. Engines have the log since 7.7, at history level
+    full.
     """
 
     _criteria: ClassVar[type[Enum]] = LogSortBy
@@ -59,7 +64,7 @@ class HistoricExternalTaskLogQuery(Query):
     _priority_higher_than_or_equals: int | None = filter_field(since="7.7")
     _priority_lower_than_or_equals: int | None = filter_field(since="7.7")
     _tenant_id_in: tuple[str, ...] | None = filter_field(since="7.7")
-    _without_tenant_id: bool | None = filter_field(since="7.7")
+    _without_tenant_id: bool | None = filter_field(since="7.12")
     _creation_log: bool | None = filter_field(since="7.7")
     _failure_log: bool | None = filter_field(since="7.7")
     _success_log: bool | None = filter_field(since="7.7")
@@ -156,7 +161,7 @@ class HistoricExternalTaskLogQuery(Query):
 
     def without_tenant_id(self) -> HistoricExternalTaskLogQuery:
         """
-        Only entries without a tenant.
+        Only entries without a tenant. Since 7.12; older engines ignore it.
         """
         return self._with("_without_tenant_id", True)
 
@@ -183,3 +188,13 @@ class HistoricExternalTaskLogQuery(Query):
         Only entries that a task was cancelled, by a BPMN error too.
         """
         return self._with("_deletion_log", True)
+
+    def explain(self, base_url: str = "http://localhost:8080/engine-rest") -> Explanation:
+        """
+        The request for these entries, for a person to read: POST, GET and curl. Nothing is sent.
+
+        Args:
+            base_url: The engine's REST API.
+        """
+        young = {name: since for name, since in self.filters().items() if since != OLDEST_LOG}
+        return explanation_of(self, base_url, "/history/external-task-log", young=young)

@@ -57,6 +57,8 @@ nitpick_ignore = [
     # The class of the query that a method is called on, and a class that is asked for.
     ("py:class", "builtins.type"),
     ("py:class", "camunda_ext.query.Q"),
+    # The class of a selection's results.
+    ("py:class", "camunda_ext.selection.R"),
     # How pydantic takes our objects.
     ("py:class", "camunda_ext._wire.value.TakenAsIs"),
     ("py:class", "camunda_ext.variables.T"),

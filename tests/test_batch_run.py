@@ -195,7 +195,7 @@ def test_a_batch_that_rests_is_not_waited_for() -> None:
         [],
     )
     assert str(result) == (
-        "batch b1: not finished, 2 of 4 jobs done. It rests until somebody activates it"
+        "batch b1: not finished, 2 of 4 jobs done. It is suspended until somebody activates it"
     )
     with pytest.raises(BatchFailed):
         result.raise_for_failures()

@@ -732,7 +732,7 @@ def test_a_journal_is_in_a_file(engine: Engine) -> None:
     """
     What has no end is not read.
     """
-    with pytest.raises(ValueError, match="/dev/zero is no file that a journal could be in"):
+    with pytest.raises(ValueError, match=r"/dev/zero is no file$"):
         engine.client().select(_A).set_priority(7, journal="/dev/zero")
 
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 import json
 import rlcompleter
 import shlex
-import subprocess
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -25,13 +23,16 @@ from camunda_ext import (
     ExternalTask,
     ExternalTaskClient,
     ExternalTaskQuery,
+    HistoricExternalTaskLog,
+    HistoricExternalTaskLogQuery,
     LockedExternalTask,
     SortBy,
     Variables,
 )
-from camunda_ext._display.shown import Shown
-from camunda_ext._display.tables import age, table_html, table_rich, table_text
+from camunda_ext._display.shown import TableDisplay
+from camunda_ext._display.tables import LOG, age, table_html, table_rich, table_text
 from camunda_ext.errors import NotSent
+from tests.stub import Stub, json_answer, raw_answer
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=timezone.utc)
 STUCK = ExternalTask(
@@ -343,7 +344,7 @@ def test_a_lock_for_ever_has_an_age() -> None:
 # --------------------------------------------------------------------------- what shows its tasks
 
 
-class Some(Shown):
+class Some(TableDisplay):
     """
     Shows some tasks, and keeps what it was asked for.
     """
@@ -354,18 +355,14 @@ class Some(Shown):
         self.tasks = [*tasks]
         self.total = total
         self.query = query or ExternalTaskQuery().topic("invoice")
-        self.asked: list[str] = []
+        self.looks: list[int] = []
 
     def _line(self) -> str:
         return f"<Some of {self.query!r}>"
 
-    def __getitem__(self, part: slice, /) -> list[ExternalTask]:
-        self.asked.append(f"[:{part.stop}]")
-        return self.tasks[part]
-
-    def count(self) -> int:
-        self.asked.append("count")
-        return self.total
+    def _look(self, first: int) -> tuple[list[ExternalTask], int]:
+        self.looks.append(first)
+        return self.tasks[:first], self.total
 
 
 class Unreachable(Some):
@@ -373,7 +370,7 @@ class Unreachable(Some):
     Cannot ask.
     """
 
-    def __getitem__(self, part: slice, /) -> list[ExternalTask]:
+    def _look(self, first: int) -> tuple[list[ExternalTask], int]:
         raise NotSent("\x1b[31mno route", operation="list", method="POST", url="http://a")
 
 
@@ -391,25 +388,18 @@ TEN = "\n".join(["id", "--", *map(str, range(10)), "10 of 20 tasks"])
 LINE = "<Some of ExternalTaskQuery().topic('invoice')>"
 
 
-def test_a_log_asks_nothing() -> None:
+def test_repr_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Nor does a debugger, a traceback, or an f-string in a function.
-    """
-    some = Some(MANY, 20)
-
-    assert (repr(some), f"{some}", [some].__repr__(), some.asked) == (LINE, LINE, f"[{LINE}]", [])
-
-
-def test_even_at_a_prompt_only_what_is_typed_asks(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """
-    A logger that is called from there is still a logger.
+    In a log, a debugger, a traceback or an f-string; nor at Python's own prompt.
     """
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     some = Some(MANY, 20)
+    displayed = StringIO()
+    monkeypatch.setattr(sys, "stdout", displayed)
+    sys.__displayhook__(some)
 
-    assert (repr(some), some.asked) == (LINE, [])
+    assert (repr(some), f"{some}", [some].__repr__(), some.looks) == (LINE, LINE, f"[{LINE}]", [])
+    assert displayed.getvalue() == f"{LINE}\n"
 
 
 def test_a_query_of_any_length_has_a_short_line() -> None:
@@ -427,19 +417,50 @@ def test_a_table_can_be_asked_for() -> None:
     """
     some = Some(MANY, 20)
 
-    assert (some.table(2, width=80), some.asked) == (
-        "id\n--\n0\n1\n2 of 20 tasks",
-        ["[:2]", "count"],
-    )
+    assert (some.table(2, width=80), some.looks) == ("id\n--\n0\n1\n2 of 20 tasks", [2])
 
 
-def test_few_tasks_need_no_count() -> None:
+def test_a_table_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Ten tasks, or as many as one likes.
+    """
+    some = Some(MANY, 20)
+    some.show()
+    some.show(first=2)
+
+    assert capsys.readouterr().out == f"{TEN}\nid\n--\n0\n1\n2 of 20 tasks\n"
+    assert some.looks == [10, 2]
+
+
+def test_whoever_asks_for_a_table_learns_why_there_is_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """
+    As from any other call.
+    """
+    for call in (Unreachable([], 0).table, Unreachable([], 0).show):
+        with pytest.raises(NotSent):
+            call()
+
+    assert capsys.readouterr().out == ""
+
+
+def test_the_first_few_tasks_need_no_count() -> None:
     """
     Whoever gets fewer than asked for has them all.
     """
-    some = Some(MANY[:3], 3)
+    page = json_answer(200, [{"id": "1"}, {"id": "2"}])
+    with Stub(page, page, json_answer(200, {"count": 7})) as stub:
+        client = ExternalTaskClient(stub.url)
+        tables = [client.select().table(first, width=80) for first in (3, 2)]
+        targets = [one.target.removeprefix("/engine-rest/external-task") for one in stub.seen]
 
-    assert (some.table(width=80), some.asked) == ("id\n--\n0\n1\n2\n3 tasks", ["[:10]"])
+    assert tables == ["id\n--\n1\n2\n2 tasks", "id\n--\n1\n2\n2 of 7 tasks"]
+    assert targets == [
+        "?firstResult=0&maxResults=3",
+        "?firstResult=0&maxResults=2",
+        "/count",
+    ]
 
 
 def test_a_notebook_asks_once_for_both_forms(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,7 +472,7 @@ def test_a_notebook_asks_once_for_both_forms(monkeypatch: pytest.MonkeyPatch) ->
 
     bundle = some._repr_mimebundle_()
 
-    assert some.asked == ["[:10]", "count"]
+    assert some.looks == [10]
     assert bundle == {"text/plain": TEN, "text/html": some._repr_html_()}
     assert bundle["text/html"].count("<tr>") == 11
 
@@ -522,48 +543,53 @@ def test_a_terminal_without_rich_gets_a_plain_table(monkeypatch: pytest.MonkeyPa
     assert Some(MANY, 20)._repr_mimebundle_()["text/plain"] == TEN
 
 
-#: Typed at a real prompt, after a script that prints as any script does.
-SCRIPT = """\
-from tests.test_display import MANY, Some, Unreachable
-some, unreachable = Some(MANY[:2], 2), Unreachable([], 0)
-print(some)
-"""
-TYPED = """\
-some
-print(some)
-def log():
-    print(f"{some}")
-
-log()
-unreachable
-some.asked
-"""
+ENTRY = HistoricExternalTaskLog(
+    id="9d2c2a30-c7c5-11f0-9e3c-0242ac110002",
+    timestamp=NOW - timedelta(minutes=5),
+    external_task_id=STUCK.id,
+    topic_name="invoice",
+    worker_id="worker-1",
+    retries=1,
+    error_message="The bank\ndoes not answer",
+    failure_log=True,
+)
 
 
-def test_a_table_is_shown_at_the_prompt(tmp_path: Path) -> None:
+def test_the_log_is_a_table_too() -> None:
     """
-    Only there: not by the script before it, and not by a function that is called from it.
+    It says what happened, when, and to which task.
     """
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT, "utf-8")
+    rows = [ENTRY, HistoricExternalTaskLog(id="b", success_log=True)]
 
-    done = subprocess.run(
-        [sys.executable, "-i", "-q", str(script)],
-        input=TYPED,
-        cwd=Path(__file__).parent.parent,
-        env={"PYTHONPATH": ".", "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-        check=True,
+    assert table_text(rows, 12, 80, now=NOW, style=LOG) == (
+        "id         time       event    task       topic    worker    retries  error\n"
+        "---------  ---------  -------  ---------  -------  --------  -------  ----------\n"
+        "9d2c2a30…  5 min ago  failure  9d2c2a1c…  invoice  worker-1        1  The bank …\n"
+        "b                     success\n"
+        "2 of 12 entries"
     )
+    assert table_text(rows[:1], 1, 20, now=NOW, style=LOG).splitlines()[2:] == [
+        "failure  9d2c2a1c-c…",
+        "1 entry",
+    ]
+    assert "<caption>2 of 12 entries</caption>" in table_html(rows, 12, now=NOW, style=LOG)
 
-    assert done.stdout == (
-        f"{LINE}\n"
-        "id\n--\n0\n1\n2 tasks\n"
-        f"{LINE}\n"
-        f"{LINE}\n"
-        f"{LINE} (no tasks to show: NotSent: \\x1b[31mno route)\n"
-        "['[:10]']\n"
+
+def test_a_selection_of_the_log_is_shown_so() -> None:
+    """
+    Also where the engine has none.
+    """
+    page = json_answer(200, [{"id": "1", "creationLog": True}])
+    with Stub(page, raw_answer("404 Not Found")) as stub:
+        client = ExternalTaskClient(stub.url)
+        shown = [
+            client.select(HistoricExternalTaskLogQuery())._repr_mimebundle_()["text/plain"]
+            for _ in range(2)
+        ]
+
+    assert shown[0].splitlines()[2:] == ["1   creation", "1 entry"]
+    assert shown[1].startswith(
+        "<LogSelection of HistoricExternalTaskLogQuery()> (no entries to show: "
     )
 
 

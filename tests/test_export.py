@@ -14,14 +14,20 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import pandas  # type: ignore[import-untyped]  # its types are a package of their own
 import polars
 import pytest
 
-from camunda_ext import ExternalTask, ExternalTaskClient, NoAnswer, Selection
-from camunda_ext._many import export
+from camunda_ext import (
+    ExternalTaskClient,
+    HistoricExternalTaskLogQuery,
+    LogSelection,
+    NoAnswer,
+    Selection,
+)
+from camunda_ext._many import export as export_module
 from camunda_ext.testing import Engine
 from tests.stub import Stub, json_answer, raw_answer
 from tests.test_pages import own_threads
@@ -77,9 +83,9 @@ def five() -> Iterator[Selection]:
         yield client.select(page_size=2)
 
 
-def test_dicts_hold_python_values_by_the_names_of_fields(selection: Selection) -> None:
+def test_dicts_hold_what_json_has_by_the_names_of_fields(selection: Selection) -> None:
     """
-    All of them, in the order of the class.
+    All fields, in the order of the class.
     """
     first, second = selection.to_dicts()
 
@@ -87,8 +93,8 @@ def test_dicts_hold_python_values_by_the_names_of_fields(selection: Selection) -
         ("id", "1"),
         ("topic_name", "a"),
         ("worker_id", "w"),
-        ("lock_expiration_time", datetime(2027, 1, 15, 7, 0, 1, 250_000, timezone.utc)),
-        ("create_time", datetime(2027, 1, 15, 8, tzinfo=timezone.utc)),
+        ("lock_expiration_time", "2027-01-15T08:00:01.250+01:00"),
+        ("create_time", "2027-01-15T08:00:00.000+00:00"),
         ("retries", 3),
         ("error_message", '=cmd "x"\r\nline, \ud83d é'),
         ("priority", -5),
@@ -103,11 +109,8 @@ def test_dicts_hold_python_values_by_the_names_of_fields(selection: Selection) -
         ("tenant_id", ""),
         ("business_key", "-17"),
     ]
-    assert ExternalTask(**second) == ExternalTask(
-        id="2",
-        topic_name="a",
-        lock_expiration_time=datetime.max.replace(tzinfo=timezone.utc),
-    )
+    assert second["lock_expiration_time"] == "9999-12-31T23:59:59.999+00:00"
+    assert list(selection.to_dicts()) == [task.to_dict() for task in selection]
 
 
 def test_jsonl_has_an_object_a_line(selection: Selection, tmp_path: Path) -> None:
@@ -355,11 +358,12 @@ def test_an_export_that_fails_leaves_no_thread(
     Whoever keeps the error keeps no pages that are on their way.
     """
 
-    def fail(task: ExternalTask) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    for name in ("to_dict", "_values"):
+    for name in ("dumps", "to_cell"):
         monkeypatch.setattr(f"camunda_ext._many.export.{name}", fail)
+    monkeypatch.setitem(export_module._SHAPES, str, fail)
     with Engine() as engine, engine.client() as client:
         for _ in range(10):
             engine.create_task("a")
@@ -398,12 +402,12 @@ def test_the_first_export_may_follow_the_first_answer() -> None:
         "    engine.create_task('a')\n"
         "    selection = client.select()\n"
         "    selection.first()\n"
-        "    from camunda_ext._many import export\n"
-        "    print(export._DATES)\n"
+        "    frame = selection.to_dataframe('polars')\n"
+        "    print(frame['create_time'].dtype, frame['retries'].dtype)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
-    assert done.stdout == "('lock_expiration_time', 'create_time')\n"
+    assert done.stdout == "Datetime(time_unit='ms', time_zone='UTC') Int64\n"
 
 
 # ---------------------------------------------------------------------------------------- progress
@@ -597,7 +601,7 @@ def test_a_data_frame_is_made_part_by_part(
     """
     So that not all tasks are in memory besides.
     """
-    monkeypatch.setattr(export, "_ROWS", 2)
+    monkeypatch.setattr(export_module, "_ROWS", 2)
     told: list[int] = []
 
     frame = five.to_dataframe(library, progress=lambda done, _: told.append(done))
@@ -652,8 +656,8 @@ def test_nothing_unseen_hides_a_formula() -> None:
     ]
 
     assert len(unseen) > 200
-    assert [one for one in unseen if not export._guarded(f"{one}=1").startswith("'")] == []
-    assert [one for one in unseen if export._guarded(f"a;{one}=1") != f"a;{one}'=1"] == []
+    assert [one for one in unseen if not export_module._guarded(f"{one}=1").startswith("'")] == []
+    assert [one for one in unseen if export_module._guarded(f"a;{one}=1") != f"a;{one}'=1"] == []
 
 
 @pytest.mark.parametrize("unseen", ["\t", "\n", ";", " ", "\t\n", '"', "\u200b"])
@@ -663,7 +667,7 @@ def test_a_text_of_nothing_is_guarded_in_no_time(unseen: str) -> None:
     """
     text = unseen * 200_000
 
-    assert export._guarded(text).removeprefix("'") == text
+    assert export_module._guarded(text).removeprefix("'") == text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
@@ -679,3 +683,83 @@ def test_a_link_to_nothing_is_not_followed(five: Selection, tmp_path: Path) -> N
             five.to_jsonl(link, overwrite=overwrite)
 
     assert not (tmp_path / "elsewhere").exists()
+
+
+# ---------------------------------------------------------------------------------------- the log
+
+LOG_HEADER: Final = (
+    '"id","timestamp","removal_time","external_task_id","topic_name","worker_id","priority",'
+    '"retries","error_message","activity_id","activity_instance_id","execution_id",'
+    '"process_instance_id","process_definition_id","process_definition_key","tenant_id",'
+    '"root_process_instance_id","creation_log","failure_log","success_log","deletion_log","event"'
+)
+_ENTRY: Final = {
+    "id": "e1",
+    "timestamp": "2027-01-15T08:00:00.000+0000",
+    "externalTaskId": "t1",
+    "topicName": "a",
+    "workerId": "w",
+    "priority": 7,
+    "retries": 2,
+    "errorMessage": "=boo",
+    "failureLog": True,
+}
+
+
+@pytest.fixture
+def log() -> Iterator[LogSelection]:
+    """
+    Select a failure, and an entry of no kind.
+    """
+    page = json_answer(200, [_ENTRY, {"id": "e2"}])
+    with Stub(page) as stub, ExternalTaskClient(stub.url) as client:
+        yield client.select(HistoricExternalTaskLogQuery())
+
+
+def test_the_log_is_exported_with_the_kind_of_each_entry(log: LogSelection, tmp_path: Path) -> None:
+    """
+    As text in files.
+    """
+    assert log.to_jsonl(tmp_path / "log.jsonl") == log.to_csv(tmp_path / "log.csv") == 2
+    lines = (tmp_path / "log.jsonl").read_text("utf-8").splitlines()
+    first, second = map(json.loads, lines)
+    table = (tmp_path / "log.csv").read_text("utf-8")
+
+    assert {name: value for name, value in first.items() if value} == {
+        "id": "e1",
+        "timestamp": "2027-01-15T08:00:00.000+00:00",
+        "external_task_id": "t1",
+        "topic_name": "a",
+        "worker_id": "w",
+        "priority": 7,
+        "retries": 2,
+        "error_message": "=boo",
+        "failure_log": True,
+        "event": "failure",
+    }
+    assert [*first] == LOG_HEADER.replace('"', "").split(",")
+    assert (second["id"], second["event"]) == ("e2", None)
+    assert table.splitlines() == [
+        LOG_HEADER,
+        (
+            '"e1","2027-01-15T08:00:00.000+00:00","","t1","a","w","7","2","\'=boo","","","","","","","",'
+            '"","false","true","false","false","failure"'
+        ),
+        '"e2","","","","","","0","","","","","","","","","","","false","false","false","false",""',
+    ]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_the_log_is_a_data_frame_too(
+    log: LogSelection, library: Literal["pandas", "polars"]
+) -> None:
+    """
+    With dates, whole numbers and flags.
+    """
+    frame = log.to_dataframe(library)
+
+    assert list(frame.columns) == LOG_HEADER.replace('"', "").split(",")
+    assert next(iter(frame["event"])) == "failure"
+    assert list(frame["failure_log"]) == [True, False]
+    assert next(iter(frame["retries"])) == 2
+    assert next(iter(frame["timestamp"])) == datetime(2027, 1, 15, 8, tzinfo=timezone.utc)

@@ -10,10 +10,17 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+import attrs
 import pytest
 
-from camunda_ext import ExternalTaskClient, ExternalTaskQuery, NoAnswer, Selection
-from camunda_ext._many.proof import prove_effective, prove_known
+from camunda_ext import (
+    ExternalTaskClient,
+    ExternalTaskQuery,
+    HistoricExternalTaskLogQuery,
+    NoAnswer,
+    Selection,
+)
+from camunda_ext._many.proof import FilterProof
 from camunda_ext.testing import Engine
 from tests.stub import Stub, json_answer, raw_answer
 
@@ -35,18 +42,24 @@ YOUNG: Final[Mapping[str, tuple[ExternalTaskQuery, str]]] = {
 }
 
 
-class Counting:
+def proof_of(
+    client: ExternalTaskClient,
+    *,
+    version: str | None = None,
+    bodies: list[Mapping[str, Any]] | None = None,
+) -> FilterProof:
     """
-    Counts on an engine, and remembers by what.
+    A client's proof of filters, of an engine that says this version; the bodies of its counts are
+    kept.
     """
+    proof = client._proof(ExternalTaskQuery())
 
-    def __init__(self, engine: Engine) -> None:
-        self._client = engine.client()
-        self.bodies: list[Mapping[str, Any]] = []
+    def count(body: Mapping[str, object]) -> int:
+        if bodies is not None:
+            bodies.append(body)
+        return proof.count(body)
 
-    def __call__(self, body: Mapping[str, object]) -> int:
-        self.bodies.append(body)
-        return self._client._probe(body)
+    return attrs.evolve(proof, count=count, version=lambda: version)
 
 
 def test_the_table_has_all_young_filters() -> None:
@@ -72,14 +85,13 @@ def test_a_modern_engine_honours_every_filter(name: str) -> None:
     Whatever tasks there are, none passes a filter with a value that no task has.
     """
     query, _ = YOUNG[name]
-    proven: set[str] = set()
     with Engine() as engine:
         engine.create_task("a", variables={"v": 2})
-        count = Counting(engine)
-        prove_known(count, query, proven)
-        prove_effective(count, query)
+        proof = proof_of(engine.client())
+        proof.prove_known(query)
+        proof.prove_effective(query)
 
-        assert proven == {name}
+    assert proof.facts.proven == {("tasks", name)}
 
 
 @pytest.mark.parametrize("has_tasks", [True, False])
@@ -89,18 +101,18 @@ def test_an_old_engine_is_found_out(name: str, has_tasks: bool) -> None:
     An engine that ignores a filter takes a value of the wrong type for it, also without tasks.
     """
     query, since = YOUNG[name]
-    proven: set[str] = set()
     with Engine(version="7.14") as engine:
         if has_tasks:
             engine.create_task("a")
+        proof = proof_of(engine.client(), version="7.14.0")
         with pytest.raises(ValueError, match="Nothing was changed") as caught:
-            prove_known(Counting(engine), query, proven, lambda: "7.14.0")
+            proof.prove_known(query)
 
     assert str(caught.value) == (
         f"this engine, 7.14.0, ignores the filter {name}, which came with {since}: "
         "more tasks would match than the query says. Nothing was changed"
     )
-    assert proven == set()
+    assert proof.facts.proven == set()
 
 
 @pytest.mark.parametrize("name", [name for name, (_, since) in YOUNG.items() if since == "7.24"])
@@ -112,7 +124,7 @@ def test_a_filter_that_leaves_nothing_out_is_found_out(name: str) -> None:
     with Engine(version="7.14") as engine:
         engine.create_task("a")
         with pytest.raises(ValueError, match=f"{name}, which came with {re.escape(since)}"):
-            prove_effective(Counting(engine), query)
+            proof_of(engine.client()).prove_effective(query)
 
 
 def test_impossible_values_have_the_form_of_the_real_ones() -> None:
@@ -127,10 +139,10 @@ def test_impossible_values_have_the_form_of_the_real_ones() -> None:
         .variable_names_ignore_case()
         .process_variable("v", "neq", True)
     )
+    counted: list[Mapping[str, Any]] = []
     with Engine() as engine:
-        count = Counting(engine)
-        prove_effective(count, query)
-        bodies = json.dumps(count.bodies)
+        proof_of(engine.client(), bodies=counted).prove_effective(query)
+    bodies = json.dumps(counted)
 
     found = re.findall(r"no-such-value-[0-9a-f]{32}", bodies)
     for value in found:
@@ -152,8 +164,8 @@ def test_old_filters_need_no_proof() -> None:
     """
     query = ExternalTaskQuery().topic("a").activity_id("b").suspended()
     with Stub() as stub, ExternalTaskClient(stub.url) as client:
-        prove_known(client._probe, query, set())
-        prove_effective(client._probe, query)
+        proof_of(client).prove_known(query)
+        proof_of(client).prove_effective(query)
 
         assert stub.seen == []
 
@@ -165,7 +177,7 @@ def test_a_gateway_that_refuses_odd_values_proves_nothing() -> None:
     query = ExternalTaskQuery().process_definition_key("k")
     with Stub(_WRONG_TYPE) as stub, ExternalTaskClient(stub.url) as client:
         with pytest.raises(Exception, match="400"):
-            prove_known(client._probe, query, set())
+            proof_of(client).prove_known(query)
 
         assert len(stub.seen) == 1
 
@@ -181,7 +193,7 @@ def test_no_answer_is_no_proof() -> None:
         ExternalTaskClient(stub.url, retry=False) as client,
         pytest.raises(NoAnswer),
     ):
-        prove_known(client._probe, query, set())
+        proof_of(client).prove_known(query)
 
 
 def test_nothing_is_changed_by_a_proof() -> None:
@@ -191,8 +203,8 @@ def test_nothing_is_changed_by_a_proof() -> None:
     query = ExternalTaskQuery().process_definition_key("k").external_task_id_in("t")
     answers = (_ZERO, _WRONG_TYPE, _WRONG_TYPE, _ZERO)
     with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
-        prove_known(client._probe, query, set())
-        prove_effective(client._probe, query)
+        proof_of(client).prove_known(query)
+        proof_of(client).prove_effective(query)
 
         assert {(one.method, one.target) for one in stub.seen} == {
             ("POST", "/engine-rest/external-task/count")
@@ -363,3 +375,74 @@ def test_an_old_engine_is_warned_of(old: Engine) -> None:
         assert len(client.list(_YOUNGEST)) == 1
     assert client.count(_YOUNGEST) == 1
     assert caught[0].filename == __file__
+
+
+# ---------------------------------------------------------------------------------------- the log
+
+_OF_THE_LOG: Final = HistoricExternalTaskLogQuery().topic("a").without_tenant_id()
+
+
+def test_a_young_filter_of_the_log_is_proven() -> None:
+    """
+    Engines from 7.7 to 7.11 have the log, and ignore this filter.
+    """
+    answers = (_ZERO, _ZERO, json_answer(200, {"version": "7.11.0"}))
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(ValueError, match="Nothing was changed") as caught:
+            client.select(_OF_THE_LOG).first()
+        seen = [(one.target, one.body) for one in stub.seen]
+
+    assert str(caught.value) == (
+        "this engine, 7.11.0, ignores the filter withoutTenantId, which came with 7.12: "
+        "more entries would match than the query says. Nothing was changed"
+    )
+    assert seen == [
+        (
+            "/engine-rest/history/external-task-log/count",
+            b'{"noSuchFilter":{},"noSuchFilters":"not a list"}',
+        ),
+        ("/engine-rest/history/external-task-log/count", b'{"withoutTenantId":{}}'),
+        ("/engine-rest/version", b""),
+    ]
+
+
+@pytest.mark.parametrize("use", ["check", "select"])
+def test_a_modern_engine_honours_the_filters_of_the_log(use: str) -> None:
+    """
+    By what it answers to a flag that is none.
+    """
+    with Engine() as engine:
+        engine.create_task("a")
+        client = engine.client()
+        if use == "check":
+            client.check(_OF_THE_LOG)
+        else:
+            assert client.select(_OF_THE_LOG).count() == 1
+
+
+def test_the_filters_that_the_log_began_with_need_no_proof() -> None:
+    """
+    And no filter of tasks is proven by one of the log that has its name.
+    """
+    of_log = HistoricExternalTaskLogQuery().process_definition_key("k")
+    of_tasks = ExternalTaskQuery().process_definition_key("k")
+    answers = (json_answer(200, []), _ZERO, _WRONG_TYPE)
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        assert client.select(of_log).first() is None
+        assert len(stub.seen) == 1
+        client.check(of_tasks)
+
+        assert len(stub.seen) == 3
+
+
+def test_a_young_filter_of_the_log_is_warned_of() -> None:
+    """
+    Where one request is all that there is time for.
+    """
+    answers = (json_answer(200, {"version": "7.11.0"}), json_answer(200, []), _ZERO)
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.warns(UserWarning, match="more entries would match") as caught:
+            assert client.log_list(_OF_THE_LOG) == ()
+        assert client.log_count(_OF_THE_LOG) == 0
+
+    assert [one.filename for one in caught] == [__file__]

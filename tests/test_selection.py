@@ -8,13 +8,17 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from camunda_ext import (
     ExternalTaskClient,
     ExternalTaskQuery,
+    HistoricExternalTaskLogQuery,
+    LogSelection,
+    LogSortBy,
     NoAnswer,
     NotOne,
     Retry,
@@ -329,8 +333,8 @@ def test_a_slice_may_end_behind_all_tasks(bench: Bench) -> None:
             lambda all_: "4711" in all_,
             TypeError,
             (
-                "a selection would have to ask for all its tasks: use "
-                "client.select(query.external_task_id(...)).exists()"
+                "a selection would have to ask for all its tasks: select one by its id, and use "
+                ".exists()"
             ),
         ),
         (len, TypeError, "object of type 'Selection' has no len()"),
@@ -555,3 +559,98 @@ def test_a_selection_says_how_it_asks(bench: Bench) -> None:
     assert str(explained).startswith(f"POST {bench.client.url}/external-task\n")
     assert '"sortBy": "id"' in str(explained)
     assert bench.sent == []
+
+
+# ---------------------------------------------------------------------------------------- the log
+
+LOG: Final = HistoricExternalTaskLogQuery().topic("a")
+LOG_PAGE: Final = "/engine-rest/history/external-task-log?firstResult={}&maxResults={}"
+
+
+@pytest.mark.parametrize("prefetch", [0, 4])
+@pytest.mark.parametrize("page_size", [2, 3, 500])
+def test_all_entries_of_the_log_come_in_the_order_of_their_ids(
+    bench: Bench, page_size: int, prefetch: int
+) -> None:
+    """
+    Also those that are written meanwhile, or not: each comes once at most.
+    """
+    ids = [entry.id for entry in bench.client.log_list(LOG)]
+    came = []
+    for entry in bench.client.select(LOG, page_size=page_size, prefetch=prefetch):
+        came.append(entry.id)
+        if entry.id == ids[1]:
+            bench.engine.create_task("a")
+
+    assert len(ids) == 5
+    assert came[:5] == ids
+    assert len(set(came)) == len(came)
+
+
+def test_the_log_is_looked_at_like_tasks(bench: Bench) -> None:
+    """
+    By the same methods.
+    """
+    entries = bench.client.log_list(LOG)
+    log = bench.client.select(LOG)
+
+    assert (log.count(), log.exists(), log[2:4].count()) == (5, True, 2)
+    assert (log.first(), log[3], log[1:2].one()) == (entries[0], entries[3], entries[1])
+    assert [*map(len, log.chunks(2))] == [2, 2, 1]
+    assert list(log.ids()) == [entry.id for entry in entries]
+    assert repr(log[2:]) == "<LogSelection of HistoricExternalTaskLogQuery().topic('a')[2:]>"
+    assert log == bench.client.select(LOG) != log[1:]
+    with pytest.raises(IndexError, match="has no entry at position 5"):
+        log[5]
+    with pytest.raises(NotOne, match="there is more than one entry in <LogSelection of"):
+        log.one()
+    with pytest.raises(TypeError, match="whether there is any entry"):
+        bool(log)
+    assert str(log.explain()).startswith(f"POST {bench.client.url}/history/external-task-log\n")
+    assert not hasattr(log, "set_retries")
+
+
+#: What takes several requests, or might.
+MANY_PAGES: Final[dict[str, Callable[[LogSelection, Path], Any]]] = {
+    "iterate": lambda log, _: iter(log),
+    "long slice": lambda log, _: iter(log[1:4]),
+    "ids": lambda log, _: log.ids(),
+    "chunks": lambda log, _: log.chunks(2),
+    "to_dicts": lambda log, _: log.to_dicts(progress=True),
+    "to_jsonl": lambda log, path: log.to_jsonl(path, progress=True),
+    "to_csv": lambda log, path: log.to_csv(path),
+    "to_dataframe": lambda log, _: log.to_dataframe(),
+    "table": lambda log, _: log.table(3),
+}
+
+
+@pytest.mark.parametrize("name", MANY_PAGES)
+def test_a_sorting_of_the_log_is_not_cut_into_pages(
+    bench: Bench, tmp_path: Path, name: str
+) -> None:
+    """
+    Equal entries come in another order with each request; that is said before anything is sent.
+    """
+    log = bench.client.select(LOG.sort_by("timestamp", "desc"), page_size=2)
+    with pytest.raises(ValueError, match="leave the sorting out, and sort in Python; or take a"):
+        MANY_PAGES[name](log, tmp_path / "log")
+
+    assert bench.sent == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_fits_into_one_request_may_be_sorted(bench: Bench) -> None:
+    """
+    Such as the last few entries.
+    """
+    by_priority = LOG.sort_by(LogSortBy.PRIORITY, "desc")
+    log = bench.client.select(by_priority, page_size=3, prefetch=2)
+    first = log.first()
+
+    assert first is not None
+    assert (first.priority, log[1].priority) == (4, 3)
+    assert [entry.priority for entry in log[:3]] == [4, 3, 2]
+    assert [entry.priority for entry in log[3:5]] == [1, 0]
+    assert len(log.table(3, width=80).splitlines()) == 6
+    assert log.count() == 5
+    assert bench.sent[2:4] == [LOG_PAGE.format(0, 3), LOG_PAGE.format(3, 2)]

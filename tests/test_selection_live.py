@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from camunda_ext import SortBy
+from camunda_ext import HistoricExternalTaskLogQuery, NotTheEngine, SortBy
 from camunda_ext.cli._commands import camunda_ext as command
 from tests.conformance.live import Live
 from tests.conformance.processes import FAN
@@ -140,6 +140,51 @@ def test_reading_is_as_safe_as_writing(live: Live) -> None:
             with pytest.raises(ValueError, match="ignores the filter"):
                 use()
     assert {task.id for task in live.client.list(live.own)} == {first, second}
+
+
+@pytest.mark.parametrize("prefetch", [0, 4])
+def test_the_log_comes_once_while_it_is_written(live: Live, prefetch: int) -> None:
+    """
+    Each entry that is there from the beginning; a sorting is for one request.
+    """
+    tasks = live.tasks(20)
+    query = HistoricExternalTaskLogQuery().topic(live.topic_a)
+    if not live.dialect.bulk_retries:
+        # As old an engine has no log either.
+        with pytest.raises(NotTheEngine):
+            live.client.select(query).first()
+        return
+    at_first = [entry.id for entry in live.client.log_list(query)]
+    locked = iter(live.fetch(max_tasks=20))
+    came = []
+    for entry in live.client.select(query, page_size=7, prefetch=prefetch):
+        came.append(entry.id)
+        if (task := next(locked, None)) is not None:
+            live.client.complete(task.id, "w1")
+    log = live.client.select(query.without_tenant_id())
+    latest = live.client.select(query.sort_by("timestamp", "desc"))[:5]
+
+    assert (len(tasks), len(at_first)) == (20, 20)
+    assert came[:20] == at_first
+    assert max(Counter(came).values()) == 1
+    assert Counter(entry.event for entry in log) == {"creation": 20, "success": 20}
+    assert log.count() == len(list(log)) == 40
+    assert [entry.event for entry in latest] == ["success"] * 5
+
+
+def test_an_entry_of_a_failure_has_the_retries_before_it(live: Live) -> None:
+    """
+    None before the first one.
+    """
+    if not live.dialect.bulk_retries:
+        return  # As old an engine has no log.
+    task = live.locked()
+    for retries in (5, 4):
+        live.client.failure(task.id, "w1", retries=retries, retry_timeout=60_000)
+    query = HistoricExternalTaskLogQuery().external_task_id(task.id).failure_log()
+
+    assert {entry.retries for entry in live.client.select(query)} == {None, 5}
+    assert live.client.get(task.id).retries == 4
 
 
 def test_the_commands_know_the_topics_of_each_engine(live: Live) -> None:

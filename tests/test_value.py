@@ -4,15 +4,22 @@ Values on one line, for a prompt and a log.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+import json
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, Final
 from unicodedata import category
 
 import pytest
 
 from camunda_ext import (
     Batch,
+    BatchResult,
     BatchStatistics,
+    BulkProblem,
+    BulkSummary,
     ExternalTask,
+    HistoricExternalTaskLog,
     LockedExternalTask,
     Retry,
     Sorting,
@@ -20,8 +27,10 @@ from camunda_ext import (
     Topic,
     Variables,
     VariableValue,
+    typed,
 )
 from camunda_ext._wire.text import visible
+from camunda_ext._wire.value import to_json
 from camunda_ext.dto import CountResult, ExternalTaskFailure, VariableQueryParameter, Version
 
 MOMENT = datetime(2026, 11, 22, 9, 30, tzinfo=timezone.utc)
@@ -180,3 +189,143 @@ def test_no_character_without_a_shape_stays() -> None:
     assert visible("a\tb\r\n\x1b[0m\x9b\u202e\u2028\ud83d\xa0") == (
         "a\\tb\\r\\n\\x1b[0m\\x9b\\u202e\\u2028\\ud83d\\xa0"
     )
+
+
+# ----------------------------------------------------------------------------------------- as JSON
+
+#: What a variable is, and what JSON has for it.
+VARIABLES: Final[dict[str, tuple[Any, Any]]] = {
+    "nothing": (None, None),
+    "text": ("注文 \ud83d", "注文 \ud83d"),
+    "flag": (True, True),
+    "long": (2**62, 2**62),
+    "double": (1.5, 1.5),
+    "date": (MOMENT.replace(microsecond=250_000), "2026-11-22T09:30:00.250+00:00"),
+    "day": (date(2026, 11, 22), "2026-11-22"),
+    "bytes": (b"\x00\xff", "AP8="),
+    "decimal": (Decimal("1.50"), "1.50"),
+    "json": ({"a": [1, None, {"b": "c"}]}, {"a": [1, None, {"b": "c"}]}),
+    "nan": (VariableValue(value="NaN", type="Double"), "NaN"),
+    "infinite": (VariableValue(value="-Infinity", type="Double"), "-Infinity"),
+    "xml": (typed.xml("<a/>"), "<a/>"),
+    "object": (typed.object("[1]", type_name="java.util.List"), [1]),
+}
+
+
+def test_a_task_is_what_json_has() -> None:
+    """
+    For a web page, its variables too.
+    """
+    task = LockedExternalTask(
+        id="4711",
+        lock_expiration_time=MOMENT,
+        retries=0,
+        variables=Variables.of({name: value for name, (value, _) in VARIABLES.items()}),
+        extension_properties={"a": None},
+    )
+    written = json.loads(json.dumps(task.to_dict(), allow_nan=False))
+
+    assert written["variables"] == {name: plain for name, (_, plain) in VARIABLES.items()}
+    assert {name: value for name, value in written.items() if value and name != "variables"} == {
+        "id": "4711",
+        "lock_expiration_time": "2026-11-22T09:30:00.000+00:00",
+        "extension_properties": {"a": None},
+    }
+    assert (written["retries"], written["worker_id"], written["suspended"]) == (0, None, False)
+
+
+def test_what_python_cannot_hold_is_described() -> None:
+    """
+    A file without its contents, and what Java has serialized.
+    """
+    java = {
+        "objectTypeName": "a.B",
+        "serializationDataFormat": "application/x-java-serialized-object",
+    }
+    task = LockedExternalTask(
+        variables=Variables(
+            {
+                "file": VariableValue(type="File", value_info={"filename": "a.pdf"}),
+                "java": VariableValue(type="Object", value="AP8=", value_info=java),
+            }
+        )
+    )
+
+    assert task.to_dict()["variables"] == {
+        "file": {"filename": "a.pdf", "mime_type": None, "encoding": None},
+        "java": {"type_name": "a.B", "content": "AP8="},
+    }
+
+
+def test_a_variable_that_cannot_be_read_is_named() -> None:
+    """
+    As where it is asked for.
+    """
+    odd = Variables({"due": VariableValue(type="Date", value="soon")})
+
+    with pytest.raises(ValueError, match="variable 'due' of type Date cannot be read"):
+        LockedExternalTask(variables=odd).to_dict()
+
+
+def test_batches_and_summaries_are_what_json_has() -> None:
+    """
+    With all that they hold.
+    """
+    summary = BulkSummary(
+        call="unlock()",
+        matched=2,
+        failed=(BulkProblem("t1", "no"),),
+        dry_run=True,
+        first=(ExternalTask(id="t2", create_time=MOMENT),),
+    ).to_dict()
+    [first] = summary["first"]
+
+    assert BatchStatistics(id="b1", start_time=MOMENT, failed_jobs=1).to_dict() == {
+        "id": "b1",
+        "type": "",
+        "total_jobs": None,
+        "jobs_created": None,
+        "batch_jobs_per_seed": None,
+        "invocations_per_batch_job": None,
+        "seed_job_definition_id": None,
+        "monitor_job_definition_id": None,
+        "batch_job_definition_id": None,
+        "suspended": None,
+        "tenant_id": None,
+        "create_user_id": None,
+        "start_time": "2026-11-22T09:30:00.000+00:00",
+        "execution_start_time": None,
+        "remaining_jobs": 0,
+        "completed_jobs": 0,
+        "failed_jobs": 1,
+    }
+    assert summary["failed"] == [{"task_id": "t1", "error": "no"}]
+    assert (first["id"], first["create_time"]) == ("t2", "2026-11-22T09:30:00.000+00:00")
+    assert BatchResult(batch_id="b1", finished=True).to_dict() == {
+        "batch_id": "b1",
+        "finished": True,
+        "gone": False,
+        "total_jobs": None,
+        "failed_jobs": 0,
+        "waiting_jobs": 0,
+        "suspended": False,
+    }
+
+
+@pytest.mark.parametrize("event", ["creation", "failure", "success", "deletion", None])
+def test_an_entry_tells_its_kind(event: str | None) -> None:
+    """
+    By the one flag that is set, if any is.
+    """
+    flags: dict[str, Any] = {} if event is None else {f"{event}_log": True}
+    entry = HistoricExternalTaskLog(**flags)
+
+    assert entry.event == entry.to_dict()["event"] == event
+
+
+def test_what_json_has_no_form_for_is_refused() -> None:
+    """
+    Rather than written in a form that nobody expects.
+    """
+    with pytest.raises(TypeError, match=r"timedelta .* has no form in JSON"):
+        to_json({"a": [timedelta(1)]})

@@ -1,5 +1,5 @@
 """
-How tasks and queries look at a prompt and in a notebook.
+Tables of tasks, and of entries of their log, for a terminal and for a notebook.
 
 What an engine answers is not trusted: no control character of it gets out of here, and nothing of
 it is read as markup. What only some of this needs is imported by the functions that need it.
@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from camunda_ext._wire.text import visible as visible
-from camunda_ext.dto import ExternalTask
+from camunda_ext._wire.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -28,7 +27,7 @@ _LONGEST: Final = 666
 
 def age(moment: datetime, now: datetime) -> str:
     """
-    Give the time between *moment* and *now* as people say it: ``3 min ago``, ``in 2 h``.
+    The time between *moment* and *now* as people say it: ``3 min ago``, ``in 2 h``.
 
     It is cut to whole units, of which there are at least two, so ``119 min`` comes before ``2 h``.
     """
@@ -57,104 +56,143 @@ def _age_or_nothing(moment: datetime | None, now: datetime) -> str:
 
 def _first_line(text: str | None) -> str | None:
     """
-    Give what a message begins with; often a stack trace follows.
+    The first line of a message; often a stack trace follows.
     """
     first, _, rest = (text or "").strip("\r\n").partition("\n")
     return f"{first.rstrip()} …" if rest else first or None
 
 
-class _TaskColumn(NamedTuple):
+class _ColumnRule(NamedTuple):
     title: str
-    cell: Callable[[ExternalTask, datetime], object]
+    cell: Callable[[Any, datetime], object]
     is_number: bool = False
 
 
-#: From left to right; what nothing is known of in any row is left out.
-_COLUMNS: Final = (
-    _TaskColumn("id", lambda task, _: task.id),
-    _TaskColumn("topic", lambda task, _: task.topic_name),
-    _TaskColumn("worker", lambda task, _: task.worker_id),
-    _TaskColumn("lock ends", lambda task, now: _age_or_nothing(task.lock_expiration_time, now)),
-    _TaskColumn("retries", lambda task, _: task.retries, is_number=True),
-    _TaskColumn("priority", lambda task, _: task.priority or None, is_number=True),
-    _TaskColumn("suspended", lambda task, _: "yes" if task.suspended else None),
-    _TaskColumn("created", lambda task, now: _age_or_nothing(task.create_time, now)),
-    _TaskColumn("business key", lambda task, _: task.business_key),
-    _TaskColumn("error", lambda task, _: _first_line(task.error_message)),
-)
-
-#: Which columns are narrowed, one after the other, and down to which width. The beginning of an id
-#: tells tasks apart, and messages are read from their beginning.
-_NARROWED: Final = (
-    ("error", 32),
-    ("business key", 16),
-    ("id", 9),
-    ("error", 16),
-    ("business key", 10),
-    ("worker", 8),
-    ("topic", 8),
-)
-
-#: Which columns are left out first where all of them have no room.
-_LEFT_OUT: Final = (
-    "priority",
-    "business key",
-    "suspended",
-    "error",
-    "created",
-    "worker",
-    "lock ends",
-    "retries",
-    "topic",
-)
-
-
-def _cells(
-    rows: Sequence[ExternalTask], now: datetime, longest: int = _LONGEST
-) -> dict[_TaskColumn, list[str]]:
+class TableStyle(NamedTuple):
     """
-    Give the text of each cell, column by column.
+    The columns of a table, and which of them have to give way.
     """
-    cells = {
-        column: [_text(column.cell(task, now), longest) for task in rows] for column in _COLUMNS
-    }
-    return {column: texts for column, texts in cells.items() if any(texts)}
+
+    #: What a row is, and what several are.
+    noun: str
+    plural: str
+
+    #: From left to right; what nothing is known of in any row is left out.
+    columns: tuple[_ColumnRule, ...]
+
+    #: Which columns are narrowed, one after the other, and down to which width.
+    narrowed: tuple[tuple[str, int], ...]
+
+    #: Which columns are left out first where all of them have no room.
+    left_out: tuple[str, ...]
 
 
-def _text(value: object, longest: int) -> str:
+# The beginning of an id tells tasks apart, and messages are read from their beginning.
+TASKS: Final = TableStyle(
+    noun="task",
+    plural="tasks",
+    columns=(
+        _ColumnRule("id", lambda task, _: task.id),
+        _ColumnRule("topic", lambda task, _: task.topic_name),
+        _ColumnRule("worker", lambda task, _: task.worker_id),
+        _ColumnRule("lock ends", lambda task, now: _age_or_nothing(task.lock_expiration_time, now)),
+        _ColumnRule("retries", lambda task, _: task.retries, is_number=True),
+        _ColumnRule("priority", lambda task, _: task.priority or None, is_number=True),
+        _ColumnRule("suspended", lambda task, _: "yes" if task.suspended else None),
+        _ColumnRule("created", lambda task, now: _age_or_nothing(task.create_time, now)),
+        _ColumnRule("business key", lambda task, _: task.business_key),
+        _ColumnRule("error", lambda task, _: _first_line(task.error_message)),
+    ),
+    narrowed=(
+        ("error", 32),
+        ("business key", 16),
+        ("id", 9),
+        ("error", 16),
+        ("business key", 10),
+        ("worker", 8),
+        ("topic", 8),
+    ),
+    left_out=(
+        "priority",
+        "business key",
+        "suspended",
+        "error",
+        "created",
+        "worker",
+        "lock ends",
+        "retries",
+        "topic",
+    ),
+)
+
+LOG: Final = TableStyle(
+    noun="entry",
+    plural="entries",
+    columns=(
+        _ColumnRule("id", lambda entry, _: entry.id),
+        _ColumnRule("time", lambda entry, now: _age_or_nothing(entry.timestamp, now)),
+        _ColumnRule("event", lambda entry, _: entry.event),
+        _ColumnRule("task", lambda entry, _: entry.external_task_id),
+        _ColumnRule("topic", lambda entry, _: entry.topic_name),
+        _ColumnRule("worker", lambda entry, _: entry.worker_id),
+        _ColumnRule("retries", lambda entry, _: entry.retries, is_number=True),
+        _ColumnRule("priority", lambda entry, _: entry.priority or None, is_number=True),
+        _ColumnRule("error", lambda entry, _: _first_line(entry.error_message)),
+    ),
+    narrowed=(
+        ("error", 32),
+        ("id", 9),
+        ("task", 9),
+        ("error", 16),
+        ("worker", 8),
+        ("topic", 8),
+    ),
+    left_out=("priority", "id", "retries", "error", "worker", "topic", "time"),
+)
+
+
+def _cells(style: TableStyle, rows: Sequence[Any], now: datetime) -> dict[_ColumnRule, list[str]]:
+    """
+    The text of each cell, column by column.
+    """
+    cells = {rule: [_text(rule.cell(row, now)) for row in rows] for rule in style.columns}
+    return {rule: texts for rule, texts in cells.items() if any(texts)}
+
+
+def _text(value: object) -> str:
     text = "" if value is None else str(value)
-    return visible(text if len(text) <= longest else text[:longest] + "…")
+    return visible(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
 
 
-def _said_of(shown: int, total: int) -> str:
-    """
-    Give the line below a table.
-    """
+def _total_line(style: TableStyle, shown: int, total: int) -> str:
     total = max(shown, total)  # some may have come since they were counted
-    noun = "task" if total == 1 else "tasks"
+    noun = style.noun if total == 1 else style.plural
     return f"{total:,} {noun}" if shown == total else f"{shown:,} of {total:,} {noun}"
 
 
 # --------------------------------------------------------------------------------------- a terminal
 
 
-def table_text(rows: Sequence[ExternalTask], total: int, width: int = 80, *, now: datetime) -> str:
+def table_text(
+    rows: Sequence[Any], total: int, width: int = 80, *, now: datetime, style: TableStyle = TASKS
+) -> str:
     """
-    Give a table of *rows* as plain text, and below it how many there are in *total*.
+    A table of *rows* as plain text, and below it how many there are in *total*.
 
     Args:
         width: How many columns the terminal has.
     """
     from camunda_ext._display.layout import lines
 
-    return "\n".join([*lines(_fitted(rows, width, now)), _said_of(len(rows), total)])
+    fitted = _fitted(style, rows, width, now)
+    return "\n".join([*lines(fitted), _total_line(style, len(rows), total)])
 
 
 def table_rich(
-    rows: Sequence[ExternalTask], total: int, width: int = 80, *, now: datetime
+    rows: Sequence[Any], total: int, width: int = 80, *, now: datetime, style: TableStyle = TASKS
 ) -> Group:
     """
-    Give the same for rich to print.
+    The same for rich to print.
     """
     from rich.console import Group
     from rich.table import Table
@@ -164,7 +202,7 @@ def table_rich(
 
     # `Text` is never read as markup, and no codes like ``:bomb:`` are replaced in it.
     table = Table(box=None, padding=0, pad_edge=False)
-    fitted = _fitted(rows, width, now)
+    fitted = _fitted(style, rows, width, now)
     for index, (column, room) in enumerate(fitted):
         if index:
             # A column of its own, for versions of rich differ in the padding of the last one.
@@ -175,61 +213,58 @@ def table_rich(
             no_wrap=True,
             justify="right" if column.is_number else "left",
         )
-    styles = ["red" if column.title == "error" else "" for column, _ in fitted]
+    colours = ["red" if column.title == "error" else "" for column, _ in fitted]
     for texts in zip(*(column.texts for column, _ in fitted), strict=True):
-        cells = map(Text, texts, styles)
-        _, *spaced = (one for cell in cells for one in ("", cell))
+        cells = map(Text, texts, colours)
+        _, *spaced = (part for cell in cells for part in ("", cell))
         table.add_row(*spaced)
-    said = Text(_said_of(len(rows), total), "dim")
-    return Group(table, said) if fitted else Group(said)
+    total_line = Text(_total_line(style, len(rows), total), "dim")
+    return Group(table, total_line) if fitted else Group(total_line)
 
 
 def _fitted(
-    rows: Sequence[ExternalTask], width: int, now: datetime
+    style: TableStyle, rows: Sequence[Any], width: int, now: datetime
 ) -> list[tuple[layout.Column, int]]:
     from camunda_ext._display import layout
 
     columns = [
-        layout.Column(column.title, texts, column.is_number)
-        for column, texts in _cells(rows, now).items()
+        layout.Column(rule.title, texts, rule.is_number)
+        for rule, texts in _cells(style, rows, now).items()
     ]
-    return layout.fitted(columns, width, narrowed=_NARROWED, left_out=_LEFT_OUT)
+    return layout.fitted(columns, width, narrowed=style.narrowed, left_out=style.left_out)
 
 
 # --------------------------------------------------------------------------------------- a notebook
 
 
-def table_html(rows: Sequence[ExternalTask], total: int, *, now: datetime) -> str:
+def table_html(rows: Sequence[Any], total: int, *, now: datetime, style: TableStyle = TASKS) -> str:
     """
-    Give a table of *rows* as HTML for a notebook: no script, and nothing from elsewhere.
+    A table of *rows* as HTML for a notebook: no script, and nothing from elsewhere.
     """
-    cells = _cells(rows, now)
-    titles = "".join(f"<th>{column.title}</th>" for column in cells)
+    cells = _cells(style, rows, now)
+    titles = "".join(f"<th>{rule.title}</th>" for rule in cells)
     lines = "".join(
-        f"<tr>{''.join(_html_cell(column, texts[row]) for column, texts in cells.items())}</tr>"
+        f"<tr>{''.join(_html_cell(rule, texts[row]) for rule, texts in cells.items())}</tr>"
         for row in range(len(rows) if cells else 0)
     )
     # Notebooks would set as formulas what stands between two dollar signs.
     return (
         '<table class="tex2jax_ignore mathjax_ignore">'
-        f"<caption>{_said_of(len(rows), total)}</caption>"
+        f"<caption>{_total_line(style, len(rows), total)}</caption>"
         f"<thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table>"
     )
 
 
-def _html_cell(column: _TaskColumn, text: str) -> str:
-    side = "right" if column.is_number else "left"
+def _html_cell(rule: _ColumnRule, text: str) -> str:
+    side = "right" if rule.is_number else "left"
     # Text that runs from right to left turns nothing around that stands beside it.
     return f'<td style="text-align: {side}"><bdi>{html_text(text)}</bdi></td>'
 
 
 def html_text(text: str) -> str:
+    """
+    The *text* as HTML shows it.
+    """
     from html import escape
 
     return escape(visible(text))
-
-
-# ----------------------------------------------------------------------------- what shows its tasks
-
-
-# ---------------------------------------------------------------------------------------- a request

@@ -14,22 +14,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import attrs
 
 from camunda_ext import errors
 from camunda_ext._display.progress import Progress, check, telling
-from camunda_ext._many import proof
 from camunda_ext._many.journal import Journal, Target, TargetState
+from camunda_ext._many.port import TaskClient
+from camunda_ext._many.proof import FilterProof
 from camunda_ext._many.summary import BulkProblem, BulkSummary
 from camunda_ext._wire import checks
 from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import ExternalTask
 from camunda_ext.query import ExternalTaskQuery
-
-if TYPE_CHECKING:
-    from camunda_ext.client import ExternalTaskClient
 
 #: How many tasks one transaction changes: the more, the more likely is a conflict with a worker.
 _IN_A_CHUNK: Final = 100
@@ -48,15 +46,15 @@ _MET_BY_ALL: Final = (
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Caution:
+class BulkOptions:
     """
-    What a user has said of how careful to be.
+    The options of a bulk write.
     """
 
     #: Whether a query without a filter really means everything.
     everything: bool = False
 
-    #: Whether to tell only what would be done.
+    #: Whether to say only what would be done.
     dry_run: bool = False
 
     #: How many tasks may match; ``None`` for any number.
@@ -65,7 +63,7 @@ class Caution:
     #: The file of the journal; ``None`` for none.
     journal: str | os.PathLike[str] | None = None
 
-    #: Whom to tell how far it is.
+    #: Whether to show how far it is, or the function that does.
     progress: Progress = False
 
     def __attrs_post_init__(self) -> None:
@@ -79,7 +77,35 @@ class Caution:
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Write:
+class TaskSource:
+    """
+    The tasks of a bulk write: where they come from, and who changes them.
+    """
+
+    #: The client of their engine.
+    client: TaskClient
+
+    #: Proves the filters of the query.
+    proof: FilterProof
+
+    #: The query.
+    query: ExternalTaskQuery
+
+    #: Iterates over all that match, each once.
+    tasks: Callable[[], Iterable[ExternalTask]]
+
+    #: Counts them.
+    count: Callable[[], int]
+
+    #: Which part of the query's results they are, for the journal to know them again.
+    part: Mapping[str, Any] = {}
+
+
+# ------------------------------------------------------------------------------ kinds of changes
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Change:
     """
     One kind of change.
     """
@@ -93,12 +119,12 @@ class Write:
     #: How many tasks go into one request, all of them or none changed.
     size: int = 1
 
-    #: Touches tasks, and tells what became of them.
+    #: Touches tasks, and returns the state that they are in then.
     send: Callable[[Sequence[Target]], TargetState]
 
     #: What to do instead, task by task, where the engine lacks the operation for many; ``None`` for
     #: an operation that every engine has.
-    singly: Write | None = None
+    singly: Change | None = None
 
     def __str__(self) -> str:
         return _call(self.operation, self.value)
@@ -108,7 +134,7 @@ def _call(operation: str, value: int | None) -> str:
     return f"{operation}({'' if value is None else value})"
 
 
-def set_retries(client: ExternalTaskClient, retries: int) -> Write:
+def set_retries(client: TaskClient, retries: int) -> Change:
     """
     Set the retries left of the tasks of a chunk by one request, or, where engines before 7.8 have
     no such request, of one task after the other.
@@ -123,12 +149,18 @@ def set_retries(client: ExternalTaskClient, retries: int) -> Write:
             client.set_retries(target.id, retries)
         return TargetState.DONE
 
-    checked = checks.integer("retries", retries, low=0, high=checks.INT32)
-    single = Write(operation="set_retries", value=checked, send=send_one)
-    return Write(operation="set_retries", value=checked, size=_IN_A_CHUNK, send=send, singly=single)
+    checked = _retries(retries)
+    single = Change(operation="set_retries", value=checked, send=send_one)
+    return Change(
+        operation="set_retries", value=checked, size=_IN_A_CHUNK, send=send, singly=single
+    )
 
 
-def set_priority(client: ExternalTaskClient, priority: int) -> Write:
+def _retries(retries: int) -> int:
+    return checks.integer("retries", retries, low=0, high=checks.INT32)
+
+
+def set_priority(client: TaskClient, priority: int) -> Change:
     """
     Set the priority of one task after the other.
     """
@@ -139,10 +171,10 @@ def set_priority(client: ExternalTaskClient, priority: int) -> Write:
         return TargetState.DONE
 
     checked = checks.integer("priority", priority)
-    return Write(operation="set_priority", value=checked, send=send)
+    return Change(operation="set_priority", value=checked, send=send)
 
 
-def unlock(client: ExternalTaskClient) -> Write:
+def unlock(client: TaskClient) -> Change:
     """
     Take away the lock that each task had when it was listed, and no other.
     """
@@ -159,77 +191,67 @@ def unlock(client: ExternalTaskClient) -> Write:
             client.unlock(task.id, worker_id=task.worker_id or None)
         return TargetState.DONE
 
-    return Write(operation="unlock", send=send)
+    return Change(operation="unlock", send=send)
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class Selected:
+CHANGES: Final[Mapping[str, Callable[..., Change]]] = {
+    "set_retries": set_retries,
+    "set_priority": set_priority,
+    "unlock": unlock,
+}
+
+
+# --------------------------------------------------------------------------------- a whole run
+
+
+def run(change: Change, source: TaskSource, options: BulkOptions) -> BulkSummary:
     """
-    The tasks to be touched.
-    """
+    Touch each task once.
 
-    #: Of which engine.
-    client: ExternalTaskClient
-
-    #: The query.
-    query: ExternalTaskQuery
-
-    #: Gives all that match, each once.
-    tasks: Callable[[], Iterable[ExternalTask]]
-
-    #: Counts them.
-    count: Callable[[], int]
-
-    #: What they are besides those of the query, for the journal to know them again.
-    part: Mapping[str, Any] = {}
-
-
-def run(write: Write, selected: Selected, caution: Caution) -> BulkSummary:
-    """
-    Touch each task once, and tell what became of them all.
+    Returns:
+        What became of the tasks.
 
     Raises:
         ValueError: The query has no filter, or one that the engine ignores; or more tasks match
             than may; or the journal is of something else. Nothing was changed.
     """
-    if caution.dry_run:
-        return _dry(write.operation, write.value, selected, caution)
-    exact = _Exact(selected.query)
-    with (
-        _listed(write.operation, write.value, selected, caution, exact) as journal,
-        telling(caution.progress, str(write)) as tell,
-    ):
-        return attrs.evolve(_Run(write, journal, tell).run(), unlike=exact.unlike)
+    listing = _Listing(change.operation, change.value, source, options)
+    if options.dry_run:
+        return listing.dry_run()
+    with listing.journal() as journal, telling(options.progress, str(change)) as tell:
+        return attrs.evolve(_Run(change, journal, tell).run(), unlike=listing.unlike)
 
 
-def run_async(retries: int, selected: Selected, caution: Caution) -> BatchRun | BulkSummary:
+def run_async(retries: int, source: TaskSource, options: BulkOptions) -> BatchRun | BulkSummary:
     """
     Let the engine touch each task once, in the background.
+
+    Returns:
+        The batch; of a dry run, what would be touched.
 
     Raises:
         ValueError: As for `run()`; or no task matches.
     """
-    checks.integer("retries", retries, low=0, high=checks.INT32)
-    client, operation = selected.client, "set_retries_async"
-    if caution.dry_run:
-        return _dry(operation, retries, selected, caution)
-    with _listed(operation, retries, selected, caution, _Exact(selected.query)) as journal:
+    listing = _Listing("set_retries_async", _retries(retries), source, options)
+    if options.dry_run:
+        return listing.dry_run()
+    client = source.client
+    with listing.journal() as journal:
         targets = journal.targets or ()
         if journal.batch_id is not None:
             return BatchRun(client, journal.batch_id)
         if not targets:
             raise ValueError("no task matches: there is nothing to make a batch of")
-        _refuse_doubt(journal)
+        _refuse_second_batch(journal)
         journal.note(TargetState.BEGUN, targets)
         try:
             run = client.set_retries_async(
                 retries, external_task_ids=[target.id for target in targets]
             )
-        except errors.OutcomeUnknown as error:
-            journal.note(TargetState.UNKNOWN, targets, error=_said(error))
-            raise
         except errors.CamundaError as error:
-            journal.note(TargetState.FAILED, targets, error=_said(error))
+            is_unknown = isinstance(error, errors.OutcomeUnknown)
+            state = TargetState.UNKNOWN if is_unknown else TargetState.FAILED
+            journal.note(state, targets, error=_in_short(error))
             raise
         try:
             journal.note(TargetState.DONE, targets, batch=run.id)
@@ -241,11 +263,8 @@ def run_async(retries: int, selected: Selected, caution: Caution) -> BatchRun | 
         return run
 
 
-def _refuse_doubt(journal: Journal) -> None:
-    """
-    Make no second batch where there may be one.
-    """
-    if {TargetState.BEGUN, TargetState.UNKNOWN} & set(journal.fates.values()):
+def _refuse_second_batch(journal: Journal) -> None:
+    if {TargetState.BEGUN, TargetState.UNKNOWN} & set(journal.states.values()):
         raise ValueError(
             "an earlier run with this journal asked for a batch and did not see the answer: look "
             "in the engine for a batch of type set-external-task-retries, and follow() it; if "
@@ -256,113 +275,103 @@ def _refuse_doubt(journal: Journal) -> None:
 # -------------------------------------------------------------------------- before anything changes
 
 
-def _dry(operation: str, value: int | None, selected: Selected, caution: Caution) -> BulkSummary:
-    _refuse_everything(selected, caution)
-    call = _call(operation, value)
-    header = _header(operation, value, selected)
-    with Journal(caution.journal, header, look=True) as journal:
-        if journal.targets is not None:
-            matched = len(journal.targets)
-            _refuse_more(matched, caution)
-            left = len(journal.left())
-            return BulkSummary(call=call, matched=matched, skipped=matched - left, dry_run=True)
-    _prove(selected)
-    matched = selected.count()
-    _refuse_more(matched, caution)
-    first = tuple(islice(_Exact(selected.query).of(selected.tasks()), _FIRST))
-    return BulkSummary(call=call, matched=matched, dry_run=True, first=first)
-
-
-def _header(operation: str, value: int | None, selected: Selected) -> dict[str, Any]:
+class _Listing:
     """
-    Give what a journal belongs to.
-    """
-    # For the engine the ids of a list have no order, and those of a set have another each time.
-    query = {
-        name: sorted(one) if isinstance(one, list) and isinstance(one[0], str) else one
-        for name, one in selected.query.body().items()
-    }
-    return {
-        "operation": operation,
-        "value": value,
-        "query": query,
-        "engine": selected.client.url,
-        **selected.part,
-    }
-
-
-@contextmanager
-def _listed(
-    operation: str, value: int | None, selected: Selected, caution: Caution, exact: _Exact
-) -> Iterator[Journal]:
-    """
-    Give a journal that has all tasks in it: those of an earlier run, or those that match now.
-    """
-    _refuse_everything(selected, caution)
-    with Journal(caution.journal, _header(operation, value, selected)) as journal:
-        if journal.targets is not None:
-            _refuse_more(len(journal.targets), caution)
-            yield journal
-            return
-        _prove(selected)
-        if caution.at_most is not None:
-            _refuse_more(selected.count(), caution)
-        most = None if caution.at_most is None else caution.at_most + 1
-        found = tuple(map(Target.of, islice(exact.of(selected.tasks()), most)))
-        _refuse_more(len(found), caution)
-        journal.list(found)
-        yield journal
-
-
-class _Exact:
-    """
-    Those of the tasks whose topic and worker are the query's own in Python, too: some databases
-    take texts for equal that differ in case, or in blanks at their end.
+    What comes before the first change: refusals, proofs, and the list of the tasks.
     """
 
-    def __init__(self, query: ExternalTaskQuery) -> None:
-        body = query.body()
+    def __init__(
+        self, operation: str, value: int | None, source: TaskSource, options: BulkOptions
+    ) -> None:
+        self._call = _call(operation, value)
+        self._source = source
+        self._options = options
+        body = source.query.body()
         self._topic, self._worker = body.get("topicName"), body.get("workerId")
-        #: How many were left out.
+        #: What a journal belongs to. For the engine the ids of a list have no order, and those of a
+        #: set have another each time.
+        self._header = {
+            "operation": operation,
+            "value": value,
+            "query": {name: _in_order(item) for name, item in body.items()},
+            "engine": source.client.url,
+            **source.part,
+        }
+        #: How many tasks were left out, for the database alone takes them for ones of the query.
         self.unlike = 0
 
-    def of(self, tasks: Iterable[ExternalTask]) -> Iterator[ExternalTask]:
+    def dry_run(self) -> BulkSummary:
         """
-        Give these tasks, and count the others.
+        What would be touched; by the journal of an earlier run, how many are left.
         """
-        for task in tasks:
-            is_same = self._topic in (None, task.topic_name) and self._worker in (
-                None,
-                task.worker_id,
-            )
-            if is_same:
+        self._refuse_everything()
+        with Journal(self._options.journal, self._header, look=True) as journal:
+            if journal.targets is not None:
+                matched = len(journal.targets)
+                self._refuse_more(matched)
+                skipped = matched - len(journal.left())
+                return BulkSummary(call=self._call, matched=matched, skipped=skipped, dry_run=True)
+        self._prove()
+        matched = self._source.count()
+        self._refuse_more(matched)
+        first = tuple(islice(self._tasks(), _FIRST))
+        return BulkSummary(call=self._call, matched=matched, dry_run=True, first=first)
+
+    @contextmanager
+    def journal(self) -> Iterator[Journal]:
+        """
+        A journal that has all tasks in it: those of an earlier run, or those that match now.
+        """
+        self._refuse_everything()
+        at_most = self._options.at_most
+        with Journal(self._options.journal, self._header) as journal:
+            if journal.targets is not None:
+                self._refuse_more(len(journal.targets))
+                yield journal
+                return
+            self._prove()
+            if at_most is not None:
+                self._refuse_more(self._source.count())
+            most = None if at_most is None else at_most + 1
+            targets = tuple(map(Target.of, islice(self._tasks(), most)))
+            self._refuse_more(len(targets))
+            journal.list(targets)
+            yield journal
+
+    def _tasks(self) -> Iterator[ExternalTask]:
+        """
+        The tasks whose topic and worker are the query's own in Python, too: some databases take
+        texts for equal that differ in case, or in blanks at their end.
+        """
+        for task in self._source.tasks():
+            if self._topic in (None, task.topic_name) and self._worker in (None, task.worker_id):
                 yield task
             else:
                 self.unlike += 1
 
+    def _prove(self) -> None:
+        self._source.proof.prove_known(self._source.query)
+        self._source.proof.prove_effective(self._source.query)
 
-def _prove(selected: Selected) -> None:
-    client, query = selected.client, selected.query
-    client.check(query)
-    proof.prove_effective(client._probe, query, client._told_version)
+    def _refuse_everything(self) -> None:
+        if not (self._options.everything or self._source.query.has_filter()):
+            raise ValueError(
+                "the query has no filter and would change every task; pass everything=True if "
+                "that is meant"
+            )
+
+    def _refuse_more(self, matched: int) -> None:
+        at_most = self._options.at_most
+        if at_most is not None and matched > at_most:
+            # Listing stops at `at_most + 1`, so the exact number is unknown.
+            number = f"{'at least ' if matched == at_most + 1 else ''}{matched} tasks"
+            raise ValueError(
+                f"{number} are to be touched, and at_most={at_most} may be. Nothing was changed now"
+            )
 
 
-def _refuse_everything(selected: Selected, caution: Caution) -> None:
-    if not (caution.everything or selected.query.has_filter()):
-        raise ValueError(
-            "the query has no filter and would change every task; pass everything=True if that is "
-            "meant"
-        )
-
-
-def _refuse_more(found: int, caution: Caution) -> None:
-    if caution.at_most is not None and found > caution.at_most:
-        # That one more is there ends the listing.
-        number = f"{'at least ' if found == caution.at_most + 1 else ''}{found} tasks"
-        raise ValueError(
-            f"{number} are to be touched, and at_most={caution.at_most} may be. "
-            "Nothing was changed now"
-        )
+def _in_order(value: Any) -> Any:
+    return sorted(value) if isinstance(value, list) and isinstance(value[0], str) else value
 
 
 # ---------------------------------------------------------------------------------- task by task
@@ -373,13 +382,15 @@ class _Run:
     One run: requests, and what is noted of each.
     """
 
-    def __init__(self, write: Write, journal: Journal, tell: Callable[[int, int], object]) -> None:
-        self._write = write
+    def __init__(
+        self, change: Change, journal: Journal, tell: Callable[[int, int], object]
+    ) -> None:
+        self._change = change
         self._journal = journal
         self._tell = tell
         self._targets = journal.targets or ()
-        self._earlier = dict(journal.fates)
-        self._fates: dict[str, TargetState] = {}
+        self._earlier = dict(journal.states)
+        self._states: dict[str, TargetState] = {}
         self._problems: dict[TargetState, list[BulkProblem]] = {
             TargetState.FAILED: [],
             TargetState.UNKNOWN: [],
@@ -388,7 +399,7 @@ class _Run:
         self._stopped: str | None = None
         todo = journal.left()
         self._todo = self._left = len(todo)
-        self._chunks = deque(_in_chunks(todo, write.size))
+        self._chunks = deque(_in_chunks(todo, change.size))
 
     def run(self) -> BulkSummary:
         """
@@ -397,10 +408,10 @@ class _Run:
         self._tell(len(self._targets) - self._left, len(self._targets))
         while self._chunks and self._stopped is None:
             chunk = self._chunks.popleft()
-            if not self._write_down(TargetState.BEGUN, chunk):
+            if not self._write_to_journal(TargetState.BEGUN, chunk):
                 break  # nothing is touched that no journal would know of
             try:
-                fate = self._write.send(chunk)
+                state = self._change.send(chunk)
             except errors.CamundaError as error:
                 self._take_error(error, chunk)
             except ValueError as error:
@@ -408,50 +419,50 @@ class _Run:
                 self._refuse(f"{type(error).__name__}: {error}", chunk)
             else:
                 self._without_answer = 0
-                self._note(fate, chunk)
+                self._note(state, chunk)
         return self._summary()
 
-    def _write_down(
-        self, fate: TargetState, chunk: Sequence[Target], error: str | None = None
+    def _write_to_journal(
+        self, state: TargetState, chunk: Sequence[Target], error: str | None = None
     ) -> bool:
         try:
-            self._journal.note(fate, chunk, **({} if error is None else {"error": error}))
+            self._journal.note(state, chunk, **({} if error is None else {"error": error}))
         except OSError as problem:
             self._stopped = f"the journal cannot be written: {problem.strerror or problem}"
             return False
         return True
 
-    def _note(self, fate: TargetState, chunk: Sequence[Target], error: str | None = None) -> None:
-        self._fates.update((target.id, fate) for target in chunk)
+    def _note(self, state: TargetState, chunk: Sequence[Target], error: str | None = None) -> None:
+        self._states.update((target.id, state) for target in chunk)
         if error is not None:
-            self._problems[fate].extend(BulkProblem(target.id, error) for target in chunk)
+            self._problems[state].extend(BulkProblem(target.id, error) for target in chunk)
         self._left -= len(chunk)
-        self._write_down(fate, chunk, error)
+        self._write_to_journal(state, chunk, error)
         self._tell(len(self._targets) - self._left, len(self._targets))
 
     def _take_error(self, error: errors.CamundaError, chunk: Sequence[Target]) -> None:
         """
-        Tell from an error what became of a chunk, or try it in parts.
+        Note what became of a chunk by its error, or try it in parts.
         """
         no_answer = isinstance(error, errors.NoAnswer)
         self._without_answer = self._without_answer + 1 if no_answer else 0
         if self._without_answer == _MOST_WITHOUT_ANSWER:
             self._stopped = str(error)
-        if self._write.singly is not None and _lacks_operation(error):
-            self._write_down(TargetState.FAILED, chunk, _said(error))
-            self._write = self._write.singly
-            left = [target for one in (chunk, *self._chunks) for target in one]
-            self._chunks = deque(_in_chunks(left, self._write.size))
+        if self._change.singly is not None and _lacks_operation(error):
+            self._write_to_journal(TargetState.FAILED, chunk, _in_short(error))
+            self._change = self._change.singly
+            left = [target for part in (chunk, *self._chunks) for target in part]
+            self._chunks = deque(_in_chunks(left, self._change.size))
         elif isinstance(error, errors.TaskNotFound):
-            self._without(_missing(error, chunk), _said(error), chunk)
+            self._without(_missing(error, chunk), _in_short(error), chunk)
         elif isinstance(error, errors.OutcomeUnknown):
-            self._note(TargetState.UNKNOWN, chunk, _said(error))
+            self._note(TargetState.UNKNOWN, chunk, _in_short(error))
         elif isinstance(error, _MET_BY_ALL):
             # In the journal it is refused, and so tried again; here it is left.
-            self._write_down(TargetState.FAILED, chunk, _said(error))
+            self._write_to_journal(TargetState.FAILED, chunk, _in_short(error))
             self._stopped = str(error)
         else:
-            self._refuse(_said(error), chunk)
+            self._refuse(_in_short(error), chunk)
 
     def _refuse(self, error: str, chunk: Sequence[Target]) -> None:
         """
@@ -478,35 +489,35 @@ class _Run:
         """
         Send what was refused again, in parts: nothing was done to it.
         """
-        self._write_down(TargetState.FAILED, refused, error)
+        self._write_to_journal(TargetState.FAILED, refused, error)
         for part in reversed(parts):
             self._chunks.appendleft(part)
 
     def _summary(self) -> BulkSummary:
-        fates = list(self._fates.values())
+        states = list(self._states.values())
         return BulkSummary(
-            call=str(self._write),
+            call=str(self._change),
             matched=len(self._targets),
-            done=fates.count(TargetState.DONE),
+            done=states.count(TargetState.DONE),
             repeated=sum(
-                fate is TargetState.DONE
+                state is TargetState.DONE
                 and self._earlier.get(task_id) in (TargetState.BEGUN, TargetState.UNKNOWN)
-                for task_id, fate in self._fates.items()
+                for task_id, state in self._states.items()
             ),
             skipped=len(self._targets) - self._todo,
-            gone=fates.count(TargetState.GONE),
-            changed=fates.count(TargetState.CHANGED),
+            gone=states.count(TargetState.GONE),
+            changed=states.count(TargetState.CHANGED),
             failed=tuple(self._problems[TargetState.FAILED]),
             unknown=tuple(self._problems[TargetState.UNKNOWN]),
             left=self._left,
             stopped=self._stopped,
-            whole_seconds=self._write.operation == "unlock" and _in_whole_seconds(self._targets),
+            whole_seconds=self._change.operation == "unlock" and _in_whole_seconds(self._targets),
         )
 
 
 def _in_whole_seconds(targets: Sequence[Target]) -> bool:
-    ends = [one.lock_expiration_time for one in targets if one.lock_expiration_time is not None]
-    return bool(ends) and not any(end.microsecond for end in ends)
+    ends = [target.lock_expiration_time for target in targets]
+    return any(ends) and not any(end.microsecond for end in ends if end is not None)
 
 
 def _in_chunks(targets: Sequence[Target], size: int) -> Iterator[Sequence[Target]]:
@@ -515,7 +526,7 @@ def _in_chunks(targets: Sequence[Target], size: int) -> Iterator[Sequence[Target
 
 def _lacks_operation(error: errors.CamundaError) -> bool:
     """
-    Tell whether an engine, or the container that it runs in, does not know an operation.
+    Whether an engine, or the container that it runs in, does not know an operation.
     """
     is_unknown = isinstance(error, (errors.NotFound, errors.NotTheEngine))
     return is_unknown and error.status in (404, 405) and not isinstance(error, errors.TaskNotFound)
@@ -523,13 +534,14 @@ def _lacks_operation(error: errors.CamundaError) -> bool:
 
 def _missing(error: errors.TaskNotFound, chunk: Sequence[Target]) -> Target | None:
     """
-    Give the task that an error names; ``None`` if that cannot be told.
+    The task that an error names; ``None`` if that cannot be told.
     """
     if len(chunk) == 1:
         return chunk[0]
-    named = [one for one in chunk if f"with id {one.id}: " in (error.message or "")]
+    message = error.message or ""
+    named = [target for target in chunk if f"with id {target.id}: " in message]
     return named[0] if len(named) == 1 else None
 
 
-def _said(error: errors.CamundaError) -> str:
+def _in_short(error: errors.CamundaError) -> str:
     return f"{type(error).__name__}: {error.in_short()}"

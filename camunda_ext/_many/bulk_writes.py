@@ -4,44 +4,19 @@ The bulk writes of a selection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from camunda_ext._many.summary import BulkSummary
 from camunda_ext.batch_run import BatchRun
-from camunda_ext.dto import ExternalTask
-from camunda_ext.query import ExternalTaskQuery
 
 if TYPE_CHECKING:
-    from camunda_ext._many.bulk import Selected
-    from camunda_ext.client import ExternalTaskClient
+    from camunda_ext._many.bulk import TaskSource
 
 
-@runtime_checkable
-class _Selection(Protocol):
-    """
-    What the bulk writes need of a selection.
-    """
-
-    @property
-    def _client(self) -> ExternalTaskClient: ...
-
-    @property
-    def query(self) -> ExternalTaskQuery: ...
-
-    @property
-    def _start(self) -> int: ...
-
-    @property
-    def _stop(self) -> int | None: ...
-
-    def __iter__(self) -> Iterator[ExternalTask]: ...
-
-    def count(self) -> int: ...
-
-
-class BulkWrites:
+class BulkWrites(ABC):
     """
     Changes of all tasks of a selection, each once.
 
@@ -51,8 +26,14 @@ class BulkWrites:
 
     __slots__ = ()
 
+    @abstractmethod
+    def _source(self) -> TaskSource:
+        """
+        The tasks, and the client that changes them.
+        """
+
     def set_retries(
-        self: _Selection,
+        self,
         retries: int,
         *,
         everything: bool = False,
@@ -75,8 +56,8 @@ class BulkWrites:
             everything: Whether a query without any filter really means everything.
 
             dry_run:
-                Whether to change nothing and to tell what would be: how many tasks, and the first
-                of them; by the journal of an earlier run, how many are left.
+                Whether to change nothing and to say what would be: how many tasks, and the first of
+                them; by the journal of an earlier run, how many are left.
 
             at_most: How many tasks may match; if more do, none is touched.
 
@@ -99,23 +80,19 @@ class BulkWrites:
 
             CamundaError: The tasks could not be listed. Nothing was changed.
         """
-        from camunda_ext._many import bulk  # only now: most programs change nothing in bulk
-
-        return bulk.run(
-            bulk.set_retries(self._client, retries),
-            _selected(self),
-            bulk.Caution(
-                everything=everything,
-                dry_run=dry_run,
-                at_most=at_most,
-                journal=journal,
-                progress=progress,
-            ),
+        return self._run(
+            "set_retries",
+            retries,
+            everything=everything,
+            dry_run=dry_run,
+            at_most=at_most,
+            journal=journal,
+            progress=progress,
         )
 
     @overload
     def set_retries_async(
-        self: _Selection,
+        self,
         retries: int,
         *,
         everything: bool = ...,
@@ -126,7 +103,7 @@ class BulkWrites:
 
     @overload
     def set_retries_async(
-        self: _Selection,
+        self,
         retries: int,
         *,
         everything: bool = ...,
@@ -136,7 +113,7 @@ class BulkWrites:
     ) -> BulkSummary: ...
 
     def set_retries_async(
-        self: _Selection,
+        self,
         retries: int,
         *,
         everything: bool = False,
@@ -160,16 +137,15 @@ class BulkWrites:
 
             OutcomeUnknown: No answer came; there may be a batch.
         """
-        from camunda_ext._many import bulk
+        from camunda_ext._many import bulk  # only now: most programs change nothing in bulk
 
-        return bulk.run_async(
-            retries,
-            _selected(self),
-            bulk.Caution(everything=everything, dry_run=dry_run, at_most=at_most, journal=journal),
+        options = bulk.BulkOptions(
+            everything=everything, dry_run=dry_run, at_most=at_most, journal=journal
         )
+        return bulk.run_async(retries, self._source(), options)
 
     def unlock(
-        self: _Selection,
+        self,
         *,
         everything: bool = False,
         dry_run: bool = False,
@@ -189,22 +165,17 @@ class BulkWrites:
 
         Arguments, returned value and errors have the same meaning as for `set_retries()`.
         """
-        from camunda_ext._many import bulk
-
-        return bulk.run(
-            bulk.unlock(self._client),
-            _selected(self),
-            bulk.Caution(
-                everything=everything,
-                dry_run=dry_run,
-                at_most=at_most,
-                journal=journal,
-                progress=progress,
-            ),
+        return self._run(
+            "unlock",
+            everything=everything,
+            dry_run=dry_run,
+            at_most=at_most,
+            journal=journal,
+            progress=progress,
         )
 
     def set_priority(
-        self: _Selection,
+        self,
         priority: int,
         *,
         everything: bool = False,
@@ -222,30 +193,19 @@ class BulkWrites:
         Args:
             priority: Any integer of 64 bits.
         """
-        from camunda_ext._many import bulk
-
-        return bulk.run(
-            bulk.set_priority(self._client, priority),
-            _selected(self),
-            bulk.Caution(
-                everything=everything,
-                dry_run=dry_run,
-                at_most=at_most,
-                journal=journal,
-                progress=progress,
-            ),
+        return self._run(
+            "set_priority",
+            priority,
+            everything=everything,
+            dry_run=dry_run,
+            at_most=at_most,
+            journal=journal,
+            progress=progress,
         )
 
+    def _run(self, operation: str, *values: int, **options: Any) -> BulkSummary:
+        from camunda_ext._many import bulk
 
-def _selected(selection: _Selection) -> Selected:
-    from camunda_ext._many.bulk import Selected
-
-    # Which tasks a slice has depends on what else matches: its journal has to be told apart.
-    window = [selection._start, selection._stop]
-    return Selected(
-        client=selection._client,
-        query=selection.query,
-        tasks=selection.__iter__,
-        count=selection.count,
-        part={} if window == [0, None] else {"slice": window},
-    )
+        source = self._source()
+        change = bulk.CHANGES[operation](source.client, *values)
+        return bulk.run(change, source, bulk.BulkOptions(**options))

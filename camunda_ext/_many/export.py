@@ -1,5 +1,5 @@
 """
-Tasks in files and data frames, one after the other, with a look at how far it is.
+Tasks, or entries of their log, in files and data frames, while somebody may see how far it is.
 """
 
 from __future__ import annotations
@@ -13,26 +13,23 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, TextIO
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, TextIO, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
 from camunda_ext._display.progress import Progress, check, telling
 from camunda_ext._wire.json import dumps
+from camunda_ext._wire.value import Record, names_of, to_json
 from camunda_ext.dto import ExternalTask
 
-NAMES: Final = tuple(field.name for field in attrs.fields(ExternalTask))
-
-_values: Final[Callable[[ExternalTask], tuple[Any, ...]]] = attrgetter(*NAMES)
-#: The first word of each field's type, as it is written: the fields themselves know it so no more
-#: once an answer was read.
-_KINDS: Final = {name: ExternalTask.__annotations__[name].partition(" ")[0] for name in NAMES}
-_DATES: Final = tuple(name for name, kind in _KINDS.items() if kind == "datetime")
+R = TypeVar("R", bound=Record)
 
 #: What spreadsheets begin a formula with; the wide forms count in some places.
 _SIGNS: Final = "=+\\-@＝＋－＠﹢﹣﹦−"  # noqa: RUF001
@@ -51,15 +48,27 @@ _FORMULA: Final = re.compile(rf"[\t\r\n]|[{_UNSEEN}]*[{_SIGNS}]")
 _INNER_FORMULA: Final = re.compile(rf"([;|\t\r\n][{_UNSEEN}]*)([{_SIGNS}])")
 #: How many rows become a part of a data frame at a time.
 _ROWS: Final = 10_000
-#: What the progress is of.
-_WHAT: Final = "tasks"
 
 
-def to_dict(task: ExternalTask) -> dict[str, Any]:
+@lru_cache(maxsize=8)
+def column_types(kind: Any) -> dict[str, type]:
     """
-    Give the fields of a task by name.
+    The type of each column for a class of results, by the names in their dicts: one of `str`,
+    `int`, `bool` and `datetime`.
     """
-    return dict(zip(NAMES, _values(task), strict=True))
+    attrs.resolve_types(kind)
+    hints = {field.name: field.type for field in attrs.fields(kind)}
+    for name in names_of(kind):
+        if name not in hints:
+            hints[name] = get_type_hints(getattr(kind, name).fget)["return"]
+    return {name: _without_none(hint) for name, hint in hints.items()}
+
+
+def _without_none(hint: Any) -> type:
+    if get_origin(hint) in (Union, UnionType):
+        [hint] = [member for member in get_args(hint) if member is not NoneType]
+    kind: type = type(get_args(hint)[0]) if get_origin(hint) is Literal else hint
+    return kind
 
 
 # ------------------------------------------------------------------------------------------- files
@@ -68,7 +77,7 @@ def to_dict(task: ExternalTask) -> dict[str, Any]:
 @contextmanager
 def new_file(path: str | Path, *, overwrite: bool) -> Iterator[TextIO]:
     """
-    Open a file that gets its name when all is written to it, and is gone if something goes wrong.
+    A file that gets its name when all is written to it, and is gone if something goes wrong.
 
     Raises:
         FileExistsError: There is such a file and it is not to be overwritten, or it is no file, or
@@ -101,7 +110,7 @@ def new_file(path: str | Path, *, overwrite: bool) -> Iterator[TextIO]:
 
 def _linked(partial: Path, target: Path) -> bool:
     """
-    Give a file another name, unless this is one already; tell whether the file system can do that.
+    Give a file another name, unless that is taken; ``False`` if the file system cannot do that.
     """
     try:
         os.link(partial, target)
@@ -126,29 +135,34 @@ def _refuse_existing(target: Path, *, overwrite: bool) -> None:
         raise FileExistsError(f"{str(target)!r} is there: pass overwrite=True to replace it")
 
 
-def write_jsonl(tasks: Iterable[ExternalTask], file: TextIO) -> int:
+def write_jsonl(results: Iterable[Record], file: TextIO) -> int:
     """
-    Write a JSON object a line, and give their number.
+    Write a JSON object a line.
+
+    Returns:
+        The number of lines.
     """
     count = 0
-    for task in tasks:
-        row = to_dict(task)
-        for name in _DATES:
-            row[name] = to_text(row[name])
-        file.write(dumps(row) + "\n")
+    for result in results:
+        file.write(dumps(result.to_dict()) + "\n")
         count += 1
     return count
 
 
-def write_csv(tasks: Iterable[ExternalTask], file: TextIO, *, raw: bool) -> int:
+def write_csv(
+    results: Iterable[Record], file: TextIO, *, raw: bool, kind: Any = ExternalTask
+) -> int:
     """
-    Write a header and a row a task, and give the number of tasks.
+    Write a header, and a row for each result.
+
+    Returns:
+        The number of results.
     """
     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
-    writer.writerow(NAMES)
-    count = 0
-    for task in tasks:
-        writer.writerow([to_cell(value, raw=raw) for value in _values(task)])
+    writer.writerow(names_of(kind))
+    to_values, count = attrgetter(*names_of(kind)), 0
+    for result in results:
+        writer.writerow([to_cell(value, raw=raw) for value in to_values(result)])
         count += 1
     return count
 
@@ -158,7 +172,7 @@ def to_cell(value: object, *, raw: bool) -> object:
         return value if raw else _guarded(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return to_text(value) if isinstance(value, datetime) else value
+    return to_json(value) if isinstance(value, datetime) else value
 
 
 def _guarded(text: str) -> str:
@@ -166,16 +180,12 @@ def _guarded(text: str) -> str:
     return f"'{guarded}" if _FORMULA.match(text) else guarded
 
 
-def to_text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds")
-
-
 # ------------------------------------------------------------------------------------- data frames
 
 
-def frame_maker(library: str | None) -> Callable[[Iterable[ExternalTask]], Any]:
+def frame_maker(library: str | None, kind: Any) -> Callable[[Iterable[Record]], Any]:
     """
-    Give what makes a data frame of tasks.
+    The function that makes a data frame of results.
 
     Raises:
         ImportError: The library is not installed; with ``None``, neither is.
@@ -187,24 +197,24 @@ def frame_maker(library: str | None) -> Callable[[Iterable[ExternalTask]], Any]:
     wanted = [library] if library else list(makers)
     for name in wanted:
         if name in sys.modules or find_spec(name) is not None:
-            module = import_module(name)
-            return lambda tasks: makers[name](module, _parts(tasks))
+            module, types = import_module(name), column_types(kind)
+            return lambda results: makers[name](module, types, _parts(results, types))
     raise ImportError(
         f"a data frame needs {' or '.join(wanted)}: pip install 'camunda_ext[{wanted[0]}]'"
     )
 
 
-def _parts(tasks: Iterable[ExternalTask]) -> Iterator[dict[str, list[Any]]]:
+def _parts(results: Iterable[Record], types: dict[str, type]) -> Iterator[dict[str, list[Any]]]:
     """
-    Give columns of some tasks at a time, in the forms that any data frame can hold.
+    Columns of some results at a time, in the forms that any data frame can hold.
     """
-    rest = iter(tasks)
-    while rows := [_values(task) for task in islice(rest, _ROWS)]:
-        columns = dict(zip(NAMES, map(list, zip(*rows, strict=True)), strict=True))
-        yield {name: list(map(_SHAPES[_KINDS[name]], each)) for name, each in columns.items()}
+    to_values, rest = attrgetter(*types), iter(results)
+    while rows := [to_values(result) for result in islice(rest, _ROWS)]:
+        columns = zip(types.items(), zip(*rows, strict=True), strict=True)
+        yield {name: list(map(_SHAPES[kind], column)) for (name, kind), column in columns}
 
 
-def _whole(text: str | None) -> str | None:
+def _escape_surrogates(text: str | None) -> str | None:
     if text is None or text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -223,77 +233,84 @@ def _same(value: Any) -> Any:
     return value
 
 
-_SHAPES: Final[dict[str, Callable[[Any], Any]]] = {
-    "str": _whole,
-    "datetime": _in_utc,
-    "int": _same,
-    "bool": _same,
+_SHAPES: Final[dict[type, Callable[[Any], Any]]] = {
+    str: _escape_surrogates,
+    datetime: _in_utc,
+    int: _same,
+    bool: _same,
 }
 
 
-def _to_pandas(pandas: Any, parts: Iterable[dict[str, list[Any]]]) -> Any:
-    kinds = {"str": "string", "datetime": "datetime64[ms]", "int": "Int64", "bool": "boolean"}
+def _to_pandas(pandas: Any, types: dict[str, type], parts: Iterable[dict[str, list[Any]]]) -> Any:
+    dtypes = {str: "string", datetime: "datetime64[ms]", int: "Int64", bool: "boolean"}
 
     def to_frame(columns: dict[str, list[Any]]) -> Any:
-        made = {
-            name: pandas.Series(each, dtype=kinds[_KINDS[name]]) for name, each in columns.items()
+        frame = {
+            name: pandas.Series(column, dtype=dtypes[types[name]])
+            for name, column in columns.items()
         }
-        for name in _DATES:
-            made[name] = made[name].dt.tz_localize("UTC")
-        return pandas.DataFrame(made)
+        for name in _dates(types):
+            frame[name] = frame[name].dt.tz_localize("UTC")
+        return pandas.DataFrame(frame)
 
     frames = [to_frame(columns) for columns in parts]
-    return pandas.concat(frames, ignore_index=True) if frames else to_frame(_nothing())
+    return pandas.concat(frames, ignore_index=True) if frames else to_frame(_no_rows(types))
 
 
-def _to_polars(polars: Any, parts: Iterable[dict[str, list[Any]]]) -> Any:
-    kinds = {
-        "str": polars.String,
-        "datetime": polars.Datetime("ms"),
-        "int": polars.Int64,
-        "bool": polars.Boolean,
+def _to_polars(polars: Any, types: dict[str, type], parts: Iterable[dict[str, list[Any]]]) -> Any:
+    dtypes = {
+        str: polars.String,
+        datetime: polars.Datetime("ms"),
+        int: polars.Int64,
+        bool: polars.Boolean,
     }
-    schema = {name: kinds[kind] for name, kind in _KINDS.items()}
+    schema = {name: dtypes[kind] for name, kind in types.items()}
 
     def to_frame(columns: dict[str, list[Any]]) -> Any:
         frame = polars.DataFrame(columns, schema=schema)
-        return frame.with_columns(polars.col(*_DATES).dt.replace_time_zone("UTC"))
+        return frame.with_columns(polars.col(*_dates(types)).dt.replace_time_zone("UTC"))
 
     frames = [to_frame(columns) for columns in parts]
-    return polars.concat(frames) if frames else to_frame(_nothing())
+    return polars.concat(frames) if frames else to_frame(_no_rows(types))
 
 
-def _nothing() -> dict[str, list[Any]]:
-    return {name: [] for name in NAMES}
+def _dates(types: dict[str, type]) -> list[str]:
+    return [name for name, kind in types.items() if kind is datetime]
+
+
+def _no_rows(types: dict[str, type]) -> dict[str, list[Any]]:
+    return {name: [] for name in types}
 
 
 # ---------------------------------------------------------------------------------------- progress
 
 
 def counted(
-    tasks: Iterable[ExternalTask], progress: Progress, count: Callable[[], int], every: int
-) -> Generator[ExternalTask, None, None]:
+    results: Iterator[R], progress: Progress, count: Callable[[], int], *, every: int, noun: str
+) -> Generator[R, None, None]:
     """
-    Give all *tasks*, and tell after *every* so many of them how far it is.
+    The *results*, while it is shown after *every* so many of them how far it is.
 
     Args:
-        count: Gives the number of all; it is called once, if anybody wants to know.
+        count: Counts all of them; it is called once, if anybody wants to know.
+
+        noun: What they are, in the plural.
     """
     check(progress)
-    return _counted(tasks, progress, count, every)
+    return _counted(results, progress, count, every, noun)
 
 
 def _counted(
-    tasks: Iterable[ExternalTask], progress: Progress, count: Callable[[], int], every: int
-) -> Generator[ExternalTask, None, None]:
+    results: Iterator[R], progress: Progress, count: Callable[[], int], every: int, noun: str
+) -> Generator[R, None, None]:
     if progress is False:
-        yield from tasks
+        yield from results
         return
     total, done = count(), 0
-    with telling(progress, _WHAT) as tell:
+    with telling(progress, noun) as tell:
         tell(0, total)
-        for done, task in enumerate(tasks, 1):
-            yield task
+        for done, result in enumerate(results, 1):
+            yield result
             if not done % every:
                 tell(done, total)
         if done % every:

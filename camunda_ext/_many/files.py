@@ -1,14 +1,15 @@
 """
-Whether a file says only what its owner has written.
+Refusal of files that somebody else may have written.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from typing import Final
 
-#: May write it: its group, or everybody.
-_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+#: The rights to write of its group and of everybody.
+_WRITE_RIGHTS_OF_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def refuse_shared_folder(path: str | os.PathLike[str]) -> None:
@@ -43,9 +44,9 @@ def refuse_shared_file(file: int, path: str | os.PathLike[str]) -> None:
         _refuse(os.fstat(file), os.fspath(path))
 
 
-def _refuse(found: os.stat_result, path: str) -> None:
-    if found.st_uid not in (0, os.geteuid()):
+def _refuse(status: os.stat_result, path: str) -> None:
+    if status.st_uid not in (0, os.geteuid()):
         raise ValueError(f"{path} belongs to somebody else, who could write anything there")
-    is_sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
-    if found.st_mode & _OTHERS and not is_sticky:
+    is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    if status.st_mode & _WRITE_RIGHTS_OF_OTHERS and not is_sticky:
         raise ValueError(f"{path} can be written by others: chmod go-w it")

@@ -1,5 +1,5 @@
 """
-The journal of a bulk write: what it is to touch, and what became of each task.
+The journal of a bulk write: which tasks it touches, and what became of each.
 
 It is JSON, a line for each event, and each line is handed to the operating system before the next
 request leaves. So it is right after Ctrl-C and ``kill -9``. It is not synchronized with the disk:
@@ -9,7 +9,6 @@ when the whole machine fails, its last lines may be lost, and their tasks are to
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -34,13 +33,13 @@ _TARGETS_IN_A_LINE: Final = 500
 
 class TargetState(Enum):
     """
-    What became of a task.
+    The state of a task in a bulk write.
     """
 
     #: Its request is about to be sent; the last word on it if the run was killed just then.
     BEGUN = "begun"
 
-    #: It is as it was to be.
+    #: It was changed as asked for.
     DONE = "done"
 
     #: There is no such task any more.
@@ -78,7 +77,7 @@ class Target(Value):
     @classmethod
     def of(cls, task: ExternalTask) -> Target:
         """
-        Give what is to be known of a task.
+        What is to be known of a task.
         """
         return cls(task.id, task.worker_id, task.lock_expiration_time)
 
@@ -107,8 +106,8 @@ class Journal:
     ) -> None:
         #: The tasks to be touched; ``None`` until they are listed.
         self.targets: tuple[Target, ...] | None = None
-        #: The last that earlier runs have noted of each task.
-        self.fates: dict[str, TargetState] = {}
+        #: The state of each task, as the last of the earlier runs has noted it.
+        self.states: dict[str, TargetState] = {}
         #: The batch that was made.
         self.batch_id: str | None = None
         self._is_listed = False
@@ -144,10 +143,12 @@ class Journal:
 
     def left(self) -> tuple[Target, ...]:
         """
-        Give the tasks that no earlier run has settled. What it was at, or got no answer for, is
-        done again: twice is the same as once.
+        The tasks that no earlier run has settled. What it was at, or got no answer for, is done
+        again: twice is the same as once.
         """
-        return tuple(one for one in self.targets or () if self.fates.get(one.id) not in _SETTLED)
+        return tuple(
+            target for target in self.targets or () if self.states.get(target.id) not in _SETTLED
+        )
 
     def list(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """
@@ -160,11 +161,11 @@ class Journal:
         self._write({"listed": len(self.targets)})
         return self.targets
 
-    def note(self, fate: TargetState, targets: Iterable[Target], **told: str | None) -> None:
+    def note(self, state: TargetState, targets: Iterable[Target], **details: str) -> None:
         """
-        Note what becomes of tasks.
+        Note the state of some tasks, and what else there is to say of them.
         """
-        self._write({fate.value: [target.id for target in targets], **told})
+        self._write({state.value: [target.id for target in targets], **details})
 
     def _write(self, event: Mapping[str, Any]) -> None:
         if self._file < 0:
@@ -179,7 +180,7 @@ class Journal:
         # A run that was killed may have left the half of a line.
         whole = content.rfind(b"\n") + 1
         lines = content[:whole].splitlines(keepends=True)
-        found = self._header_of(lines[0]) if lines else {}
+        header_there = self._header_of(lines[0]) if lines else {}
         if not lines and not _BEGINNING.startswith(content[: len(_BEGINNING)]):
             raise self._no_journal()
         for number, line in enumerate(lines[1:], 2):
@@ -188,7 +189,7 @@ class Journal:
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise ValueError(f"line {number} of the journal {self._path} is broken") from None
         if self._is_listed and self.targets:
-            self._check(found, header)
+            self._check(header_there, header)
             if not self._is_read_only:
                 os.ftruncate(self._file, whole)
             return
@@ -199,23 +200,24 @@ class Journal:
             _write_all(self._file, _line({"journal": _KIND, **header}))
 
     def _header_of(self, line: bytes) -> dict[str, Any]:
-        found: Any = None
+        header: Any = None
         with suppress(ValueError):
-            found = loads(line)
-        if not isinstance(found, dict) or found.pop("journal", None) != _KIND:
+            header = loads(line)
+        if not isinstance(header, dict) or header.pop("journal", None) != _KIND:
             raise self._no_journal()
-        return found
+        return header
 
     def _no_journal(self) -> ValueError:
         return ValueError(f"{self._path} is there, and is no journal of a bulk write")
 
-    def _check(self, found: dict[str, Any], header: dict[str, Any]) -> None:
-        due = loads(_line(header))
-        for name in {**due, **found}:
-            if due.get(name) != found.get(name):
+    def _check(self, there: dict[str, Any], header: dict[str, Any]) -> None:
+        expected = loads(_line(header))
+        for name in {**expected, **there}:
+            if expected.get(name) != there.get(name):
                 raise ValueError(
                     f"the journal {self._path} is of another run: its {name} is "
-                    f"{found.get(name)!r:.200}, not {due.get(name)!r:.200}. Nothing was changed"
+                    f"{there.get(name)!r:.200}, not {expected.get(name)!r:.200}. Nothing was "
+                    "changed"
                 )
 
     def _take(self, event: dict[str, Any]) -> None:
@@ -227,8 +229,8 @@ class Journal:
                 raise ValueError("tasks are missing")
             self._is_listed = True
         else:
-            [(fate, ids)] = [(one, event[one.value]) for one in TargetState if one.value in event]
-            self.fates.update(dict.fromkeys(ids, fate))
+            [state] = [state for state in TargetState if state.value in event]
+            self.states.update(dict.fromkeys(event[state.value], state))
             self.batch_id = event.get("batch", self.batch_id)
 
 
@@ -246,8 +248,8 @@ def _to_json(target: Target) -> list[str | None]:
     return [target.id, target.worker_id, None if until is None else until.isoformat()]
 
 
-def _from_json(given: Sequence[str | None]) -> Target:
-    id_, worker_id, until = given
+def _from_json(target: Sequence[str | None]) -> Target:
+    id_, worker_id, until = target
     if id_ is None:
         raise ValueError("a task without an id")
     return Target(id_, worker_id, None if until is None else datetime.fromisoformat(until))
@@ -264,8 +266,6 @@ def _open(path: str | os.PathLike[str], *, look: bool) -> int:
     # A query may hold the values of variables.
     file = os.open(path, flags | binary, 0o600)
     try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ValueError(f"{path} is no file that a journal could be in")
         refuse_shared_file(file, path)  # It says which tasks are changed.
         if not look:
             _lock(file, path)

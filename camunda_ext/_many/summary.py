@@ -1,5 +1,5 @@
 """
-What came of a bulk write.
+The summary of a bulk write.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from camunda_ext._wire.text import printable
-from camunda_ext._wire.value import Value
+from camunda_ext._wire.value import Record, Value
 from camunda_ext.dto import ExternalTask
 
 #: How many problems, or tasks of a dry run, are shown as text.
@@ -20,10 +20,10 @@ _SHOWN: Final = 5
 
 class BulkFailed(Exception):
     """
-    A bulk write has not touched all that it was to touch.
+    A bulk write has not changed all tasks.
     """
 
-    #: What came of it.
+    #: What became of the tasks.
     summary: BulkSummary
 
     def __init__(self, summary: BulkSummary) -> None:
@@ -34,32 +34,32 @@ class BulkFailed(Exception):
 @attrs.frozen(eq=False, repr=False)
 class BulkProblem(Value):
     """
-    A task that was not touched, or of which nobody knows whether it was.
+    A task that was not changed, or of which nobody knows whether it was.
     """
 
     #: Names the task.
     task_id: str
 
-    #: What was said of it.
+    #: Why.
     error: str
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class BulkSummary(Value):
+class BulkSummary(Record):
     """
-    What came of a bulk write, or of its dry run; as text, a few lines.
+    What became of the tasks of a bulk write, or of its dry run; as text, a few lines.
 
     Each task that matched is counted once, in `done`, `skipped`, `gone`, `changed`, `failed`,
     `unknown` or `left`.
     """
 
-    #: What was done, as a call.
+    #: The bulk write, as a call.
     call: str
 
     #: How many tasks matched when they were listed.
     matched: int
 
-    #: Tasks that this run has touched; they are as they were to be.
+    #: Tasks that this run has changed.
     done: int = 0
 
     #: Those of them that an earlier run was at when it was killed, or got no answer for: they may
@@ -106,7 +106,7 @@ class BulkSummary(Value):
 
     def raise_for_failures(self) -> None:
         """
-        Do nothing if no task failed, is unknown, or is left.
+        Return if no task failed, is unknown, or is left.
 
         Raises:
             BulkFailed: There is one.
@@ -127,11 +127,12 @@ class BulkSummary(Value):
             yield printable(f"  {_line(task)}")
         if len(self.first[:_SHOWN]) < self.matched - self.skipped and self.first:
             yield "  ..."
-        for said, problems in (("failed", self.failed), ("unknown", self.unknown)):
-            for error, number in Counter(one.error for one in problems).most_common(_SHOWN):
-                example = next(one.task_id for one in problems if one.error == error)
+        for state, problems in (("failed", self.failed), ("unknown", self.unknown)):
+            numbers = Counter(problem.error for problem in problems)
+            for error, number in numbers.most_common(_SHOWN):
+                example = next(problem.task_id for problem in problems if problem.error == error)
                 others = f" and {number - 1} more" if number > 1 else ""
-                yield printable(f"  {said}: {example}{others}: {error}")
+                yield printable(f"  {state}: {example}{others}: {error}")
 
     def _counts(self) -> Iterator[str]:
         if self.dry_run:

@@ -22,12 +22,11 @@ from camunda_ext import (
     Selection,
 )
 from camunda_ext._display.progress import telling
-from camunda_ext._many import export
 from camunda_ext._wire.json import dumps
 from camunda_ext._wire.text import printable
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
-from camunda_ext.cli._output import in_json, refused, with_output
+from camunda_ext.cli._output import refused, with_output
 from camunda_ext.cli._sections import SectionedCommand
 
 #: What a command does with the selection; the keywords are those of the bulk writes.
@@ -241,10 +240,7 @@ def _written(write: _Write, said: dict[str, Any]) -> BulkSummary | BatchResult:
 
 def _print(summary: BulkSummary | BatchResult, form: str) -> None:
     if form == "json":
-        values = attrs.asdict(summary, filter=lambda field, _: field.name != "first")
-        if isinstance(summary, BulkSummary):
-            values["first"] = [in_json(export.to_dict(task)) for task in summary.first]
-        click.echo(dumps(values))
+        click.echo(dumps(summary.to_dict()))
         return
     click.echo(str(summary))
     if isinstance(summary, BulkSummary):

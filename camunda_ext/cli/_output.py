@@ -21,6 +21,7 @@ from camunda_ext._display.tables import age
 from camunda_ext._many import export
 from camunda_ext._wire.json import dumps
 from camunda_ext._wire.text import printable, visible
+from camunda_ext._wire.value import to_json
 
 #: What a row of a table of ours has, by the names that JSON and CSV have for it.
 Row = Mapping[str, object]
@@ -76,11 +77,11 @@ def print_tasks(tasks: Iterable[ExternalTask], form: str) -> None:
     elif form == "jsonl":
         export.write_jsonl(tasks, file)
     else:
-        _print_array(map(export.to_dict, tasks))
+        _print_array(task.to_dict() for task in tasks)
 
 
 def _shown(task: ExternalTask) -> ExternalTask:
-    values = export.to_dict(task)
+    values = attrs.asdict(task, recurse=False)
     hidden: dict[str, Any] = {
         name: visible(value)
         for name, value in values.items()
@@ -100,10 +101,7 @@ def in_json(row: Row) -> dict[str, object]:
     """
     Give what JSON has for a row.
     """
-    return {
-        name: export.to_text(value) if isinstance(value, datetime) else value
-        for name, value in row.items()
-    }
+    return {name: to_json(value) for name, value in row.items()}
 
 
 def _print_array(rows: Iterable[Row]) -> None:

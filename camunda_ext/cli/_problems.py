@@ -11,7 +11,6 @@ import click
 
 from camunda_ext import CamundaError, ExternalTaskClient, ExternalTaskQuery
 from camunda_ext._display.tables import age
-from camunda_ext._many import export
 from camunda_ext._wire.text import printable, visible
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
@@ -94,7 +93,7 @@ def show(client: ExternalTaskClient, task_id: str, form: str) -> None:
             details = client.error_details(task_id)
         except CamundaError as error:  # the rest is worth to be shown
             problem = error
-    values = {**export.to_dict(task), "error_details": details or None}
+    values = {**attrs.asdict(task, recurse=False), "error_details": details or None}
     if problem is not None:
         click.echo(f"Warning: {printable(str(problem))}", err=True)
     if form == "json":

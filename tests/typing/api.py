@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import requests
@@ -23,6 +23,7 @@ from camunda_ext import (
     Bearer,
     BulkSummary,
     CamundaError,
+    Explanation,
     ExternalTask,
     ExternalTaskClient,
     ExternalTaskQuery,
@@ -30,6 +31,7 @@ from camunda_ext import (
     HistoricExternalTaskLog,
     HistoricExternalTaskLogQuery,
     LockLost,
+    LogSelection,
     LogSortBy,
     OAuth2ClientCredentials,
     Retry,
@@ -228,6 +230,16 @@ def history_and_batches(client: ExternalTaskClient) -> None:
     assert_type(query, HistoricExternalTaskLogQuery)
     assert_type(client.log_list(query, max_results=5), tuple[HistoricExternalTaskLog, ...])
     assert_type(client.log_count(query), int)
+    log = client.select(query, page_size=100)
+    assert_type(log, LogSelection)
+    assert_type(log[:5], LogSelection)
+    assert_type(log[0], HistoricExternalTaskLog)
+    assert_type(log.first(), HistoricExternalTaskLog | None)
+    assert_type(list(log), list[HistoricExternalTaskLog])
+    assert_type(log[0].event, Literal["creation", "failure", "success", "deletion"] | None)
+    assert_type(log[0].to_dict(), dict[str, Any])
+    assert_type(log.explain(), Explanation)
+    log.set_retries(3)  # type: ignore[attr-defined]  # nothing in it can be changed
     assert_type(client.log_get("l"), HistoricExternalTaskLog)
     assert_type(client.log_error_details("l"), str | None)
     assert_type(client.batch("b"), Batch)
