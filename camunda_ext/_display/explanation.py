@@ -14,7 +14,7 @@ from camunda_ext._wire.urls import curl, url
 from camunda_ext._wire.value import Value
 
 
-class Explained(Protocol):
+class Explainable(Protocol):
     """
     What `explanation_of()` needs of a query.
     """
@@ -27,9 +27,9 @@ class Explained(Protocol):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Explanation(Value):
     """
-    What a query would send, for a person to read.
+    The request of a query, for a person to read.
 
-    It knows no client: neither who asks nor any header of yours is in it.
+    It knows no client: neither credentials nor any header of yours is in it.
     """
 
     #: The URL of the POST request.
@@ -66,7 +66,7 @@ class Explanation(Value):
 
 
 def explanation_of(
-    query: Explained, base_url: str, path: str, *, young: Mapping[str, str]
+    query: Explainable, base_url: str, path: str, *, young: Mapping[str, str]
 ) -> Explanation:
     """
     Explain a query that is sent to a *path* below *base_url*.

@@ -29,7 +29,7 @@ class Column(NamedTuple):
 
     def cut(self, width: int) -> Column:
         """
-        Give it with no more than *width*; a title may be cut as well, for numbers can be narrower.
+        The column cut to a *width*; the title may be cut as well, for numbers can be narrower.
         """
         texts = [cut(text, width) for text in self.texts]
         return self._replace(title=cut(self.title, width), texts=texts)
@@ -43,7 +43,7 @@ def fitted(
     left_out: Sequence[str],
 ) -> list[tuple[Column, int]]:
     """
-    Give the columns that have room in a *width*, each with its own.
+    The columns that have room in a *width*, each with its own width.
 
     Args:
         narrowed: Titles of those that are narrowed, one after the other, and down to which width.
@@ -70,7 +70,7 @@ def _excess(widths: dict[str, int], width: int) -> int:
 
 def lines(columns: Sequence[tuple[Column, int]]) -> Iterator[str]:
     """
-    Give the titles, a rule and each row.
+    The titles, a rule and each row, as lines.
     """
     if not columns:
         return
@@ -90,7 +90,7 @@ def _line(columns: Sequence[tuple[Column, int]], texts: Sequence[str]) -> str:
 
 def width_of(text: str) -> int:
     """
-    Give how many columns of a terminal *text* takes.
+    How many columns of a terminal *text* takes.
     """
     return len(text) if text.isascii() else sum(map(_width_of_one, text))
 
@@ -105,7 +105,7 @@ def _width_of_one(character: str) -> int:
 
 def cut(text: str, width: int) -> str:
     """
-    Give *text*, or so much of it that it fits, with an ellipsis.
+    The *text*, or so much of it that it fits, with an ellipsis.
     """
     # There can be thousands of accents on one character.
     if width_of(text) <= width and len(text) <= 4 * width:

@@ -1,5 +1,5 @@
 """
-How far something is, told while it runs.
+Progress: how far something is, shown while it runs.
 """
 
 from __future__ import annotations
@@ -9,33 +9,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-#: What a user gives: `True` to see it, `False` for nothing, or a function of one's own.
+#: The argument *progress*: `True` to show it, `False` for nothing, or a function of the user's.
 Progress: TypeAlias = "bool | Callable[[int, int], object]"
 
 
-def check(given: Any) -> None:
+def check(progress: Any) -> None:
     """
-    Refuse what nothing could be told.
+    Refuse what is no such argument.
 
     Raises:
         TypeError: It is neither a bool nor a function.
     """
-    if not isinstance(given, bool) and not callable(given):
-        raise TypeError(f"progress must be True, False or a function, not {given!r:.80}")
+    if not isinstance(progress, bool) and not callable(progress):
+        raise TypeError(f"progress must be True, False or a function, not {progress!r:.80}")
 
 
 @contextmanager
-def telling(given: Progress, what: str) -> Iterator[Callable[[int, int], object]]:
+def telling(progress: Progress, what: str) -> Iterator[Callable[[int, int], object]]:
     """
-    Give the function to call with how many are done, and how many there are.
+    The function to call with how many are done, and how many there are.
 
     For `True`, a terminal has a bar if rich is installed, and all else has lines.
 
     Args:
         what: Names what is counted.
     """
-    if given is not True:
-        yield given or _tell_nobody
+    if progress is not True:
+        yield progress or _tell_nobody
         return
     bars = _bars()
     if bars is None:
@@ -53,7 +53,7 @@ def _tell_nobody(done: int, total: int) -> None:
 
 def _bars() -> Any:
     """
-    Give what draws a bar on standard error; ``None`` where none can be drawn.
+    The progress display of rich on standard error; ``None`` where none can be drawn.
     """
     try:
         from rich.console import Console

@@ -119,12 +119,12 @@ class Change:
     #: How many tasks go into one request, all of them or none changed.
     size: int = 1
 
-    #: Touches tasks, and returns the state that they are in then.
-    send: Callable[[Sequence[Target]], TargetState]
+    #: Changes the tasks of a chunk; returns their state if they were left alone.
+    send: Callable[[Sequence[Target]], TargetState | None]
 
-    #: What to do instead, task by task, where the engine lacks the operation for many; ``None`` for
-    #: an operation that every engine has.
-    singly: Change | None = None
+    #: Changes one task, where the engine lacks the operation for many; ``None`` for an operation
+    #: that every engine has.
+    send_one: Callable[[Target], None] | None = None
 
     def __str__(self) -> str:
         return _call(self.operation, self.value)
@@ -134,70 +134,59 @@ def _call(operation: str, value: int | None) -> str:
     return f"{operation}({'' if value is None else value})"
 
 
-def set_retries(client: TaskClient, retries: int) -> Change:
+def _set_retries(client: TaskClient, retries: int) -> Change:
     """
     Set the retries left of the tasks of a chunk by one request, or, where engines before 7.8 have
     no such request, of one task after the other.
     """
-
-    def send(chunk: Sequence[Target]) -> TargetState:
-        client.set_retries_of(retries, external_task_ids=[target.id for target in chunk])
-        return TargetState.DONE
-
-    def send_one(chunk: Sequence[Target]) -> TargetState:
-        for target in chunk:
-            client.set_retries(target.id, retries)
-        return TargetState.DONE
-
-    checked = _retries(retries)
-    single = Change(operation="set_retries", value=checked, send=send_one)
+    checked = _checked_retries(retries)
     return Change(
-        operation="set_retries", value=checked, size=_IN_A_CHUNK, send=send, singly=single
+        operation="set_retries",
+        value=checked,
+        size=_IN_A_CHUNK,
+        send=lambda chunk: client.set_retries_of(
+            checked, external_task_ids=[target.id for target in chunk]
+        ),
+        send_one=lambda target: client.set_retries(target.id, checked),
     )
 
 
-def _retries(retries: int) -> int:
+def _checked_retries(retries: int) -> int:
     return checks.integer("retries", retries, low=0, high=checks.INT32)
 
 
-def set_priority(client: TaskClient, priority: int) -> Change:
-    """
-    Set the priority of one task after the other.
-    """
-
-    def send(chunk: Sequence[Target]) -> TargetState:
-        for target in chunk:
-            client.set_priority(target.id, priority)
-        return TargetState.DONE
-
+def _set_priority(client: TaskClient, priority: int) -> Change:
     checked = checks.integer("priority", priority)
-    return Change(operation="set_priority", value=checked, send=send)
+    return Change(
+        operation="set_priority",
+        value=checked,
+        send=lambda chunk: client.set_priority(chunk[0].id, checked),
+    )
 
 
-def unlock(client: TaskClient) -> Change:
+def _unlock(client: TaskClient) -> Change:
     """
     Take away the lock that each task had when it was listed, and no other.
     """
 
-    def send(chunk: Sequence[Target]) -> TargetState:
-        for target in chunk:
-            # The engine does not ask whose lock it is. A look shortly before leaves milliseconds in
-            # which a worker could get the task; since the listing it may have been hours.
-            task = client.get(target.id)
-            if task.worker_id is None and task.lock_expiration_time is None:
-                return TargetState.DONE
-            if Target.of(task) != target:
-                return TargetState.CHANGED
-            client.unlock(task.id, worker_id=task.worker_id or None)
-        return TargetState.DONE
+    def send(chunk: Sequence[Target]) -> TargetState | None:
+        # The engine does not ask whose lock it is. A look shortly before leaves milliseconds in
+        # which a worker could get the task; since the listing it may have been hours.
+        task = client.get(chunk[0].id)
+        if task.worker_id is None and task.lock_expiration_time is None:
+            return None
+        if Target.of(task) != chunk[0]:
+            return TargetState.CHANGED
+        client.unlock(task.id, worker_id=task.worker_id or None)
+        return None
 
     return Change(operation="unlock", send=send)
 
 
 CHANGES: Final[Mapping[str, Callable[..., Change]]] = {
-    "set_retries": set_retries,
-    "set_priority": set_priority,
-    "unlock": unlock,
+    "set_retries": _set_retries,
+    "set_priority": _set_priority,
+    "unlock": _unlock,
 }
 
 
@@ -232,7 +221,7 @@ def run_async(retries: int, source: TaskSource, options: BulkOptions) -> BatchRu
     Raises:
         ValueError: As for `run()`; or no task matches.
     """
-    listing = _Listing("set_retries_async", _retries(retries), source, options)
+    listing = _Listing("set_retries_async", _checked_retries(retries), source, options)
     if options.dry_run:
         return listing.dry_run()
     client = source.client
@@ -390,22 +379,19 @@ class _Run:
         self._tell = tell
         self._targets = journal.targets or ()
         self._earlier = dict(journal.states)
-        self._states: dict[str, TargetState] = {}
-        self._problems: dict[TargetState, list[BulkProblem]] = {
-            TargetState.FAILED: [],
-            TargetState.UNKNOWN: [],
-        }
+        #: By the id of a task its state, and the error that led to it.
+        self._outcomes: dict[str, tuple[TargetState, str | None]] = {}
         self._without_answer = 0
         self._stopped: str | None = None
-        todo = journal.left()
-        self._todo = self._left = len(todo)
-        self._chunks = deque(_in_chunks(todo, change.size))
+        left = journal.left()
+        self._skipped = len(self._targets) - len(left)
+        self._chunks = deque(_in_chunks(left, change.size))
 
     def run(self) -> BulkSummary:
         """
         Touch all that is not settled.
         """
-        self._tell(len(self._targets) - self._left, len(self._targets))
+        self._show_progress()
         while self._chunks and self._stopped is None:
             chunk = self._chunks.popleft()
             if not self._write_to_journal(TargetState.BEGUN, chunk):
@@ -419,7 +405,7 @@ class _Run:
                 self._refuse(f"{type(error).__name__}: {error}", chunk)
             else:
                 self._without_answer = 0
-                self._note(state, chunk)
+                self._note(state or TargetState.DONE, chunk)
         return self._summary()
 
     def _write_to_journal(
@@ -433,12 +419,12 @@ class _Run:
         return True
 
     def _note(self, state: TargetState, chunk: Sequence[Target], error: str | None = None) -> None:
-        self._states.update((target.id, state) for target in chunk)
-        if error is not None:
-            self._problems[state].extend(BulkProblem(target.id, error) for target in chunk)
-        self._left -= len(chunk)
+        self._outcomes.update((target.id, (state, error)) for target in chunk)
         self._write_to_journal(state, chunk, error)
-        self._tell(len(self._targets) - self._left, len(self._targets))
+        self._show_progress()
+
+    def _show_progress(self) -> None:
+        self._tell(self._skipped + len(self._outcomes), len(self._targets))
 
     def _take_error(self, error: errors.CamundaError, chunk: Sequence[Target]) -> None:
         """
@@ -448,11 +434,13 @@ class _Run:
         self._without_answer = self._without_answer + 1 if no_answer else 0
         if self._without_answer == _MOST_WITHOUT_ANSWER:
             self._stopped = str(error)
-        if self._change.singly is not None and _lacks_operation(error):
+        if (send_one := self._change.send_one) is not None and _lacks_operation(error):
             self._write_to_journal(TargetState.FAILED, chunk, _in_short(error))
-            self._change = self._change.singly
+            self._change = attrs.evolve(
+                self._change, send=lambda chunk: send_one(chunk[0]), send_one=None
+            )
             left = [target for part in (chunk, *self._chunks) for target in part]
-            self._chunks = deque(_in_chunks(left, self._change.size))
+            self._chunks = deque(_in_chunks(left, 1))
         elif isinstance(error, errors.TaskNotFound):
             self._without(_missing(error, chunk), _in_short(error), chunk)
         elif isinstance(error, errors.OutcomeUnknown):
@@ -494,22 +482,25 @@ class _Run:
             self._chunks.appendleft(part)
 
     def _summary(self) -> BulkSummary:
-        states = list(self._states.values())
+        ids: dict[TargetState, list[str]] = {state: [] for state in TargetState}
+        for task_id, (state, _) in self._outcomes.items():
+            ids[state].append(task_id)
+        problems = {
+            state: tuple(BulkProblem(task_id, self._outcomes[task_id][1] or "") for task_id in some)
+            for state, some in ids.items()
+        }
+        earlier = map(self._earlier.get, ids[TargetState.DONE])
         return BulkSummary(
             call=str(self._change),
             matched=len(self._targets),
-            done=states.count(TargetState.DONE),
-            repeated=sum(
-                state is TargetState.DONE
-                and self._earlier.get(task_id) in (TargetState.BEGUN, TargetState.UNKNOWN)
-                for task_id, state in self._states.items()
-            ),
-            skipped=len(self._targets) - self._todo,
-            gone=states.count(TargetState.GONE),
-            changed=states.count(TargetState.CHANGED),
-            failed=tuple(self._problems[TargetState.FAILED]),
-            unknown=tuple(self._problems[TargetState.UNKNOWN]),
-            left=self._left,
+            done=len(ids[TargetState.DONE]),
+            repeated=sum(state in (TargetState.BEGUN, TargetState.UNKNOWN) for state in earlier),
+            skipped=self._skipped,
+            gone=len(ids[TargetState.GONE]),
+            changed=len(ids[TargetState.CHANGED]),
+            failed=problems[TargetState.FAILED],
+            unknown=problems[TargetState.UNKNOWN],
+            left=len(self._targets) - self._skipped - len(self._outcomes),
             stopped=self._stopped,
             whole_seconds=self._change.operation == "unlock" and _in_whole_seconds(self._targets),
         )

@@ -1,5 +1,5 @@
 """
-Threads that end with what they are for, and keep nobody waiting for an engine that is silent.
+Threads that end with their owner, and keep nobody waiting for an engine that is silent.
 
 Those of `concurrent.futures` are waited for at the end of the program, however long they take.
 """
@@ -16,10 +16,10 @@ from typing import Any
 
 class Threads:
     """
-    Some threads, started when there is something to do.
+    A number of threads, started when there is something to do.
 
     Args:
-        most: How many.
+        most: The number of threads.
 
         name: Begins the name of each.
     """

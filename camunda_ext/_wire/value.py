@@ -23,7 +23,7 @@ _LONGEST: Final = 100
 
 class TakenAsIs:
     """
-    What pydantic takes as it is, in models and in ``validate_call``: an instance of the class.
+    A class whose instances pydantic takes as they are, in models and in ``validate_call``.
 
     It would make a dict of a mapping, and ask for a setting where a class is not its own.
     """
@@ -155,7 +155,7 @@ def _compared(value: object, *, for_hash: bool = False) -> tuple[Any, ...]:
 
 def _is_unset(default: Any, value: Any) -> bool:
     """
-    Tell whether a field says nothing: it is ``None``, empty, 0 or `False`, as by default.
+    Whether a field says nothing: it is ``None``, empty, 0 or `False`, as by default.
 
     Defaults such as five attempts are shown, for nobody knows them by heart.
     """
