@@ -20,6 +20,7 @@ from camunda_ext import (
     BatchRun,
     ExternalTaskClient,
     ExternalTaskQuery,
+    Timeout,
 )
 from camunda_ext.testing import Engine
 from tests.stub import Stub, html_answer, json_answer, then_silence
@@ -279,6 +280,17 @@ def test_progress_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "<BatchRun b1>: 3 of 4\n"
         "<BatchRun b1>: 4 of 4\n"
     )
+
+
+def test_a_client_tells_how_long_it_waits() -> None:
+    """
+    So that a look is no longer than what is left of the wait, nor than the client's own calls.
+    """
+    client = ExternalTaskClient("http://engine.invalid/engine-rest", timeout=Timeout(total=30.0))
+
+    assert client.timeout == Timeout(total=30.0)
+    assert client.with_options(timeout=5).timeout.total == 5
+    assert client.timeout.total == 30.0
 
 
 @pytest.mark.parametrize(("batch", "error"), [("", ValueError), (None, TypeError)])

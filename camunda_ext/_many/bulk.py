@@ -11,7 +11,7 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from types import NoneType
 from typing import Any, Final
@@ -45,10 +45,10 @@ _MET_BY_ALL: Final = (
 )
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False)
 class BulkOptions:
     """
-    The options of a bulk write.
+    The options of a bulk write, in the order of its arguments.
     """
 
     #: Whether a query without a filter really means everything.
@@ -294,7 +294,7 @@ class _Listing:
         What would be touched; by the journal of an earlier run, how many are left.
         """
         self._refuse_everything()
-        with Journal(self._options.journal, self._header, look=True) as journal:
+        with closing(Journal(self._options.journal, self._header, look=True)) as journal:
             if journal.targets is not None:
                 matched = len(journal.targets)
                 self._refuse_more(matched)
@@ -313,7 +313,7 @@ class _Listing:
         """
         self._refuse_everything()
         at_most = self._options.at_most
-        with Journal(self._options.journal, self._header) as journal:
+        with closing(Journal(self._options.journal, self._header)) as journal:
             if journal.targets is not None:
                 self._refuse_more(len(journal.targets))
                 yield journal

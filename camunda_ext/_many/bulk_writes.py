@@ -80,15 +80,7 @@ class BulkWrites(ABC):
 
             CamundaError: The tasks could not be listed. Nothing was changed.
         """
-        return self._run(
-            "set_retries",
-            retries,
-            everything=everything,
-            dry_run=dry_run,
-            at_most=at_most,
-            journal=journal,
-            progress=progress,
-        )
+        return self._run("set_retries", (retries,), everything, dry_run, at_most, journal, progress)
 
     @overload
     def set_retries_async(
@@ -137,11 +129,9 @@ class BulkWrites(ABC):
 
             OutcomeUnknown: No answer came; there may be a batch.
         """
-        from camunda_ext._many import bulk  # only now: most programs change nothing in bulk
+        from camunda_ext._many import bulk
 
-        options = bulk.BulkOptions(
-            everything=everything, dry_run=dry_run, at_most=at_most, journal=journal
-        )
+        options = bulk.BulkOptions(everything, dry_run, at_most, journal)
         return bulk.run_async(retries, self._source(), options)
 
     def unlock(
@@ -165,14 +155,7 @@ class BulkWrites(ABC):
 
         Arguments, returned value and errors have the same meaning as for `set_retries()`.
         """
-        return self._run(
-            "unlock",
-            everything=everything,
-            dry_run=dry_run,
-            at_most=at_most,
-            journal=journal,
-            progress=progress,
-        )
+        return self._run("unlock", (), everything, dry_run, at_most, journal, progress)
 
     def set_priority(
         self,
@@ -194,18 +177,12 @@ class BulkWrites(ABC):
             priority: Any integer of 64 bits.
         """
         return self._run(
-            "set_priority",
-            priority,
-            everything=everything,
-            dry_run=dry_run,
-            at_most=at_most,
-            journal=journal,
-            progress=progress,
+            "set_priority", (priority,), everything, dry_run, at_most, journal, progress
         )
 
-    def _run(self, operation: str, *values: int, **options: Any) -> BulkSummary:
-        from camunda_ext._many import bulk
+    def _run(self, operation: str, values: tuple[int, ...], *options: Any) -> BulkSummary:
+        from camunda_ext._many import bulk  # only now: most programs change nothing in bulk
 
         source = self._source()
         change = bulk.CHANGES[operation](source.client, *values)
-        return bulk.run(change, source, bulk.BulkOptions(**options))
+        return bulk.run(change, source, bulk.BulkOptions(*options))

@@ -15,7 +15,6 @@ from contextlib import suppress
 from datetime import datetime
 from enum import Enum
 from itertools import islice
-from types import TracebackType
 from typing import Any, Final
 
 import attrs
@@ -121,17 +120,6 @@ class Journal:
             except BaseException:
                 self.close()
                 raise
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """

@@ -71,8 +71,8 @@ class FilterProof:
         """
         young = {
             name: since
-            for name, since in self._young(query).items()
-            if (self.noun, name) not in self.facts.proven | self.facts.warned
+            for name, since in self._unproven(query).items()
+            if (self.noun, name) not in self.facts.warned
         }
         if not young or (version := self._version()) is None:
             return
@@ -91,11 +91,7 @@ class FilterProof:
         Raises:
             ValueError: It does not know one.
         """
-        unproven = {
-            name: since
-            for name, since in self._young(query).items()
-            if (self.noun, name) not in self.facts.proven
-        }
+        unproven = self._unproven(query)
         if not unproven:
             return
         # Nothing on the way may refuse such values by itself, or the proof would be none.
@@ -125,6 +121,13 @@ class FilterProof:
 
     def _young(self, query: Query) -> dict[str, str]:
         return {name: since for name, since in query.filters().items() if since != self.oldest}
+
+    def _unproven(self, query: Query) -> dict[str, str]:
+        return {
+            name: since
+            for name, since in self._young(query).items()
+            if (self.noun, name) not in self.facts.proven
+        }
 
     def _version(self) -> str | None:
         """
