@@ -1369,7 +1369,8 @@ class ExternalTaskClient(TakenAsIs):
             path = "/history/external-task-log/count"
 
         def count(body: Mapping[str, object]) -> int:
-            return self._send(Request(operation, f"POST {path}", CountResult, body=body)).count
+            request = Request(operation, f"POST {path}", CountResult, body=body, since=oldest)
+            return self._send(request).count
 
         return FilterProof(
             noun=noun,
