@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, Union, get_args
 
 import attrs
 
-from camunda_ext._wire import checks
+from camunda_ext._wire import checks, encode
 from camunda_ext._wire.dates import MODERN, DateFormat, aware_date
 from camunda_ext._wire.json import dumps, loads
 from camunda_ext._wire.value import TakenAsIs, Value
@@ -616,13 +616,13 @@ class Variables(TakenAsIs, Mapping[str, Any]):
         self._dates = dates
 
     @classmethod
-    def from_json(cls, came: dict[str, Any], dates: DateFormat) -> Variables:
+    def from_json(cls, variables: dict[str, Any], dates: DateFormat) -> Variables:
         """
-        Give the variables that an answer holds; *came* is kept, not copied.
+        The variables of an answer, as JSON has them; the dictionary is kept, not copied.
         """
-        made = cls({}, dates)
-        made._held = came
-        return made
+        read = cls({}, dates)
+        read._held = variables
+        return read
 
     @classmethod
     def of(cls, values: VariablesLike, *, name: str = "variables") -> Variables:
@@ -775,15 +775,37 @@ def _typed_of(given: Any) -> dict[str, VariableValue] | None:
     return None
 
 
-def _from_json(came: Any) -> VariableValue:
-    if not isinstance(came, dict):
-        return VariableValue(value=came)
-    info = came.get("valueInfo")
+def _from_json(variable: Any) -> VariableValue:
+    if not isinstance(variable, dict):
+        return VariableValue(value=variable)
+    info = variable.get("valueInfo")
     return VariableValue(
-        value=came.get("value"),
-        type=came.get("type"),
+        value=variable.get("value"),
+        type=variable.get("type"),
         value_info=info if isinstance(info, dict) else {},
     )
+
+
+def _to_json(variables: Variables, dates: DateFormat) -> dict[str, Any]:
+    return {name: _variable_to_json(name, variables.typed(name), dates) for name in variables}
+
+
+def _variable_to_json(name: str, variable: VariableValue, dates: DateFormat) -> dict[str, Any]:
+    value = encode.encode(variable.value, dates)
+    if variable.type in ("Date", "date") and value is not None and not dates.is_exact(value):
+        raise ValueError(
+            f"variable {name!r}: {value!r:.60} is no Date that the engine would read as it is: "
+            "pass an aware datetime"
+        )
+    body = {"value": value}  # null is a value, unlike elsewhere
+    if variable.type is not None:
+        body["type"] = variable.type
+    if variable.value_info:
+        body["valueInfo"] = dict(variable.value_info)
+    return body
+
+
+encode.register(Variables, _to_json)
 
 
 # ----------------------------------------------------------------------- variables to user classes

@@ -51,8 +51,8 @@ _ROWS = {
         ("iterate with latency, prefetch=4", "one after the other, by hand", "wall", 0.45),
     ],
     "queries": [
-        ("query of six filters, GET", "dict literal and urlencode", "cpu", 1.6),
-        ("query of six filters, POST", "dict literal and json.dumps", "cpu", 2.2),
+        ("query of six filters, GET", "dict literal and urlencode", "cpu", 2.0),
+        ("query of six filters, POST", "dict literal and json.dumps", "cpu", 3.2),
     ],
     "threads": [
         ("get by 32 threads, one client", "32 plain requests.Sessions", "cpu", 0.6),

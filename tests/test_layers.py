@@ -111,7 +111,6 @@ def test_every_module_is_in_a_room() -> None:
         MODULES,
         {
             "_wire.decode",
-            "_wire.encode",
             "_wire.objects",
             "cli._change",
             "cli._connection",

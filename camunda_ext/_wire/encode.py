@@ -1,5 +1,8 @@
 """
-Values of Python as JSON has them.
+Values of Python as JSON has them. It writes any attrs class, and names none of ours.
+
+- A field ``activity_id_in`` is ``activityIdIn`` on the wire; keys of users' mappings never change.
+- ``None`` is left out; a value that equals a default is sent.
 """
 
 from __future__ import annotations
@@ -10,21 +13,19 @@ from datetime import datetime
 from functools import lru_cache
 from operator import index
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import attrs
 
 from camunda_ext._wire.dates import MODERN, DateFormat
 from camunda_ext._wire.names import wire_names
-from camunda_ext.variables import Variables, VariableValue
 
-if TYPE_CHECKING:
-    pass
+Writer = Callable[[Any, DateFormat], Any]
 
 
 def encode(value: Any, dates: DateFormat = MODERN) -> Any:
     """
-    Give what JSON has for *value*: an attrs instance, or what one holds.
+    What JSON has for *value*: an attrs instance, or what one holds.
     """
     kind: Any = type(value)
     if kind in _ALIKE:
@@ -32,14 +33,24 @@ def encode(value: Any, dates: DateFormat = MODERN) -> Any:
     return _writer(kind)(value, dates)
 
 
-#: What JSON has for them is what Python has.
+#: Values of these types are the same in JSON.
 _ALIKE: Final = frozenset({bool, int, float, str, NoneType})
+
+#: How classes are written that other modules have registered.
+_WRITERS: Final[dict[type, Writer]] = {}
+
+
+def register(kind: type[Any], write: Writer) -> None:
+    """
+    Have instances of a class written in its own way.
+    """
+    _WRITERS[kind] = write
 
 
 @lru_cache(maxsize=256)
-def _writer(kind: Any) -> Callable[[Any, DateFormat], Any]:
+def _writer(kind: Any) -> Writer:
     """
-    Find out, once for each class, what JSON has for its instances.
+    What writes the instances of a class.
     """
     if issubclass(kind, enum.Enum):
         return lambda value, _: value.value
@@ -49,10 +60,9 @@ def _writer(kind: Any) -> Callable[[Any, DateFormat], Any]:
         return lambda value, dates: dates.format(value)
     if hasattr(kind, "__index__"):  # as NumPy's integers have
         return lambda value, _: index(value)
-    if issubclass(kind, Variables):
-        return lambda value, dates: {
-            name: _encode_variable(name, value.typed(name), dates) for name in value
-        }
+    for base in kind.__mro__:
+        if base in _WRITERS:
+            return _WRITERS[base]
     if issubclass(kind, Mapping):
         return lambda value, dates: {
             name: item if type(item) in _ALIKE else encode(item, dates)
@@ -65,7 +75,7 @@ def _writer(kind: Any) -> Callable[[Any, DateFormat], Any]:
     return _attrs_writer(kind) if attrs.has(kind) else _refuse
 
 
-def _attrs_writer(kind: type[Any]) -> Callable[[Any, DateFormat], Any]:
+def _attrs_writer(kind: type[Any]) -> Writer:
     names = wire_names(kind)
     if any(hasattr(kind, name) for name in names):
         return lambda value, dates: {
@@ -79,21 +89,6 @@ def _attrs_writer(kind: type[Any]) -> Callable[[Any, DateFormat], Any]:
         for name, item in value.__dict__.items()
         if item is not None
     }
-
-
-def _encode_variable(name: str, variable: VariableValue, dates: DateFormat) -> dict[str, Any]:
-    value = encode(variable.value, dates)
-    if variable.type in ("Date", "date") and value is not None and not dates.is_exact(value):
-        raise ValueError(
-            f"variable {name!r}: {value!r:.60} is no Date that the engine would read as it is: "
-            "pass an aware datetime"
-        )
-    body = {"value": value}  # null is a value, unlike elsewhere
-    if variable.type is not None:
-        body["type"] = variable.type
-    if variable.value_info:
-        body["valueInfo"] = dict(variable.value_info)
-    return body
 
 
 def _refuse(value: Any, _: DateFormat) -> NoReturn:

@@ -80,12 +80,12 @@ def rows(effort: Effort) -> Iterator[Row]:
         against="dict literal and urlencode",
         ratios=compare(get, get_by_hand, effort),
         judged="cpu",
-        bound=1.6,
+        bound=2.0,
     )
     yield Row(
         what="query of six filters, POST",
         against="dict literal and json.dumps",
         ratios=compare(post, post_by_hand, effort),
         judged="cpu",
-        bound=2.2,
+        bound=3.2,
     )
