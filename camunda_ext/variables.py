@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, Union, get_args
 
 import attrs
 
-from camunda_ext._wire import checks, encode
+from camunda_ext._wire import checks, decode, encode
 from camunda_ext._wire.dates import MODERN, DateFormat, aware_date
 from camunda_ext._wire.json import dumps, loads
 from camunda_ext._wire.value import TakenAsIs, Value
@@ -805,6 +805,7 @@ def _variable_to_json(name: str, variable: VariableValue, dates: DateFormat) -> 
     return body
 
 
+decode.register(Variables, dict, Variables.from_json)
 encode.register(Variables, _to_json)
 
 

@@ -110,8 +110,6 @@ def test_every_module_is_in_a_room() -> None:
     each(
         MODULES,
         {
-            "_wire.decode",
-            "_wire.objects",
             "cli._change",
             "cli._connection",
             "cli._context",
@@ -337,6 +335,10 @@ def test_an_import_has_no_side_effects() -> None:
     assert in_a_fresh_process(code) == "True ['NullHandler']\n"
 
 
+#: Functions are made of the names of our own fields, as attrs makes ``__init__``.
+EVALUATED = {"_wire.objects": {"compile", "exec"}}
+
+
 def test_nothing_is_ever_unpickled_or_evaluated() -> None:
     """
     What comes from the wire is data: no pickle, no eval, no XML parser anywhere in the package.
@@ -362,4 +364,4 @@ def test_nothing_is_ever_unpickled_or_evaluated() -> None:
         }
 
         assert not imported & dangerous
-        assert not called & {"eval", "exec", "compile", "__import__"}
+        assert called & {"eval", "exec", "compile", "__import__"} <= EVALUATED.get(name, set())

@@ -1,5 +1,5 @@
 """
-Answers read at once and field by field, fields of requests, and URLs.
+Answers, fields of requests, and URLs.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Checked:
 @attrs.frozen
 class Plain:
     """
-    A class that is read by columns, and checks its field.
+    A class with one field, which it checks.
     """
 
     id: str = attrs.field(validator=attrs.validators.max_len(3))
@@ -186,6 +186,61 @@ def test_any_attrs_class_is_read() -> None:
     assert decode(b'[{"id": "abc", "part": {"count": 3}}]', tuple[Checked, ...]) == (made,)
     with pytest.raises(ValueError, match="JSON of the wrong shape"):
         decode(b'{"id": "abcd", "part": {"count": 3}}', Checked)
+
+
+def _loud(text: str) -> str:
+    return text.upper()
+
+
+@attrs.define(slots=False, kw_only=True)
+class Various:
+    """
+    A class of fields that no answer of an engine has.
+    """
+
+    parts: tuple[CountResult, ...]
+    counts: list[CountResult]
+    share: float = 0.5
+    named: dict[str, CountResult] | None = None
+    _short: Short | None = None
+    text: str = attrs.field(default="", converter=_loud)
+
+
+def test_fields_of_other_types_are_read_by_cattrs() -> None:
+    """
+    Which reads what they hold by the same rules, and names the way to what is odd.
+    """
+    content = {
+        "parts": [{"count": 1}],
+        "counts": [{"count": 2}, {"count": 3, "later": 1}],
+        "share": 1.5,
+        "named": {"a": {"count": 4}},
+        "short": {"id": "abc"},
+        "text": "a",
+    }
+    odd = {
+        **content,
+        "parts": [{"count": 1}, {"count": "1"}],
+        "counts": [{"count": 2.0}],
+        "share": 1,
+        "short": {},
+    }
+
+    assert decode(json.dumps(content).encode(), Various) == Various(
+        parts=(CountResult(count=1),),
+        counts=[CountResult(count=2), CountResult(count=3)],
+        share=1.5,
+        named={"a": CountResult(count=4)},
+        short=Short("abc"),
+        text="a",
+    )
+    with pytest.raises(ValueError, match="JSON of the wrong shape") as caught:
+        decode(json.dumps(odd).encode(), Various)
+    assert str(caught.value).removeprefix("JSON of the wrong shape: ").split("; ") == [
+        "expected int, not str '1' @ answer.parts[1].count",
+        "expected int, not float 2.0 @ answer.counts[0].count",
+        "expected float, not int 1 @ answer.share",
+    ]
 
 
 @pytest.mark.parametrize("kind", [Plain, Short, Checked])
@@ -261,7 +316,7 @@ def test_pages_are_not_read_by_cattrs() -> None:
 @pytest.mark.parametrize("place", [0, 300, 599])
 def test_an_odd_task_of_a_long_page_is_named(place: int) -> None:
     """
-    By its place in the whole, though pages are read in pieces.
+    By its place in the page.
     """
     page: list[object] = [{"id": "t", "errorMessage": "-" * 100}] * 600
     page[place] = {"id": "t", "errorMessage": 5}

@@ -1,78 +1,70 @@
 """
-Every rule of fields and URLs, once. It works on any attrs class and names none of ours.
+Answers of the engine as values. It reads any attrs class, and names none of ours.
 
 - A field ``activity_id_in`` is ``activityIdIn`` on the wire; keys of users' mappings never change.
-- ``None`` is left out; a value that equals a default is sent.
 - What an answer lacks, or has as null, gets the field's default; what it has besides is ignored.
-- GET parameters are a projection of the POST body: one comma list for a list, ``true`` for `True`.
-- An id is one percent-encoded segment of the path.
+- Nothing is bent to fit: a text is no number, and 1.0 is not 1.
 """
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
-from itertools import chain, islice
-from types import GenericAlias, NoneType
+from functools import lru_cache, partial
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 import attrs
 
 from camunda_ext._wire.dates import MODERN, DateFormat
-from camunda_ext._wire.json import loads, pieces
-from camunda_ext._wire.names import wire_names
-from camunda_ext.variables import Variables
+from camunda_ext._wire.json import loads
+from camunda_ext._wire.names import typed_fields, without_none
 
 if TYPE_CHECKING:
     import cattrs
-    from cattrs.dispatch import StructureHook
 
-    from camunda_ext._wire.objects import Reader
+    from camunda_ext._wire.objects import Hook
 
 T = TypeVar("T")
 
+#: How many faults of an answer are told.
+_MOST_TOLD: Final = 3
+#: How many tasks of a fetch may be odd. More are no tasks.
+_MOST_ODD: Final = 1000
+#: Types of fields that hold no number beyond 64 bits, for the engine has none of its own.
+_CLOSED: Final = frozenset({bool, int, str, datetime})
 
-# ------------------------------------------------------------------------------------------ encode
+#: How classes are read that other modules have registered.
+_READERS: Final[dict[type, tuple[type, Callable[..., Any]]]] = {}
 
 
-# ------------------------------------------------------------------------------------------ decode
+def register(kind: type[T], json_type: type, read: Callable[..., T]) -> None:
+    """
+    Have fields of a class read in its own way.
+
+    Args:
+        json_type: The type that its values have in JSON; another one is refused.
+
+        read: Makes an instance of such a value, and takes the format of dates as ``dates``.
+    """
+    _READERS[kind] = json_type, read
 
 
 def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
     """
-    Read an answer in JSON as *kind*: an attrs class, or a tuple of one or of strings.
+    An answer in JSON as *kind*: an attrs class, or a tuple of one or of strings.
 
     Raises:
         ValueError: It is not JSON, or not of that shape.
     """
-    due: Any = kind
-    has_long_numbers = _is_open(due)
-    if getattr(due, "__origin__", None) is tuple and attrs.has(due.__args__[0]):
-        try:
-            made: T = _decode_all(content, due, dates, has_long_numbers=has_long_numbers)
-            return made
-        except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
-            pass
-    return _structured(loads(content, has_long_numbers=has_long_numbers), kind, dates)
-
-
-def _structured(body: Any, kind: type[T], dates: DateFormat) -> T:
-    import cattrs  # only now: to load it takes longer than all of this package
-
-    try:
-        return _converter(dates).structure(body, kind)
-    except (cattrs.BaseValidationError, TypeError, ValueError) as error:
-        told = "; ".join(cattrs.transform_error(error, "answer", _explain)[:_MOST_TOLD])
-        raise ValueError(f"JSON of the wrong shape: {told}") from None
+    return _read(_loads(content, kind), kind, dates)
 
 
 def decode_each(
     content: bytes, kind: type[T], dates: DateFormat = MODERN
 ) -> tuple[tuple[T, ...], list[tuple[str, str]]]:
     """
-    Read an answer in JSON as a list of objects with ids, each by itself.
+    An answer in JSON as a list of objects with ids, each read by itself.
 
     Returns:
         Those of *kind*; and of each other one its id, and what is wrong with it.
@@ -80,182 +72,108 @@ def decode_each(
     Raises:
         ValueError: It is not JSON, or no list of objects with ids.
     """
-    due: Any = kind
-    of_all: Any = GenericAlias(tuple, (kind, ...))
-    has_long_numbers = _is_open(due)
+    body = _loads(content, kind)
+    whole: Any = GenericAlias(tuple, (kind, ...))
     try:
-        return _decode_all(content, of_all, dates, has_long_numbers=has_long_numbers), []
-    except Exception:  # noqa: BLE001, S110  # it is read again, one by one
-        pass
-    body = loads(content, has_long_numbers=has_long_numbers)
-    if type(body) is not list or not all(map(_has_id, body)):
-        return _structured(body, of_all, dates), []
-    made: list[T] = []
+        return _read(body, whole, dates), []
+    except ValueError:
+        if type(body) is not list or not all(map(_has_id, body)):
+            raise
+    good: list[T] = []
     odd: list[tuple[str, str]] = []
-    for one in body:
+    for item in body:
         try:
-            made.append(_structured(one, kind, dates))
+            good.append(_read(item, kind, dates))
         except ValueError as error:
             if len(odd) == _MOST_ODD:
                 raise
-            odd.append((one["id"], str(error)))
-    return tuple(made), odd
+            odd.append((item["id"], str(error)))
+    return tuple(good), odd
+
+
+def _loads(content: bytes, kind: Any) -> Any:
+    return loads(content, has_long_numbers=_may_have_long_numbers(kind))
 
 
 def _has_id(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("id"), str)
 
 
-def _decode_all(content: bytes, kind: Any, dates: DateFormat, *, has_long_numbers: bool) -> Any:
-    reader = _reader(kind.__args__[0], dates)
-    made: list[Any] = []
-    for piece in pieces(content):
-        body = _exactly(loads(piece, has_long_numbers=has_long_numbers), list)
-        made += reader.all(body)
-    return tuple(made)
+def _read(value: Any, kind: type[T], dates: DateFormat) -> T:
+    try:
+        result: T = _hook(kind, dates)(value, kind)
+    except Exception as error:
+        import cattrs  # only now: few answers are odd
 
-
-@lru_cache(maxsize=256)
-def _is_open(kind: Any) -> bool:
-    """
-    Tell whether there is room for values of any type, as in variables; the engine has no integer
-    beyond 64 bits of its own.
-    """
-    of = get_args(kind)[0] if get_args(kind) else kind
-    fields = attrs.fields(attrs.resolve_types(of)) if attrs.has(of) else ()
-    return not all({*(get_args(field.type) or (field.type,))} <= _CLOSED for field in fields)
-
-
-#: How many faults of an answer are told.
-_MOST_TOLD: Final = 3
-#: How many tasks of a fetch may be odd. More are no tasks.
-_MOST_ODD: Final = 1000
-_CLOSED: Final = frozenset({bool, int, str, datetime, NoneType})
-
-
-@lru_cache(maxsize=16)
-def _converter(dates: DateFormat) -> cattrs.Converter:
-    import cattrs
-
-    converter = cattrs.Converter()
-    for exact in (bool, int, float, str):
-        converter.register_structure_hook(exact, _exactly)
-    converter.register_structure_hook(datetime, lambda value, _: dates.parse(_exactly(value, str)))
-    converter.register_structure_hook(
-        Variables, lambda value, _: Variables.from_json(_exactly(value, dict), dates)
-    )
-    # An odd property or variable is for whoever looks at it, and no reason to refuse its page.
-    converter.register_structure_hook_func(
-        lambda kind: getattr(kind, "__origin__", None) is Mapping,
-        lambda value, _: _exactly(value, dict),
-    )
-    converter.register_structure_hook_factory(
-        lambda kind: getattr(kind, "__origin__", None) is tuple,
-        lambda kind: _structure_tuple(kind.__args__[0], converter),
-    )
-    converter.register_structure_hook_factory(
-        attrs.has, lambda kind: _structure_attrs(kind, converter, dates)
-    )
-    return converter
-
-
-def _exactly(value: Any, kind: type) -> Any:
-    if type(value) is not kind:
-        shown = _SHORT.repr(value)
-        raise TypeError(f"expected {kind.__name__}, not {type(value).__name__} {shown:.60}")
-    return value
-
-
-class _Short(reprlib.Repr):
-    """
-    Shows the beginning of a value, which may have millions of parts.
-    """
-
-    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
-        parts = islice(x.items(), 4)
-        shown = [f"{key!r:.60}: {self.repr1(one, level - 1)}" for key, one in parts]
-        return f"{{{', '.join(shown)}}}"
-
-
-_SHORT: Final = _Short()
-_SHORT.maxlevel = 4
-_SHORT.maxlist = 20
-_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
-
-
-def _structure_tuple(kind: type[Any], converter: cattrs.Converter) -> StructureHook:
-    from cattrs import IterableValidationError, IterableValidationNote
-
-    due: Any = kind
-    one_of = converter.get_structure_hook(kind)
-
-    def from_answer(value: Any, _: Any) -> Any:
-        made, odd = [], []
-        for place, one in _candidates(_exactly(value, list), due):
-            try:
-                made.append(one_of(one, due))
-            except Exception as error:  # noqa: BLE001  # of any kind, all in one
-                error.with_traceback(None)
-                note = IterableValidationNote(f"at index {place}", place, due)
-                error.__notes__ = [*getattr(error, "__notes__", ()), note]
-                odd.append(error)
-            if len(odd) == _MOST_TOLD:
-                break  # One answer may have millions.
-        if odd:
-            raise IterableValidationError("elements", odd, due)
-        return tuple(made)
-
-    return from_answer
-
-
-def _candidates(value: Sequence[Any], kind: Any) -> Iterator[tuple[int, Any]]:
-    """
-    Give the elements to look at, by their places: where some are no objects, though objects are
-    due, these alone.
-    """
-    if attrs.has(kind):
-        others = ((place, one) for place, one in enumerate(value) if type(one) is not dict)
-        first = next(others, None)
-        if first is not None:
-            return chain([first], others)
-    return enumerate(value)
-
-
-def _structure_attrs(
-    kind: type[Any], converter: cattrs.Converter, dates: DateFormat
-) -> StructureHook:
-    from cattrs.gen import make_dict_structure_fn, override
-
-    due: Any = kind
-    names = wire_names(kind)
-    known = tuple(names.values())
-    renamed: Any = {name: override(rename=wire) for name, wire in names.items()}
-    field_by_field = make_dict_structure_fn(kind, converter, **renamed)
-    read = _reader(due, dates).one
-
-    def from_answer(value: Any, _: Any) -> Any:
-        _exactly(value, dict)
-        try:
-            return read(value)
-        except Exception:  # noqa: BLE001, S110  # cattrs meets it again, and names the field
-            pass
-        # Any field may be missing; but an object with few of them is an error, or another's.
-        if value.get(known[0]) is None and 2 * len(value.keys() & known) < len(known):
-            raise ValueError(f"does not look like {kind.__name__}")
-        return field_by_field({name: one for name, one in value.items() if one is not None}, kind)
-
-    return from_answer
-
-
-@lru_cache(maxsize=256)
-def _reader(kind: Any, dates: DateFormat) -> Reader[Any]:
-    from camunda_ext._wire.objects import Reader  # with the first answer
-
-    return Reader(kind, wire_names(kind), dates)
+        if not isinstance(error, (cattrs.BaseValidationError, TypeError, ValueError)):
+            raise
+        faults = cattrs.transform_error(error, "answer", _explain)[:_MOST_TOLD]
+        raise ValueError(f"JSON of the wrong shape: {'; '.join(faults)}") from None
+    return result
 
 
 def _explain(error: BaseException, _: type | None) -> str:
     return "missing" if isinstance(error, KeyError) else str(error)
 
 
-# -------------------------------------------------------------------------------------------- URLs
+@lru_cache(maxsize=256)
+def _may_have_long_numbers(kind: Any) -> bool:
+    """
+    Whether there is room for values of any type, as in variables.
+    """
+    of = get_args(kind)[0] if get_args(kind) else kind
+    fields = typed_fields(of) if attrs.has(of) else ()
+    return not all(without_none(field.type) in _CLOSED for field in fields)
+
+
+# ------------------------------------------------------------------------------- hooks of all types
+
+
+def _hook(kind: Any, dates: DateFormat) -> Hook:
+    """
+    What reads values of JSON as a type.
+    """
+    return _own_hook(kind, dates) or _converter(dates).get_structure_hook(kind)
+
+
+@lru_cache(maxsize=256)
+def _own_hook(kind: Any, dates: DateFormat) -> Hook | None:
+    """
+    What reads values of JSON as a type of an answer; ``None`` for a type that answers do not have.
+    """
+    from camunda_ext._wire import objects  # with the first answer
+
+    origin, args = getattr(kind, "__origin__", kind), get_args(kind)
+    if kind is Any:
+        return lambda value, _: value
+    if kind in (bool, int, float, str):
+        return objects.Exactly(kind)
+    if kind is datetime:
+        return objects.Exactly(str, dates.parse)
+    if kind in _READERS:
+        json_type, read = _READERS[kind]
+        return objects.Exactly(json_type, partial(read, dates=dates))
+    if origin is Mapping:
+        # An odd property or variable is for whoever looks at it, and no reason to refuse its page.
+        return objects.Exactly(dict)
+    if origin is tuple and args[1:] == (...,):
+        return objects.tuple_hook(args[0], _hook(args[0], dates))
+    if attrs.has(kind):
+        fields = typed_fields(kind)
+        hooks = [_hook(without_none(field.type), dates) for field in fields]
+        return objects.object_hook(kind, [*map(objects.Field, fields, hooks)])
+    return None
+
+
+@lru_cache(maxsize=16)
+def _converter(dates: DateFormat) -> cattrs.Converter:
+    """
+    What reads all other types, and what they hold by the same hooks.
+    """
+    import cattrs  # only now: to load it takes longer than all of this package
+
+    converter = cattrs.Converter()
+    converter.register_structure_hook_factory(
+        lambda kind: _own_hook(kind, dates) is not None, lambda kind: _hook(kind, dates)
+    )
+    return converter

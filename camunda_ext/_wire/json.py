@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final, NoReturn
@@ -21,12 +21,9 @@ _ALL_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 # floats in orjson, without a word.
 _LONG_NUMBERS: Final = (b"0" * 20, b"-" + b"0" * 19)
 
-#: What is read of so many bytes is in the processor's cache still when objects are made of it.
-_PIECE: Final = 32 * 1024
-_LONGEST_NAME: Final = 100
-
-#: What is longer is left to the standard library: orjson takes 16 times as much memory meanwhile.
-_LONGEST_FAST: Final = 2 * 1024 * 1024
+#: What is longer, in bytes, is left to the standard library: orjson takes up to nine times as much
+#: memory besides, while it reads.
+_LONGEST_FAST: Final = 8 * 1024 * 1024
 
 #: How deep a document may be nested; orjson goes no deeper either.
 _MOST_LEVELS: Final = 1024
@@ -71,27 +68,10 @@ def _may_have_long_numbers(content: bytes) -> bool:
     return any(number in alike for number in _LONG_NUMBERS)
 
 
-def pieces(content: bytes) -> Iterator[bytes]:
-    """
-    Part a long array of objects that begin alike into shorter arrays.
-
-    If each of them is JSON, so is the whole, and has the same objects; if one is not, nothing is
-    said of the whole.
-    """
-    end_of_name = content.find(b":", 0, _LONGEST_NAME)
-    between = b"}," + content[1 : end_of_name + 1]
-    start = 0
-    if content.startswith(b"[{") and end_of_name >= 0:
-        while (end := content.find(between, start + _PIECE)) >= 0:
-            yield b"[%b]" % content[start or 1 : end + 1]
-            start = end + 2
-    yield b"[" + content[start:] if start else content
-
-
 @lru_cache(maxsize=1)
 def fast_reader() -> Callable[[bytes], Any] | None:
     """
-    Give what reads JSON fast, where it is installed; loaded with the first answer, not before.
+    What reads JSON fast, where it is installed; loaded with the first answer, not before.
     """
     try:
         from orjson import loads as read
@@ -117,7 +97,7 @@ def dumps(value: object) -> str:
 
 def _is_deep(content: bytes) -> bool:
     """
-    Tell whether a document may have more levels of nesting than are read.
+    Whether a document may have more levels of nesting than are read.
 
     How deep Python itself can follow differs between its versions.
     """

@@ -1,24 +1,43 @@
 """
-Names of fields on the wire.
+Fields of attrs classes: their names on the wire, and their types.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from types import NoneType
+from typing import Any, get_args
 
 import attrs
-
-if TYPE_CHECKING:
-    pass
 
 
 def wire_name(name: str) -> str:
     """
-    Give the engine's name of a field.
+    The engine's name of a field.
     """
     first, *rest = name.lstrip("_").split("_")
     return first + "".join(part.capitalize() for part in rest)
 
 
 def wire_names(kind: type[Any]) -> dict[str, str]:
+    """
+    The engine's names of all fields of an attrs class, by their own.
+    """
     return {field.name: wire_name(field.name) for field in attrs.fields(kind)}
+
+
+@lru_cache(maxsize=256)
+def typed_fields(kind: Any) -> tuple[attrs.Attribute[Any], ...]:
+    """
+    The fields of an attrs class, with types in place of annotations.
+    """
+    fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(attrs.resolve_types(kind))
+    return fields
+
+
+def without_none(kind: Any) -> Any:
+    """
+    The type that is meant by one that may be ``None``; any other type as it is.
+    """
+    kinds = [member for member in get_args(kind) if member is not NoneType]
+    return kinds[0] if NoneType in get_args(kind) and len(kinds) == 1 else kind

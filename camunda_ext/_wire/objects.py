@@ -1,198 +1,243 @@
 """
-Objects of JSON read as instances of attrs classes, in a third of the time that cattrs takes: a few
-one by one; many by columns, a field of all of them at a time, which takes two thirds of that.
+Values of JSON as instances of attrs classes: one function for each class, written once.
 
-What is odd is not told here but refused: cattrs meets it again, and names the field.
+That function takes a value of the very type that is due as it is. Any other one is left to the rule
+of its field, which knows the default, or refuses the value; what is refused is told by the errors
+of cattrs, which know the way to the field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from operator import itemgetter
-from types import NoneType
-from typing import Any, Final, Generic, NamedTuple, TypeVar, get_args
+import reprlib
+from collections.abc import Callable, Sequence
+from itertools import islice
+from types import MemberDescriptorType
+from typing import Any, Final, NamedTuple
 
 import attrs
 
-from camunda_ext._wire.dates import DateFormat
-from camunda_ext.variables import Variables
+from camunda_ext._wire.names import wire_name
 
-T = TypeVar("T")
+#: Reads a value of JSON as an instance of a type, as the hooks of cattrs do.
+Hook = Callable[[Any, Any], Any]
 
-#: So many at a time are in the processor's cache still when their next field is read.
-_AT_A_TIME: Final = 100
-#: Fewer are read one by one.
-_MANY: Final = 8
+#: How many faults of a list are looked for: an answer may have millions.
+MOST_FAULTS: Final = 3
 
 
-class Odd(Exception):
+class Exactly:
     """
-    An object may not be what it ought to be.
-    """
-
-
-class Reader(Generic[T]):
-    """
-    Reads objects of JSON as instances of one attrs class.
+    The hook of a type that one type of JSON stands for.
 
     Args:
-        names: What JSON has for each field, in their order.
+        json_type: `bool`, `int`, `float`, `str`, `list` or `dict`.
+
+        convert: Makes the value of one in JSON; ``None`` where they are the same.
     """
 
-    def __init__(self, kind: type[T], names: Mapping[str, str], dates: DateFormat) -> None:
-        self._kind = kind
-        self._known = known = tuple(names.values())
-        # With one name alone, `itemgetter` gives no tuple.
-        self._pick: Callable[[Any], Sequence[Any]] = (
-            itemgetter(*known) if len(known) > 1 else lambda one: (one[known[0]],)
-        )
-        resolved: Any = attrs.resolve_types(kind)  # type: ignore[type-var]  # it is an attrs class
-        self._fields = [_Field.of(field, dates) for field in attrs.fields(resolved)]
-        self._changeable = _changeable(kind)
+    __slots__ = ("convert", "json_type")
 
-    def one(self, value: Any) -> T:
+    def __init__(self, json_type: type, convert: Callable[[Any], Any] | None = None) -> None:
+        self.json_type = json_type
+        self.convert = convert
+
+    def __call__(self, value: Any, _: Any = None) -> Any:
         """
-        Read one object.
+        The value.
 
         Raises:
-            Exception: It is not of the types due, such as `Odd`.
+            TypeError: The value in JSON is of another type.
         """
-        row = [*self._row(value)]
-        for index, kind in enumerate(map(type, row)):
-            default, due, to_value, _ = self._fields[index]
-            if kind is due:
-                if to_value is not None:
-                    row[index] = to_value(row[index])
-            elif kind is not NoneType or default is attrs.NOTHING:
-                raise Odd
-            elif default is not None:
-                row[index] = _made(default)
-        made: T = self._changeable(*row)
-        made.__class__ = self._kind
-        return made
+        if type(value) is not self.json_type:
+            shown = _SHORT.repr(value)
+            due, given = self.json_type.__name__, type(value).__name__
+            raise TypeError(f"expected {due}, not {given} {shown:.60}")
+        return value if self.convert is None else self.convert(value)
 
-    def all(self, values: Sequence[Any]) -> list[T]:
+
+class Field(NamedTuple):
+    """
+    How one field of an attrs class is read.
+    """
+
+    attribute: attrs.Attribute[Any]
+
+    #: Reads what is not null.
+    hook: Hook
+
+    def read(self, value: Any) -> Any:
         """
-        Read some objects.
+        The value of the field: its default for null.
 
         Raises:
-            Exception: One is not of the types due, such as `Odd`.
+            Exception: The value in JSON is not what is due, such as a `TypeError`.
         """
-        if len(values) < _MANY:
-            return [*map(self.one, values)]
-        made: list[T] = []
-        for start in range(0, len(values), _AT_A_TIME):
-            made += self._by_columns(values[start : start + _AT_A_TIME])
-        return made
-
-    def _by_columns(self, values: Sequence[Any]) -> list[T]:
-        try:
-            rows = [*map(self._pick, values)]
-        except KeyError:
-            rows = [*map(self._row, values)]
-        columns = zip(*rows, strict=True)
-        made = [*map(self._changeable, *map(_column, self._fields, columns))]
-        for one in made:
-            one.__class__ = self._kind
-        return made
-
-    def _row(self, value: Any) -> Sequence[Any]:
-        try:
-            return self._pick(value)
-        except KeyError:  # an older engine lacks some fields
-            if value.get(self._known[0]) is None:
-                raise Odd from None
-            return [*map(value.get, self._known)]
+        default: Any = self.attribute.default
+        if value is not None:
+            return self.hook(value, self.attribute.type)
+        if default is attrs.NOTHING:
+            raise KeyError(self.attribute.name)
+        return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]  # a class, at run time
 
 
-class _Field(NamedTuple):
+def tuple_hook(member: Any, member_hook: Hook) -> Hook:
     """
-    How to read a field.
+    A hook that reads a list of JSON as a tuple, all of whose members are of one type.
     """
+    due = Exactly(list)
 
-    #: What stands for null.
-    default: Any
+    def read(value: Any, kind: Any) -> tuple[Any, ...]:
+        members: list[Any] = []
+        faults: list[Exception] = []
+        for place, item in enumerate(due(value)):
+            try:
+                members.append(member_hook(item, member))
+            except Exception as fault:  # noqa: BLE001  # whatever a hook may raise, as in cattrs
+                faults.append(_at_index(fault, place, member))
+                if len(faults) == MOST_FAULTS:
+                    break
+        if faults:
+            from cattrs import IterableValidationError
 
-    #: The type that it has in JSON; ``None`` for one that is for cattrs alone.
-    due: type | None
+            raise IterableValidationError("members", faults, kind)
+        return tuple(members)
 
-    #: What makes the value of that in JSON; ``None`` where they are the same.
-    to_value: Callable[[Any], Any] | None
-
-    #: The same for many.
-    to_values: Callable[[Sequence[Any]], Sequence[Any]] | None
-
-    @classmethod
-    def of(cls, field: attrs.Attribute[Any], dates: DateFormat) -> _Field:
-        """
-        Tell how to read a field, whose annotation must be resolved.
-        """
-        kind = _without_none(field.type)
-        if kind in (bool, int, float, str):
-            return cls(field.default, kind, None, None)
-        if kind is datetime:
-            return cls(field.default, str, dates.parse, dates.parse_all)
-        if kind is Variables:
-            return cls(
-                field.default,
-                dict,
-                lambda came: Variables.from_json(came, dates),
-                lambda column: [Variables.from_json(came, dates) for came in column],
-            )
-        return cls(field.default, dict if kind is Mapping else None, None, None)
+    return read
 
 
-def _column(field: _Field, came: Sequence[Any]) -> Sequence[Any]:
+def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
     """
-    Give the values of one field of many objects.
+    A hook that reads an object of JSON as an instance of an attrs class.
+
+    Args:
+        fields: How all fields of the class are read, in their order.
     """
-    default, due, _, to_values = field
-    kinds = set(map(type, came))
-    if kinds == {due}:
-        return to_values(came) if to_values else came
-    if default is attrs.NOTHING or not kinds <= {due, NoneType}:
-        raise Odd
-    if default is None and not to_values:
-        return came
-    given = [one for one in came if one is not None]
-    values = iter(to_values(given) if to_values else given)
-    return [_made(default) if one is None else next(values) for one in came]
+    known = [wire_name(field.attribute.name) for field in fields]
+    arguments = [field.attribute.alias if field.attribute.init else None for field in fields]
+    due = Exactly(dict)
 
+    def lacking(value: Any) -> list[Any]:
+        due(value)
+        # Any field may be missing; but an object with few of them is an error, or another's.
+        if value.get(known[0]) is None and 2 * len(value.keys() & {*known}) < len(known):
+            raise ValueError(f"does not look like {kind.__name__}")
+        return [*map(value.get, known)]
 
-def _made(default: Any) -> Any:
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class, at run time
-        return default.factory()
-    return default
+    def refusal(value: dict[str, Any], error: Exception) -> Exception:
+        from cattrs import ClassValidationError
 
+        faults = []
+        for name, field in zip(known, fields, strict=True):
+            if field.attribute.init:
+                try:
+                    field.read(value.get(name))
+                except Exception as fault:  # noqa: BLE001  # whatever a hook may raise
+                    faults.append(_at_field(fault, field))
+        # Where each field is as it ought to be, the class itself has refused them.
+        return ClassValidationError(kind.__name__, faults or [error.with_traceback(None)], kind)
 
-def _without_none(annotated: Any) -> Any:
-    kinds = [one for one in get_args(annotated) if one is not NoneType]
-    if NoneType in get_args(annotated) and len(kinds) == 1:
-        return _without_none(kinds[0])
-    return getattr(annotated, "__origin__", annotated)
-
-
-def _changeable(kind: type[Any]) -> type[Any]:
-    """
-    Give a class that has *kind* for its base, takes all fields by position, and is not frozen.
-
-    To set a field of a frozen instance takes many times as long. So instances are made of this
-    class, and get their own then.
-    """
-    made: type[Any] = attrs.define(
-        type(kind.__name__, (kind,), {"__slots__": (), **_AS_OF_OBJECT}),
-        slots=True,
-        weakref_slot=False,
-        eq=False,
-        repr=False,
-        on_setattr=attrs.setters.NO_OP,
-        field_transformer=lambda _, fields: [
-            field.evolve(kw_only=False, default=attrs.NOTHING) for field in fields
-        ],
+    names: dict[str, Any] = {"kind": kind, "lacking": lacking, "refusal": refusal}
+    for place, field in enumerate(fields):
+        names[f"read{place}"] = field.read
+        names[f"convert{place}"] = getattr(field.hook, "convert", None)
+    slots = _slots(kind)
+    if slots is None:
+        given = ", ".join(f"{name}=v{place}" for place, name in enumerate(arguments) if name)
+        making = [f"return kind({given})"]
+    else:
+        names["new"] = object.__new__
+        names |= {f"set{place}": slot.__set__ for place, slot in enumerate(slots)}
+        each = [f"set{place}(self, v{place})" for place in range(len(fields))]
+        making = ["self = new(kind)", *each, "return self"]
+    source = "\n".join(
+        [
+            "def read(value, _=None):",
+            "    try:",
+            *(f"        v{place} = value[{name!r}]" for place, name in enumerate(known)),
+            "    except (KeyError, TypeError):",
+            f"        [{', '.join(f'v{place}' for place in range(len(known)))}] = lacking(value)",
+            "    try:",
+            *(f"        {line}" for pair in enumerate(fields) for line in _reading(*pair)),
+            *(f"        {line}" for line in making),
+            "    except Exception as error:",
+            "        raise refusal(value, error) from None",
+        ]
     )
-    return made
+    # As attrs makes ``__init__``: the text holds nothing but the names of the class's own fields.
+    exec(compile(source, f"<hook of {kind.__qualname__}>", "exec"), names)  # noqa: S102
+    hook: Hook = names["read"]
+    return hook
 
 
-#: Both: Python takes the short way only if neither is a function in Python.
-_AS_OF_OBJECT: Final = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+def _reading(place: int, field: Field) -> list[str]:
+    """
+    The statements that turn what JSON has for one field into its value.
+    """
+    value, default = f"v{place}", field.attribute.default
+    by_rule = f"{value} = read{place}({value})"
+    if not field.attribute.init:
+        return []
+    if not isinstance(field.hook, Exactly):
+        return [f"if {value} is not None: {by_rule}" if default is None else by_rule]
+    is_due = f"type({value}) is {field.hook.json_type.__name__}"
+    if field.hook.convert is None:
+        is_right = f"({value} is None or {is_due})" if default is None else is_due
+        return [f"if not {is_right}: {by_rule}"]
+    return [
+        f"if {is_due}: {value} = convert{place}({value})",
+        f"elif {value} is not None: {by_rule}" if default is None else f"else: {by_rule}",
+    ]
+
+
+def _slots(kind: Any) -> list[MemberDescriptorType] | None:
+    """
+    The slots of all fields, if an instance is no more than their values; ``None`` otherwise.
+
+    To fill slots takes half as long as ``__init__`` of a frozen class.
+    """
+    fields = attrs.fields(kind)
+    slots = [getattr(kind, field.name, None) for field in fields]
+    is_plain = (
+        kind.__new__ is object.__new__
+        and not hasattr(kind, "__attrs_pre_init__")
+        and not hasattr(kind, "__attrs_post_init__")
+        and not any(field.validator or field.converter or not field.init for field in fields)
+    )
+    found = [slot for slot in slots if isinstance(slot, MemberDescriptorType)]
+    return found if is_plain and len(found) == len(fields) else None
+
+
+def _at_index(fault: Exception, place: int, kind: Any) -> Exception:
+    from cattrs import IterableValidationNote
+
+    return _noted(fault, IterableValidationNote(f"at index {place}", place, kind))
+
+
+def _at_field(fault: Exception, field: Field) -> Exception:
+    from cattrs import AttributeValidationNote
+
+    name = field.attribute.name
+    return _noted(fault, AttributeValidationNote(f"field {name}", name, field.attribute.type))
+
+
+def _noted(fault: Exception, note: str) -> Exception:
+    # Python 3.10 has no `add_note()`. A traceback would hold the whole answer.
+    fault.__notes__ = [*getattr(fault, "__notes__", ()), note]
+    return fault.with_traceback(None)
+
+
+class _Short(reprlib.Repr):
+    """
+    Shows the beginning of a value, which may have millions of parts.
+    """
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        parts = islice(x.items(), 4)
+        shown = [f"{key!r:.60}: {self.repr1(value, level - 1)}" for key, value in parts]
+        return f"{{{', '.join(shown)}}}"
+
+
+_SHORT: Final = _Short()
+_SHORT.maxlevel = 4
+_SHORT.maxlist = 20
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80

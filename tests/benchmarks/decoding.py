@@ -23,8 +23,8 @@ from tests.benchmarks._table import Row
 
 SIZES: Final = (1_000, 10_000)
 _LOCKED: Final = 200
-_BOUND: Final = 1.05
-_BOUND_WITHOUT_ORJSON: Final = 1.5
+_BOUND: Final = 1.0
+_BOUND_WITHOUT_ORJSON: Final = 1.4
 _BOUND_OF_TWO_VARIABLES: Final = 0.7
 _BOUND_OF_THE_WRONG_SHAPE: Final = 10.0
 
