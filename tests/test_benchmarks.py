@@ -46,8 +46,8 @@ _ROWS = {
     "importing": [("import camunda_ext", "import requests", "cpu", 1.42)],
     "pages": [
         ("iterate 2,500 tasks", "http.client, orjson, by hand", "cpu", 1.25),
-        ("iterate 2,500 tasks, prefetch=0", _MEMORY, "wall", 12),
-        ("iterate 2,500 tasks, prefetch=4", _MEMORY, "wall", 12),
+        ("iterate 2,500 tasks, prefetch=0", _MEMORY, "wall", 6),
+        ("iterate 2,500 tasks, prefetch=4", _MEMORY, "wall", 20),
         ("iterate with latency, prefetch=4", "one after the other, by hand", "wall", 0.45),
     ],
     "queries": [

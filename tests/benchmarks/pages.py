@@ -28,8 +28,8 @@ _LATENCY: Final = 0.02
 _FEWER_ROUNDS: Final = 4
 _BOUND: Final = 1.25
 _BOUND_OF_PREFETCH: Final = 0.45
-#: In MiB.
-_BOUND_OF_MEMORY: Final = 12.0
+#: In MiB, by how many pages are asked for ahead; each of them is in memory as tasks.
+_BOUNDS_OF_MEMORY: Final = {0: 6.0, _PREFETCH: 20.0}
 
 
 def by_hand(connection: HTTPConnection, path: str) -> Iterator[ExternalTask]:
@@ -128,13 +128,13 @@ def rows(effort: Effort, tasks: int = 100_000) -> Iterator[Row]:
             judged="cpu",
             bound=_BOUND,
         )
-        for prefetch in (0, _PREFETCH):
+        for prefetch, bound in _BOUNDS_OF_MEMORY.items():
             yield Row(
                 what=f"iterate {tasks:,} tasks, prefetch={prefetch}",
                 against="nothing: MiB of memory grown",
                 ratios=Took(wall=_grown(url, tasks, prefetch), cpu=math.nan),
                 judged="wall",
-                bound=_BOUND_OF_MEMORY,
+                bound=bound,
             )
     with stub.running(_LATENCY, answers.each_task(tasks)) as url:
         yield Row(
