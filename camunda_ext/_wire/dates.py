@@ -18,31 +18,28 @@ _MODERN_DATE: Final = re.compile(
     re.ASCII,
 )
 
-
 #: What nearly all dates look like: 2026-11-22T13:14:15.000+0000. The order of the digits before the
 #: dot is left to Python's own reader; a pattern for it as well would take twice as long.
 _USUAL_DATE: Final = re.compile(r"[\d:-]{10}T[\d:]{8}\.\d{3}[+-]\d{4}", re.ASCII)
 
-
-#: The same, with any year; seldom needed, and compiled then.
+#: The form of a date that the server reads without guessing; seldom needed, and compiled then.
 _EXACT_DATE: Final = (
     r"([0-9]{4,6})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})\.[0-9]{3}"
     r"[+-]([0-9]{2})([0-9]{2})"
 )
-
 
 _LAST_MOMENT: Final = datetime.max.replace(tzinfo=timezone.utc)
 
 
 def aware_date(text: str) -> datetime:
     """
-    Read a date that names its zone, and that Python can hold.
+    The moment that a text names; the text has a zone, and a year that Python can hold.
 
     Raises:
         ValueError: It is no such date.
     """
-    found = _MODERN_DATE.fullmatch(text)
-    if found is None or len(found[1]) > 4 or not (found[8] or found[9]):
+    match = _MODERN_DATE.fullmatch(text)
+    if match is None or len(match[1]) > 4 or not (match[8] or match[9]):
         raise ValueError(f"{text!r:.60} is no date with a zone")
     return MODERN.parse(text)
 
@@ -60,7 +57,7 @@ class DateFormat:
     #: A `strptime` pattern whose ``%f`` means milliseconds; ``None`` for the modern format.
     pattern: str | None = None
 
-    #: The zone of dates that name none; ``None`` if the server was not said to have one.
+    #: The zone of dates that name none; ``None`` if it is not known.
     # Some zones of other packages cannot be hashed.
     zone: tzinfo | None = attrs.field(default=None, hash=False)
 
@@ -86,7 +83,7 @@ class DateFormat:
 
     def format(self, value: datetime) -> str:
         """
-        Write an aware *value*, cut to whole milliseconds.
+        An aware *value* as the server reads it, cut to whole milliseconds.
 
         Raises:
             ValueError: It is naive, or a day that the engine's calendar does not have.
@@ -112,7 +109,7 @@ class DateFormat:
 
     def parse(self, text: str) -> datetime:
         """
-        Read a date; one beyond the year 9999 is `datetime.max` in UTC.
+        The moment that a text of the server names; beyond the year 9999, `datetime.max` in UTC.
 
         Raises:
             ValueError: It is no date.
@@ -121,11 +118,11 @@ class DateFormat:
             try:
                 return _from_usual(text)
             except ValueError:
-                pass  # It is no date at all, or a rare one.
-        found = _MODERN_DATE.fullmatch(text)
-        if found is None:
+                pass  # The rule below says whether it is a date all the same.
+        match = _MODERN_DATE.fullmatch(text)
+        if match is None:
             return self._parse_by_pattern(text)
-        year, month, day, hour, minute, second, fraction, utc, *offset = found.groups()
+        year, month, day, hour, minute, second, fraction, utc, *offset = match.groups()
         if len(year) > 4:
             # A lock of 10^15 ms ends in the year 33715; such a task must not break its page.
             return _LAST_MOMENT
@@ -143,18 +140,18 @@ class DateFormat:
 
     def is_exact(self, text: str) -> bool:
         """
-        Tell whether the server reads *text* as the moment that it names.
+        Whether the server reads *text* as the moment that it names.
 
-        It takes a month 13 for January, and six digits behind the second for that many thousands.
+        It takes a month 13 for January, and six digits behind the second for as many milliseconds.
         """
         try:
             if self.pattern is not None:
                 return self.format(self.parse(text)) == text
-            found = re.fullmatch(_EXACT_DATE, text)
-            if found is None:
+            match = re.fullmatch(_EXACT_DATE, text)
+            if match is None:
                 return False
-            year, *fields, offset_hours, offset_minutes = map(int, found.groups())
-            # Years repeat after 400 of them, and Python has none beyond 9999.
+            year, *fields, offset_hours, offset_minutes = map(int, match.groups())
+            # The calendar repeats every 400 years, and Python has no year beyond 9999.
             _refuse_missing_day(datetime(year if year < 10_000 else 2000 + year % 400, *fields))  # type: ignore[arg-type]  # five numbers, and no zone
         except ValueError:
             return False
@@ -175,8 +172,8 @@ class DateFormat:
             value = value.astimezone(self.zone)
         _refuse_missing_day(value)
         # strftime has no milliseconds, and does not pad years before 1000 on every system.
-        own = {"%f": f"{value.microsecond // 1000:03}", "%Y": f"{value.year:04}", "%%": "%%"}
-        pattern = re.sub("%[fY%]", lambda found: own[found[0]], self.pattern)
+        replaced = {"%f": f"{value.microsecond // 1000:03}", "%Y": f"{value.year:04}", "%%": "%%"}
+        pattern = re.sub("%[fY%]", lambda match: replaced[match[0]], self.pattern)
         return value.strftime(pattern)
 
     def _parse_by_pattern(self, text: str) -> datetime:
@@ -200,7 +197,7 @@ MODERN: Final = DateFormat()
 
 def in_whole_minutes(value: datetime, offset: timedelta) -> tuple[datetime, timedelta]:
     """
-    Give a moment and its offset, in UTC if there is no wire form of the offset it has.
+    A moment and its offset; in UTC if the offset has seconds, for which there is no wire form.
     """
     if offset.microseconds or offset.seconds % 60:
         return value.astimezone(timezone.utc), timedelta(0)

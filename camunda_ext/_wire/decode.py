@@ -1,5 +1,5 @@
 """
-Answers of the engine as values. It reads any attrs class, and names none of ours.
+Reads answers of the engine as attrs classes, of which it names none of ours.
 
 - A field ``activity_id_in`` is ``activityIdIn`` on the wire; keys of users' mappings never change.
 - What an answer lacks, or has as null, gets the field's default; what it has besides is ignored.
@@ -27,25 +27,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How many faults of an answer are told.
-_MOST_TOLD: Final = 3
-#: How many tasks of a fetch may be odd. More are no tasks.
-_MOST_ODD: Final = 1000
-#: Types of fields that hold no number beyond 64 bits, for the engine has none of its own.
+#: How many tasks of a fetch may be unreadable; with more of them, the whole answer is refused.
+_MOST_UNREADABLE: Final = 1000
+#: Types of fields that hold no integer beyond 64 bits: the engine has none of its own.
 _CLOSED: Final = frozenset({bool, int, str, datetime})
 
-#: How classes are read that other modules have registered.
+#: For each registered class the type that its values have in JSON, and what reads one of them.
 _READERS: Final[dict[type, tuple[type, Callable[..., Any]]]] = {}
 
 
 def register(kind: type[T], json_type: type, read: Callable[..., T]) -> None:
     """
-    Have fields of a class read in its own way.
+    Set how values of a class are read, where it is the type of a field.
 
     Args:
-        json_type: The type that its values have in JSON; another one is refused.
+        json_type: The type that its values have in JSON; a value of another type is refused.
 
-        read: Makes an instance of such a value, and takes the format of dates as ``dates``.
+        read: Makes an instance of a value in JSON; takes the format of dates as ``dates``.
     """
     _READERS[kind] = json_type, read
 
@@ -64,10 +62,11 @@ def decode_each(
     content: bytes, kind: type[T], dates: DateFormat = MODERN
 ) -> tuple[tuple[T, ...], list[tuple[str, str]]]:
     """
-    An answer in JSON as a list of objects with ids, each read by itself.
+    An answer in JSON as a list of objects with ids, where each may be malformed by itself.
 
     Returns:
-        Those of *kind*; and of each other one its id, and what is wrong with it.
+        The objects that could be read as *kind*; and for each other object its id, and what is
+        wrong with it.
 
     Raises:
         ValueError: It is not JSON, or no list of objects with ids.
@@ -79,16 +78,16 @@ def decode_each(
     except ValueError:
         if type(body) is not list or not all(map(_has_id, body)):
             raise
-    good: list[T] = []
-    odd: list[tuple[str, str]] = []
+    readable: list[T] = []
+    unreadable: list[tuple[str, str]] = []
     for item in body:
         try:
-            good.append(_read(item, kind, dates))
+            readable.append(_read(item, kind, dates))
         except ValueError as error:
-            if len(odd) == _MOST_ODD:
+            if len(unreadable) == _MOST_UNREADABLE:
                 raise
-            odd.append((item["id"], str(error)))
-    return tuple(good), odd
+            unreadable.append((item["id"], str(error)))
+    return tuple(readable), unreadable
 
 
 def _loads(content: bytes, kind: Any) -> Any:
@@ -103,11 +102,13 @@ def _read(value: Any, kind: type[T], dates: DateFormat) -> T:
     try:
         result: T = _hook(kind, dates)(value, kind)
     except Exception as error:
-        import cattrs  # only now: few answers are odd
+        import cattrs  # only now: few answers are malformed
+
+        from camunda_ext._wire.objects import MOST_FAULTS
 
         if not isinstance(error, (cattrs.BaseValidationError, TypeError, ValueError)):
             raise
-        faults = cattrs.transform_error(error, "answer", _explain)[:_MOST_TOLD]
+        faults = cattrs.transform_error(error, "answer", _explain)[:MOST_FAULTS]
         raise ValueError(f"JSON of the wrong shape: {'; '.join(faults)}") from None
     return result
 
@@ -119,7 +120,7 @@ def _explain(error: BaseException, _: type | None) -> str:
 @lru_cache(maxsize=256)
 def _may_have_long_numbers(kind: Any) -> bool:
     """
-    Whether there is room for values of any type, as in variables.
+    Whether a field may hold values of any type, as variables do.
     """
     of = get_args(kind)[0] if get_args(kind) else kind
     fields = typed_fields(of) if attrs.has(of) else ()
@@ -131,7 +132,7 @@ def _may_have_long_numbers(kind: Any) -> bool:
 
 def _hook(kind: Any, dates: DateFormat) -> Hook:
     """
-    What reads values of JSON as a type.
+    The hook that reads values of JSON as a type.
     """
     return _own_hook(kind, dates) or _converter(dates).get_structure_hook(kind)
 
@@ -139,7 +140,7 @@ def _hook(kind: Any, dates: DateFormat) -> Hook:
 @lru_cache(maxsize=256)
 def _own_hook(kind: Any, dates: DateFormat) -> Hook | None:
     """
-    What reads values of JSON as a type of an answer; ``None`` for a type that answers do not have.
+    The hook of a type that fields of answers have; ``None`` for any other type.
     """
     from camunda_ext._wire import objects  # with the first answer
 
@@ -154,7 +155,7 @@ def _own_hook(kind: Any, dates: DateFormat) -> Hook | None:
         json_type, read = _READERS[kind]
         return objects.Exactly(json_type, partial(read, dates=dates))
     if origin is Mapping:
-        # An odd property or variable is for whoever looks at it, and no reason to refuse its page.
+        # A malformed member is for whoever looks at it, and no reason to refuse the whole page.
         return objects.Exactly(dict)
     if origin is tuple and args[1:] == (...,):
         return objects.tuple_hook(args[0], _hook(args[0], dates))
@@ -168,7 +169,7 @@ def _own_hook(kind: Any, dates: DateFormat) -> Hook | None:
 @lru_cache(maxsize=16)
 def _converter(dates: DateFormat) -> cattrs.Converter:
     """
-    What reads all other types, and what they hold by the same hooks.
+    A converter for all other types, which reads what they hold by the same hooks.
     """
     import cattrs  # only now: to load it takes longer than all of this package
 

@@ -1,5 +1,5 @@
 """
-Values of Python as JSON has them. It writes any attrs class, and names none of ours.
+Writes attrs classes in the form of JSON, of which it names none of ours.
 
 - A field ``activity_id_in`` is ``activityIdIn`` on the wire; keys of users' mappings never change.
 - ``None`` is left out; a value that equals a default is sent.
@@ -36,13 +36,13 @@ def encode(value: Any, dates: DateFormat = MODERN) -> Any:
 #: Values of these types are the same in JSON.
 _ALIKE: Final = frozenset({bool, int, float, str, NoneType})
 
-#: How classes are written that other modules have registered.
+#: For each registered class what writes its instances.
 _WRITERS: Final[dict[type, Writer]] = {}
 
 
 def register(kind: type[Any], write: Writer) -> None:
     """
-    Have instances of a class written in its own way.
+    Set how instances of a class are written.
     """
     _WRITERS[kind] = write
 
@@ -50,7 +50,7 @@ def register(kind: type[Any], write: Writer) -> None:
 @lru_cache(maxsize=256)
 def _writer(kind: Any) -> Writer:
     """
-    What writes the instances of a class.
+    The function that writes instances of a class.
     """
     if issubclass(kind, enum.Enum):
         return lambda value, _: value.value
@@ -83,7 +83,7 @@ def _attrs_writer(kind: type[Any]) -> Writer:
             for name, wire in names.items()
             if (item := getattr(value, name)) is not None
         }
-    # Without slots an instance has a dict, which may lack the fields that were never set.
+    # Without slots an instance has a dict, which may lack fields that were never set.
     return lambda value, dates: {
         names[name]: item if type(item) in _ALIKE else encode(item, dates)
         for name, item in value.__dict__.items()

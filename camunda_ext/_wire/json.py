@@ -1,5 +1,5 @@
 """
-Bytes to Python and back, strictly; dates in the server's own format.
+Reads and writes JSON, strictly.
 
 This is the one module that knows whether :pypi:`orjson` is there. What it reads is always what the
 standard library would have read: where the two differ, the standard library decides. Only integers
@@ -33,12 +33,12 @@ _LEVELS: Final[Mapping[int, int]] = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord
 
 def loads(content: bytes, *, has_long_numbers: bool = True) -> Any:
     """
-    Read one JSON document.
+    The value of one JSON document.
 
     Args:
         has_long_numbers:
-            Whether there may be integers beyond 64 bits. To look for them takes a while; they
-            become floats otherwise.
+            Whether to keep integers beyond 64 bits exact, which takes a while; they become floats
+            otherwise.
 
     Raises:
         ValueError: It is not JSON in UTF-8: a bare ``NaN`` and a number beyond the floats are not
@@ -71,7 +71,7 @@ def _may_have_long_numbers(content: bytes) -> bool:
 @lru_cache(maxsize=1)
 def fast_reader() -> Callable[[bytes], Any] | None:
     """
-    What reads JSON fast, where it is installed; loaded with the first answer, not before.
+    The reader of :pypi:`orjson`, if that is installed; it is loaded with the first answer.
     """
     try:
         from orjson import loads as read
@@ -80,13 +80,13 @@ def fast_reader() -> Callable[[bytes], Any] | None:
     return read
 
 
-#: Made once, for `json.dumps` makes one for each value that it is to write in another way.
+#: `json.dumps` would make an encoder for each call, because of the arguments.
 _encode: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def dumps(value: object) -> str:
     """
-    Write *value* as JSON text in ASCII, so that even a lone surrogate arrives.
+    *value* as JSON text in ASCII, so that even a lone surrogate arrives.
 
     Raises:
         ValueError: It holds NaN or an infinity.
@@ -107,9 +107,9 @@ def _is_deep(content: bytes) -> bool:
         content = re.sub(rb"\\.", b"", content, flags=re.DOTALL)
     # Two quotes that meet are a text without brackets, or part one from the next: without them
     # each bracket is within a text, or not, as before.
-    kept = content.translate(None, _ALL_BUT_STRUCTURE).replace(b'""', b"")
-    kept = re.sub(rb'"[^"]*"?', b"", kept)
-    levels = accumulate(map(_LEVELS.__getitem__, kept))
+    structure = content.translate(None, _ALL_BUT_STRUCTURE).replace(b'""', b"")
+    brackets = re.sub(rb'"[^"]*"?', b"", structure)
+    levels = accumulate(map(_LEVELS.__getitem__, brackets))
     return any(map(_MOST_LEVELS.__lt__, levels))
 
 

@@ -1,9 +1,9 @@
 """
-Values of JSON as instances of attrs classes: one function for each class, written once.
+Hooks that read values of JSON as instances of attrs classes.
 
-That function takes a value of the very type that is due as it is. Any other one is left to the rule
-of its field, which knows the default, or refuses the value; what is refused is told by the errors
-of cattrs, which know the way to the field.
+For each class the source of one function is generated. It takes a value of exactly the expected
+type as it is, and leaves any other value to `Field.read()`, which knows the default, and refuses
+what is malformed. Errors are those of cattrs, which name the path to the field.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from camunda_ext._wire.names import wire_name
 #: Reads a value of JSON as an instance of a type, as the hooks of cattrs do.
 Hook = Callable[[Any, Any], Any]
 
-#: How many faults of a list are looked for: an answer may have millions.
+#: At how many faults a list is given up: an answer may have millions.
 MOST_FAULTS: Final = 3
 
 
 class Exactly:
     """
-    The hook of a type that one type of JSON stands for.
+    A hook that reads values of exactly one type of JSON.
 
     Args:
         json_type: `bool`, `int`, `float`, `str`, `list` or `dict`.
 
-        convert: Makes the value of one in JSON; ``None`` where they are the same.
+        convert: Makes the value of that in JSON; ``None`` where they are the same.
     """
 
     __slots__ = ("convert", "json_type")
@@ -43,15 +43,15 @@ class Exactly:
 
     def __call__(self, value: Any, _: Any = None) -> Any:
         """
-        The value.
+        The value that is read.
 
         Raises:
-            TypeError: The value in JSON is of another type.
+            TypeError: What JSON has is of another type.
         """
         if type(value) is not self.json_type:
             shown = _SHORT.repr(value)
-            due, given = self.json_type.__name__, type(value).__name__
-            raise TypeError(f"expected {due}, not {given} {shown:.60}")
+            expected, actual = self.json_type.__name__, type(value).__name__
+            raise TypeError(f"expected {expected}, not {actual} {shown:.60}")
         return value if self.convert is None else self.convert(value)
 
 
@@ -62,7 +62,7 @@ class Field(NamedTuple):
 
     attribute: attrs.Attribute[Any]
 
-    #: Reads what is not null.
+    #: Reads values other than null.
     hook: Hook
 
     def read(self, value: Any) -> Any:
@@ -70,7 +70,7 @@ class Field(NamedTuple):
         The value of the field: its default for null.
 
         Raises:
-            Exception: The value in JSON is not what is due, such as a `TypeError`.
+            Exception: What JSON has is malformed; of any type that a hook raises.
         """
         default: Any = self.attribute.default
         if value is not None:
@@ -84,12 +84,12 @@ def tuple_hook(member: Any, member_hook: Hook) -> Hook:
     """
     A hook that reads a list of JSON as a tuple, all of whose members are of one type.
     """
-    due = Exactly(list)
+    as_list = Exactly(list)
 
     def read(value: Any, kind: Any) -> tuple[Any, ...]:
         members: list[Any] = []
         faults: list[Exception] = []
-        for place, item in enumerate(due(value)):
+        for place, item in enumerate(as_list(value)):
             try:
                 members.append(member_hook(item, member))
             except Exception as fault:  # noqa: BLE001  # whatever a hook may raise, as in cattrs
@@ -114,11 +114,11 @@ def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
     """
     known = [wire_name(field.attribute.name) for field in fields]
     arguments = [field.attribute.alias if field.attribute.init else None for field in fields]
-    due = Exactly(dict)
+    as_dict = Exactly(dict)
 
     def lacking(value: Any) -> list[Any]:
-        due(value)
-        # Any field may be missing; but an object with few of them is an error, or another's.
+        as_dict(value)
+        # Any field may be missing; but an object with few of them is an error, or of another kind.
         if value.get(known[0]) is None and 2 * len(value.keys() & {*known}) < len(known):
             raise ValueError(f"does not look like {kind.__name__}")
         return [*map(value.get, known)]
@@ -133,7 +133,7 @@ def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
                     field.read(value.get(name))
                 except Exception as fault:  # noqa: BLE001  # whatever a hook may raise
                     faults.append(_at_field(fault, field))
-        # Where each field is as it ought to be, the class itself has refused them.
+        # Without a malformed field, the class itself has refused the values.
         return ClassValidationError(kind.__name__, faults or [error.with_traceback(None)], kind)
 
     names: dict[str, Any] = {"kind": kind, "lacking": lacking, "refusal": refusal}
@@ -142,13 +142,13 @@ def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
         names[f"convert{place}"] = getattr(field.hook, "convert", None)
     slots = _slots(kind)
     if slots is None:
-        given = ", ".join(f"{name}=v{place}" for place, name in enumerate(arguments) if name)
-        making = [f"return kind({given})"]
+        passed = [f"{name}=v{place}" for place, name in enumerate(arguments) if name]
+        making = [f"return kind({', '.join(passed)})"]
     else:
         names["new"] = object.__new__
         names |= {f"set{place}": slot.__set__ for place, slot in enumerate(slots)}
-        each = [f"set{place}(self, v{place})" for place in range(len(fields))]
-        making = ["self = new(kind)", *each, "return self"]
+        setting = [f"set{place}(self, v{place})" for place in range(len(fields))]
+        making = ["self = new(kind)", *setting, "return self"]
     source = "\n".join(
         [
             "def read(value, _=None):",
@@ -163,7 +163,7 @@ def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
             "        raise refusal(value, error) from None",
         ]
     )
-    # As attrs makes ``__init__``: the text holds nothing but the names of the class's own fields.
+    # attrs makes ``__init__`` in this way. The source holds names of the class's own fields only.
     exec(compile(source, f"<hook of {kind.__qualname__}>", "exec"), names)  # noqa: S102
     hook: Hook = names["read"]
     return hook
@@ -171,40 +171,40 @@ def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
 
 def _reading(place: int, field: Field) -> list[str]:
     """
-    The statements that turn what JSON has for one field into its value.
+    The statements that read one field; its variable holds what JSON has, and its value then.
     """
     value, default = f"v{place}", field.attribute.default
-    by_rule = f"{value} = read{place}({value})"
+    by_rule = f"{value} = read{place}({value})"  # `Field.read()`
     if not field.attribute.init:
         return []
     if not isinstance(field.hook, Exactly):
         return [f"if {value} is not None: {by_rule}" if default is None else by_rule]
-    is_due = f"type({value}) is {field.hook.json_type.__name__}"
+    is_expected = f"type({value}) is {field.hook.json_type.__name__}"
     if field.hook.convert is None:
-        is_right = f"({value} is None or {is_due})" if default is None else is_due
-        return [f"if not {is_right}: {by_rule}"]
+        is_null_or = f"{value} is None or " if default is None else ""
+        return [f"if not ({is_null_or}{is_expected}): {by_rule}"]
     return [
-        f"if {is_due}: {value} = convert{place}({value})",
+        f"if {is_expected}: {value} = convert{place}({value})",
         f"elif {value} is not None: {by_rule}" if default is None else f"else: {by_rule}",
     ]
 
 
 def _slots(kind: Any) -> list[MemberDescriptorType] | None:
     """
-    The slots of all fields, if an instance is no more than their values; ``None`` otherwise.
+    The slots of all fields, if an instance consists of their values alone; ``None`` otherwise.
 
-    To fill slots takes half as long as ``__init__`` of a frozen class.
+    Setting the slots takes half as long as ``__init__`` of a frozen class.
     """
     fields = attrs.fields(kind)
-    slots = [getattr(kind, field.name, None) for field in fields]
+    attributes = [getattr(kind, field.name, None) for field in fields]
+    slots = [slot for slot in attributes if isinstance(slot, MemberDescriptorType)]
     is_plain = (
         kind.__new__ is object.__new__
         and not hasattr(kind, "__attrs_pre_init__")
         and not hasattr(kind, "__attrs_post_init__")
         and not any(field.validator or field.converter or not field.init for field in fields)
     )
-    found = [slot for slot in slots if isinstance(slot, MemberDescriptorType)]
-    return found if is_plain and len(found) == len(fields) else None
+    return slots if is_plain and len(slots) == len(fields) else None
 
 
 def _at_index(fault: Exception, place: int, kind: Any) -> Exception:
@@ -228,7 +228,7 @@ def _noted(fault: Exception, note: str) -> Exception:
 
 class _Short(reprlib.Repr):
     """
-    Shows the beginning of a value, which may have millions of parts.
+    The beginning of a value as text; the value may have millions of parts.
     """
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:
