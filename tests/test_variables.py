@@ -326,8 +326,8 @@ def test_scalars_of_numpy_and_pandas_are_what_they_stand_for(value: object, wire
     [
         (pandas.NaT, "NaT"),
         ([pandas.NaT], "NaT"),
-        (numpy.datetime64("NaT"), "NaT"),
-        (numpy.timedelta64("NaT"), "NaT"),
+        (numpy.datetime64("NaT", "ns"), "NaT"),
+        (numpy.timedelta64("NaT", "ns"), "NaT"),
         (numpy.datetime64("2026-01-02"), "datetime64"),
         (pandas.Timestamp("2026-01-02"), "aware"),
         (pandas.NA, "NAType"),
