@@ -30,6 +30,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPHeaderDict
 from urllib3.connectionpool import HTTPConnectionPool
 
 from camunda_ext._http.settings import ConnectionSettings
@@ -297,7 +298,10 @@ class _LeanAdapter(HTTPAdapter):
         response.connection = self
         response.status_code = resp.status
         response.reason = resp.reason
-        response.headers = resp.headers
+        headers = resp.headers
+        # An answer that was recorded may have others: of the standard library, in vcrpy before 9.
+        lean = isinstance(headers, HTTPHeaderDict)
+        response.headers = headers if lean else CaseInsensitiveDict(headers)
         response.raw = resp
         response.url = req.url or ""
         return response
