@@ -327,14 +327,16 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path, prefetch: int) -> None:
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_tasks_are_written_as_they_come(tmp_path: Path, kind: str) -> None:
     """
-    So that not all of them are in memory: what was told to be done is in the file.
+    So that not all of them are in memory: what was told to be done is in the file, but for the rest
+    that Python keeps until it is worth writing.
     """
-    one, two, three = ({"id": f"{number}", "errorMessage": "-" * 100_000} for number in range(3))
+    one, two, three = ({"id": f"{number}", "errorMessage": "-" * 1_000_000} for number in range(3))
     pages = [json_answer(200, page) for page in ({"count": 3}, [one, two], [two, three], [three])]
     sizes = []
 
     def look(done: int, _: int) -> None:
-        sizes.append((done, sum(one.stat().st_size for one in tmp_path.iterdir()) // 100_000))
+        written = sum(file.stat().st_size for file in tmp_path.iterdir())
+        sizes.append((done, round(written / 1_000_000)))
 
     with Stub(*pages) as stub, ExternalTaskClient(stub.url) as client:
         getattr(client.select(page_size=2), f"to_{kind}")(tmp_path / "tasks", progress=look)

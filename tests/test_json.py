@@ -5,6 +5,7 @@ Bytes to Python, strictly, and dates in every form that servers write.
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -210,7 +211,12 @@ def test_a_zone_need_not_be_hashable() -> None:
         "2026-11-22T13:14:15.000+00.0",
         "2026-11-22T13:14:15.000+00:0",
         "2026-11-22T13:14:15.0000+000",
-        "2026-11-22T24:00:00.000+0000",
+        pytest.param(
+            "2026-11-22T24:00:00.000+0000",
+            marks=pytest.mark.skipif(
+                sys.version_info >= (3, 14), reason="Python knows the end of a day by ISO 8601"
+            ),
+        ),
         "2026-11-31T13:14:15.000+0000",
         "2026-11-22T13:14:15.000+2400",
         "0000-11-22T13:14:15.000+0000",

@@ -449,7 +449,7 @@ _ODD: Final[Mapping[str, tuple[bytes, int | type[CamundaError]]]] = {
     "HTTP/1.0": (b"HTTP/1.0 200 OK\r\n" + _LENGTH + _COUNT, 1),
     "HTTP/2.0": (b"HTTP/2.0 200 OK\r\n" + _LENGTH + _COUNT, NoAnswer),
     "HTTP/1.999": (b"HTTP/1.999 200 OK\r\n" + _LENGTH + _COUNT, 1),
-    "100 and the answer": (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000 + _HEAD + _LENGTH + _COUNT, 1),
+    "100 and the answer": (b"HTTP/1.1 100 Continue\r\n\r\n" * 50 + _HEAD + _LENGTH + _COUNT, 1),
     "103 and the answer": (
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + _HEAD + _LENGTH + _COUNT,
         NoAnswer,

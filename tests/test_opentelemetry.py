@@ -592,7 +592,7 @@ def test_a_time_out_leaves_nothing_behind(watch: Watch) -> None:
     """
     with (
         Stub(lambda connection: connection.wait(5), NO_CONTENT) as stub,
-        once(stub.url, timeout=Timeout(read=0.01), hooks=[watch.hook]) as client,
+        once(stub.url, timeout=Timeout(read=0.25), hooks=[watch.hook]) as client,
     ):
         with pytest.raises(CamundaError):
             _complete(client)
