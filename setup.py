@@ -1,7 +1,0 @@
-"""
-Everything about the package is declared in ``setup.cfg``.
-"""
-
-from setuptools import setup
-
-setup()
