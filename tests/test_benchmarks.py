@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import math
+import runpy
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
@@ -204,6 +206,24 @@ def test_one_row_beyond_its_bound_is_too_many() -> None:
         ["slow", "a", "0.51*", "9.00", "0.50", "NO"],
         ["quick", "a", "0.50*", "9.00", "0.50", "yes"],
     ]
+
+
+@pytest.mark.parametrize(("measured", "status"), [(0.5, 0), (0.51, 1), (math.nan, 1)])
+def test_the_command_ends_with_whether_all_bounds_hold(
+    measured: float, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A release stops at it, so that what cannot be measured does not hold either.
+    """
+    monkeypatch.setattr(queries, "rows", lambda _: iter([_row("quick", 0.5), _row("q", measured)]))
+    monkeypatch.setattr(sys, "argv", ["tests.benchmarks", "queries"])
+    # It is imported by now, and would be run as it was then.
+    monkeypatch.delitem(sys.modules, "tests.benchmarks.__main__")
+
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("tests.benchmarks", run_name="__main__")
+
+    assert ended.value.code == status
 
 
 @pytest.mark.parametrize(
