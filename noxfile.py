@@ -34,7 +34,7 @@ _EXTRAS: Final = sorted(
 _DEV: Final[Sequence[str]] = _PYPROJECT["project"]["optional-dependencies"]["dev"]
 #: These have parts in C or Rust, so their sources would need a compiler.
 _COMPILED: Final = ("orjson", "pandas", "polars")
-_IN_PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup")
+_IN_PARALLEL: Final = ("-n", "auto")
 #: Tests of what Python and its libraries may do differently from version to version, in seconds.
 _QUICK: Final = (
     *("auth", "client", "display", "dto", "errors", "export", "json", "layers", "query"),

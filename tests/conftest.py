@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any, Final
 
 import attrs
 import pytest
@@ -70,35 +72,27 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """
-    Keep all tests of one engine in the same worker of pytest-xdist, which alone starts it.
-
-    And all cases of one test: its scheduler takes the square of the number of groups in time.
-    """
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        if (group := _group_of(item)) is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
+#: The engine in the name of a test that runs on one; the longest name that fits.
+_NAMES: Final = "|".join(map(re.escape, sorted({*EMBEDDED, *CATALOG}, key=len, reverse=True)))
+_ENGINE: Final = re.compile(rf"[\[-]({_NAMES})(?=[]-])")
 
 
-def _group_of(item: pytest.Item) -> str | None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
-    Fixture and name of the engine that a test runs on, or else which test it is a case of; ``None``
-    if it may run anywhere.
+    What keeps all tests of one engine in the same worker of pytest-xdist, which alone starts it.
+
+    And all cases of one test: with groups of one, the scheduler itself would take much time. Its
+    own ``--dist loadgroup`` finds no group under pytest 9.2.
     """
-    if not isinstance(item, pytest.Function):
-        return None
-    if "model_engine" in item.fixturenames:
-        return "model_engine"
-    if not hasattr(item, "callspec"):
-        return None
-    for fixture in ("engine", "guarded_engine"):
-        if fixture in item.callspec.params:
-            return f"{fixture}-{item.callspec.params[fixture]}"
-    return item.originalname
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
+
+    class ByEngine(LoadScopeScheduling):  # type: ignore[misc]  # nor has this
+        def _split_scope(self, nodeid: str) -> str:
+            found = _ENGINE.search(nodeid)
+            return nodeid.partition("[")[0] if found is None else found[1]
+
+    return ByEngine(config, log)
 
 
 @attrs.frozen
