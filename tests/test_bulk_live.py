@@ -111,7 +111,8 @@ def test_a_batch_is_followed(live: Live) -> None:
     run = live.client.select(live.own).set_retries_async(5)
 
     result = run.wait(timeout=60)
-    assert (result.finished, result.total_jobs, result.failed_jobs) == (True, 3, 0)
+    assert (result.finished, result.failed_jobs) == (True, 0)
+    assert result.total_jobs in (3, None)  # the engine may have deleted it before the first look
     assert {task.retries for task in live.client.list(live.own)} == {5}
     live.wait_for(lambda: live.raw("GET", f"/batch/{run.id}").status_code == 404)
     assert run.wait(timeout=60).finished
