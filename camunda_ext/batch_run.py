@@ -2,8 +2,6 @@
 Batches to follow: what the engine does in the background, until it is done.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +13,7 @@ from camunda_ext._display.progress import check, telling
 from camunda_ext._http.messages import Timeout
 from camunda_ext._wire import checks
 from camunda_ext._wire.text import visible
-from camunda_ext._wire.value import Record, TakenAsIs
+from camunda_ext._wire.value import Record, TakenAsIs, exported
 from camunda_ext.dto import Batch, BatchStatistics
 from camunda_ext.errors import CamundaError, NoAnswer, NotSent
 
@@ -36,24 +34,26 @@ class BatchClient(Protocol):
     @property
     def timeout(self) -> Timeout: ...
 
-    def with_options(self, *, timeout: float | None = None) -> BatchClient: ...
+    def with_options(self, *, timeout: float | None = None) -> "BatchClient": ...
 
     def batch_statistics(self, batch_id: str) -> BatchStatistics | None: ...
 
 
+@exported
 class BatchFailed(Exception):
     """
     A batch has not done all of its work.
     """
 
     #: The state of the batch.
-    result: BatchResult
+    result: "BatchResult"
 
-    def __init__(self, result: BatchResult) -> None:
+    def __init__(self, result: "BatchResult") -> None:
         super().__init__(result)
         self.result = result
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class BatchResult(Record):
     """
@@ -117,6 +117,7 @@ class BatchResult(Record):
         return f"{text}, {self.failed_jobs} failed" if self.failed_jobs else text
 
 
+@exported
 class BatchRun(TakenAsIs):
     """
     A batch to follow, from `ExternalTaskClient.follow()`.
@@ -135,7 +136,7 @@ class BatchRun(TakenAsIs):
     def __init__(
         self,
         client: BatchClient,
-        batch: Batch | BatchRun | str,
+        batch: "Batch | BatchRun | str",
         *,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,

@@ -28,7 +28,7 @@ from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.encode import encode
 from camunda_ext._wire.names import wire_name
 from camunda_ext._wire.urls import project, refuse_odd_path, segment
-from camunda_ext._wire.value import TakenAsIs
+from camunda_ext._wire.value import TakenAsIs, exported
 from camunda_ext.auth import Auth, hiding, to_auth
 from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import (
@@ -76,6 +76,7 @@ HttpMethod = Literal["GET", "POST", "PUT", "DELETE"]
 Via = Literal["POST", "GET"]
 
 
+@exported
 class ExternalTaskClient(TakenAsIs):
     """
     A client for the external tasks of one engine.

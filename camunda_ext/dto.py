@@ -5,8 +5,6 @@ Times are aware datetimes, durations are milliseconds. What an engine is too old
 out, is ``None`` or empty in an answer; in a request, ``None`` is not sent.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -15,7 +13,7 @@ from typing import Any, ClassVar, Final, Literal
 import attrs
 
 from camunda_ext._wire import checks
-from camunda_ext._wire.value import Record, TakenAsIs, Value
+from camunda_ext._wire.value import Record, TakenAsIs, Value, exported
 from camunda_ext._wire.warn import warn_caller
 from camunda_ext.variables import Variables, VariablesLike
 
@@ -40,8 +38,8 @@ _MESSAGE_UNITS: Final = 666
 
 def _valid(
     check: Callable[..., object], **bounds: int
-) -> Callable[[object, attrs.Attribute[Any], object], None]:
-    def validate(_: object, field: attrs.Attribute[Any], value: object) -> None:
+) -> "Callable[[object, attrs.Attribute[Any], object], None]":
+    def validate(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
         if value is not None or field.default is attrs.NOTHING:
             check(field.name, value, **bounds)
 
@@ -71,12 +69,12 @@ def _to_texts(value: Iterable[str] | None) -> tuple[str, ...] | None:
     return kept
 
 
-def _to_topics(value: Iterable[Topic]) -> tuple[Topic, ...]:
+def _to_topics(value: "Iterable[Topic]") -> "tuple[Topic, ...]":
     kept: tuple[Topic, ...] = _to_tuple(value)
     return kept
 
 
-def _to_sortings(value: Iterable[Sorting] | None) -> tuple[Sorting, ...] | None:
+def _to_sortings(value: "Iterable[Sorting] | None") -> "tuple[Sorting, ...] | None":
     kept: tuple[Sorting, ...] | None = _to_tuple(value)
     return kept
 
@@ -125,6 +123,7 @@ def _scalar(name: str, value: object) -> None:
 # ---------------------------------------------------------------------------------- external tasks
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ExternalTask(Record):
     """
@@ -189,6 +188,7 @@ class ExternalTask(Record):
     business_key: str | None = None
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class LockedExternalTask(ExternalTask):
     """
@@ -207,6 +207,7 @@ class LockedExternalTask(ExternalTask):
     extension_properties: Mapping[str, str | None] = attrs.field(factory=dict, hash=False)
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class UnreadableTask(Value):
     """
@@ -220,6 +221,7 @@ class UnreadableTask(Value):
     reason: str
 
 
+@exported
 class FetchedTasks(TakenAsIs, tuple[LockedExternalTask, ...]):
     """
     The tasks that a fetch has locked: a tuple of those that could be read.
@@ -234,7 +236,7 @@ class FetchedTasks(TakenAsIs, tuple[LockedExternalTask, ...]):
         tasks: Iterable[LockedExternalTask] = (),
         *,
         unreadable: Iterable[UnreadableTask] = (),
-    ) -> FetchedTasks:
+    ) -> "FetchedTasks":
         """
         Make one, such as for a test.
         """
@@ -283,6 +285,7 @@ class Ping(Value):
 # -------------------------------------------------------------------------------- parts of queries
 
 
+@exported
 @attrs.frozen(eq=False, repr=False)
 class Sorting(Value):
     """
@@ -296,7 +299,7 @@ class Sorting(Value):
     sort_order: SortOrder = attrs.field(default="asc")
 
     @sort_order.validator
-    def _known_order(self, field: attrs.Attribute[Any], value: object) -> None:
+    def _known_order(self, field: "attrs.Attribute[Any]", value: object) -> None:
         checks.literal(field.name, value, SortOrder)
 
     #: Ignored by the engine for external tasks.
@@ -323,11 +326,11 @@ class VariableQueryParameter(Value):
     )
 
     @operator.validator
-    def _known_operator(self, field: attrs.Attribute[Any], value: object) -> None:
+    def _known_operator(self, field: "attrs.Attribute[Any]", value: object) -> None:
         checks.literal(field.name, value, Operator)
 
     @value.validator
-    def _comparable(self, _: attrs.Attribute[Any], value: object) -> None:
+    def _comparable(self, _: "attrs.Attribute[Any]", value: object) -> None:
         _scalar("value", value)
         if self.operator in ("like", "notLike"):
             if not isinstance(value, str):
@@ -342,6 +345,7 @@ class VariableQueryParameter(Value):
 # ----------------------------------------------------------------------------------- fetch and lock
 
 
+@exported
 @attrs.frozen(eq=False, repr=False)
 class Topic(Value):
     """
@@ -429,7 +433,7 @@ class Topic(Value):
     )
 
     @tenant_id_in.validator
-    def _one_word_on_tenants(self, _: attrs.Attribute[Any], value: object) -> None:
+    def _one_word_on_tenants(self, _: "attrs.Attribute[Any]", value: object) -> None:
         if value is not None and self.without_tenant_id:
             raise ValueError(
                 "tenant_id_in and without_tenant_id exclude each other: the engine would look at "
@@ -437,7 +441,7 @@ class Topic(Value):
             )
 
     @process_variables.validator
-    def _plain_values(self, field: attrs.Attribute[Any], value: object) -> None:
+    def _plain_values(self, field: "attrs.Attribute[Any]", value: object) -> None:
         if value is None:
             return
         if not isinstance(value, Mapping) or not value:
@@ -488,7 +492,7 @@ class FetchExternalTasks(Value):
     )
 
     @topics.validator
-    def _each_topic_once(self, _: attrs.Attribute[Any], value: tuple[Topic, ...]) -> None:
+    def _each_topic_once(self, _: "attrs.Attribute[Any]", value: tuple[Topic, ...]) -> None:
         if not isinstance(value, tuple):
             raise TypeError(f"topics must be an iterable of Topic, not {value!r:.80}")
         if not value:
@@ -504,7 +508,7 @@ class FetchExternalTasks(Value):
             names.add(topic.topic_name)
 
     @sorting.validator
-    def _by_create_time(self, _: attrs.Attribute[Any], value: tuple[Sorting, ...] | None) -> None:
+    def _by_create_time(self, _: "attrs.Attribute[Any]", value: tuple[Sorting, ...] | None) -> None:
         for one in () if value is None else value:
             if not isinstance(one, Sorting):
                 raise TypeError(f"each of sorting must be a Sorting, not {one!r:.80}")
@@ -687,6 +691,7 @@ class SuspensionState(Value):
     suspended: bool = attrs.field(validator=_valid(checks.flag))
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Batch(Record):
     """
@@ -736,6 +741,7 @@ class Batch(Record):
     execution_start_time: datetime | None = None
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class BatchStatistics(Batch):
     """
@@ -755,6 +761,7 @@ class BatchStatistics(Batch):
 # ------------------------------------------------------------------------------------------ history
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class HistoricExternalTaskLog(Record):
     """

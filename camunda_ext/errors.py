@@ -22,8 +22,6 @@ Status alone decides nothing: a gateway says 404 too, a starting engine says 400
 task is a 500 to one operation. The table `_ROWS` holds all that decides.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
@@ -32,7 +30,7 @@ import attrs
 
 from camunda_ext._wire.json import loads
 from camunda_ext._wire.text import LONGEST_TEXT, printable
-from camunda_ext._wire.value import Value
+from camunda_ext._wire.value import Value, exported
 
 E = TypeVar("E", bound="CamundaError")
 
@@ -138,6 +136,7 @@ class Asked(Protocol):
         """
 
 
+@exported
 class CamundaError(Exception):
     """
     A call that did not do what it was to do; the subclass says what happened instead.
@@ -205,30 +204,35 @@ class CamundaError(Exception):
         return f"{told}. {self.hint}" if self.hint else told
 
 
+@exported
 class NotSent(CamundaError):
     """
     The request provably never left, so nothing happened: it can be sent again.
     """
 
 
+@exported
 class Refused(CamundaError):
     """
     The request was answered, and was not done.
     """
 
 
+@exported
 class NotFound(Refused):
     """
     The engine lacks the operation, or has no such batch or log entry.
     """
 
 
+@exported
 class TaskNotFound(NotFound):
     """
     There is no external task of this id: completed, cancelled, or never there.
     """
 
 
+@exported
 class LockLost(Refused):
     """
     The worker does not hold the lock that the command needs.
@@ -238,12 +242,14 @@ class LockLost(Refused):
     worker_id: str | None = None
 
 
+@exported
 class Unauthorized(Refused):
     """
     The credentials are missing or wrong, or the user is locked after a wrong try.
     """
 
 
+@exported
 class Forbidden(Refused):
     """
     The user lacks a permission.
@@ -256,6 +262,7 @@ class Forbidden(Refused):
     user_id: str | None = None
 
 
+@exported
 class BadRequest(Refused):
     """
     The engine does not take the request as it is; sending it again does not help.
@@ -265,6 +272,7 @@ class BadRequest(Refused):
     details: Mapping[str, ResourceReport] = {}
 
 
+@exported
 class Suspended(BadRequest):
     """
     The process instance is suspended, alone or together with its definition. The lock is kept, and
@@ -272,18 +280,21 @@ class Suspended(BadRequest):
     """
 
 
+@exported
 class Conflict(Refused):
     """
     Somebody changed the same rows at the same time; rolled back, so try again soon.
     """
 
 
+@exported
 class EngineBusy(Refused):
     """
     The engine is starting, or has too many requests; try again later.
     """
 
 
+@exported
 class EngineFailure(Refused):
     """
     The engine failed; the fault lies in the request or in the process.
@@ -293,18 +304,21 @@ class EngineFailure(Refused):
     """
 
 
+@exported
 class NotTheEngine(Refused):
     """
     Something else than an engine refused: a redirect to a login, a gateway, another application.
     """
 
 
+@exported
 class NoAnswer(CamundaError):
     """
     No trustworthy answer came; to a request that only reads, unless it is an `OutcomeUnknown`.
     """
 
 
+@exported
 class OutcomeUnknown(NoAnswer):
     """
     No trustworthy answer came, and the engine may or may not have done it.
@@ -330,7 +344,7 @@ class _Row:
     message: str | None = None
     operation: str | None = None
 
-    def fits(self, request: Asked, status: int, said: _Said) -> bool:
+    def fits(self, request: Asked, status: int, said: "_Said") -> bool:
         if self.message is not None:
             # Compiled when needed, and kept by `re`: an import compiles none.
             found = re.search(self.message, said.message or "")

@@ -2,8 +2,6 @@
 Queries for the historic external task log, in the manner of `camunda_ext.query`.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import ClassVar, Final
 
@@ -11,12 +9,14 @@ import attrs
 
 from camunda_ext._display.explanation import Explanation, explanation_of
 from camunda_ext._wire import checks
+from camunda_ext._wire.value import exported
 from camunda_ext.query import Query, filter_field
 
 #: Engines have the log since then; a filter that came later may be ignored.
 OLDEST_LOG: Final = "7.7"
 
 
+@exported
 class LogSortBy(str, Enum):
     """
     What entries of the historic external task log can be sorted by.
@@ -38,6 +38,7 @@ class LogSortBy(str, Enum):
     TENANT_ID = "tenantId"
 
 
+@exported
 @attrs.frozen(slots=False, init=False, eq=False, repr=False)
 class HistoricExternalTaskLogQuery(Query):
     """
@@ -70,55 +71,57 @@ class HistoricExternalTaskLogQuery(Query):
     _success_log: bool | None = filter_field(since="7.7")
     _deletion_log: bool | None = filter_field(since="7.7")
 
-    def log_id(self, log_id: str) -> HistoricExternalTaskLogQuery:
+    def log_id(self, log_id: str) -> "HistoricExternalTaskLogQuery":
         """
         Only the entry of this id.
         """
         return self._with("_log_id", checks.filled("log_id", log_id))
 
-    def external_task_id(self, external_task_id: str) -> HistoricExternalTaskLogQuery:
+    def external_task_id(self, external_task_id: str) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about this task.
         """
         return self._with("_external_task_id", checks.filled("external_task_id", external_task_id))
 
-    def topic(self, topic_name: str) -> HistoricExternalTaskLogQuery:
+    def topic(self, topic_name: str) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about tasks of this topic.
         """
         return self._with("_topic_name", checks.filled("topic_name", topic_name))
 
-    def worker_id(self, worker_id: str) -> HistoricExternalTaskLogQuery:
+    def worker_id(self, worker_id: str) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about tasks that this worker had locked.
         """
         return self._with("_worker_id", checks.filled("worker_id", worker_id))
 
-    def error_message(self, error_message: str) -> HistoricExternalTaskLogQuery:
+    def error_message(self, error_message: str) -> "HistoricExternalTaskLogQuery":
         """
         Only failures with exactly this message.
         """
         return self._with("_error_message", checks.filled("error_message", error_message))
 
-    def activity_id_in(self, *activity_ids: str) -> HistoricExternalTaskLogQuery:
+    def activity_id_in(self, *activity_ids: str) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about one of these elements of the model, and about those of earlier calls.
         """
         return self._adding("_activity_id_in", activity_ids)
 
-    def activity_instance_id_in(self, *activity_instance_ids: str) -> HistoricExternalTaskLogQuery:
+    def activity_instance_id_in(
+        self, *activity_instance_ids: str
+    ) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about one of these runs of an element, and about those of earlier calls.
         """
         return self._adding("_activity_instance_id_in", activity_instance_ids)
 
-    def execution_id_in(self, *execution_ids: str) -> HistoricExternalTaskLogQuery:
+    def execution_id_in(self, *execution_ids: str) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about one of these executions, and about those of earlier calls.
         """
         return self._adding("_execution_id_in", execution_ids)
 
-    def process_instance_id(self, process_instance_id: str) -> HistoricExternalTaskLogQuery:
+    def process_instance_id(self, process_instance_id: str) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about this process instance.
         """
@@ -126,7 +129,7 @@ class HistoricExternalTaskLogQuery(Query):
             "_process_instance_id", checks.filled("process_instance_id", process_instance_id)
         )
 
-    def process_definition_id(self, process_definition_id: str) -> HistoricExternalTaskLogQuery:
+    def process_definition_id(self, process_definition_id: str) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about this deployed version of a process.
         """
@@ -134,56 +137,56 @@ class HistoricExternalTaskLogQuery(Query):
             "_process_definition_id", checks.filled("process_definition_id", process_definition_id)
         )
 
-    def process_definition_key(self, process_definition_key: str) -> HistoricExternalTaskLogQuery:
+    def process_definition_key(self, process_definition_key: str) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about this process, whatever its version.
         """
         checked = checks.filled("process_definition_key", process_definition_key)
         return self._with("_process_definition_key", checked)
 
-    def priority_higher_than_or_equals(self, priority: int) -> HistoricExternalTaskLogQuery:
+    def priority_higher_than_or_equals(self, priority: int) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about tasks of this priority or a higher one.
         """
         return self._with("_priority_higher_than_or_equals", checks.integer("priority", priority))
 
-    def priority_lower_than_or_equals(self, priority: int) -> HistoricExternalTaskLogQuery:
+    def priority_lower_than_or_equals(self, priority: int) -> "HistoricExternalTaskLogQuery":
         """
         Only entries about tasks of this priority or a lower one.
         """
         return self._with("_priority_lower_than_or_equals", checks.integer("priority", priority))
 
-    def tenant_id_in(self, *tenant_ids: str) -> HistoricExternalTaskLogQuery:
+    def tenant_id_in(self, *tenant_ids: str) -> "HistoricExternalTaskLogQuery":
         """
         Only entries of one of these tenants, and of those of earlier calls.
         """
         return self._adding("_tenant_id_in", tenant_ids)
 
-    def without_tenant_id(self) -> HistoricExternalTaskLogQuery:
+    def without_tenant_id(self) -> "HistoricExternalTaskLogQuery":
         """
         Only entries without a tenant. Since 7.12; older engines ignore it.
         """
         return self._with("_without_tenant_id", True)
 
-    def creation_log(self) -> HistoricExternalTaskLogQuery:
+    def creation_log(self) -> "HistoricExternalTaskLogQuery":
         """
         Only entries that a task came to be.
         """
         return self._with("_creation_log", True)
 
-    def failure_log(self) -> HistoricExternalTaskLogQuery:
+    def failure_log(self) -> "HistoricExternalTaskLogQuery":
         """
         Only entries that a worker reported a failure.
         """
         return self._with("_failure_log", True)
 
-    def success_log(self) -> HistoricExternalTaskLogQuery:
+    def success_log(self) -> "HistoricExternalTaskLogQuery":
         """
         Only entries that a task was completed.
         """
         return self._with("_success_log", True)
 
-    def deletion_log(self) -> HistoricExternalTaskLogQuery:
+    def deletion_log(self) -> "HistoricExternalTaskLogQuery":
         """
         Only entries that a task was cancelled, by a BPMN error too.
         """

@@ -5,8 +5,6 @@ The private fields of `ExternalTaskQuery` are the table of filters: the type of 
 engine version that knows it. Each has one method, written out so that completion shows it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, EnumMeta
@@ -20,7 +18,7 @@ from camunda_ext._wire.dates import MODERN, aware_date
 from camunda_ext._wire.encode import encode
 from camunda_ext._wire.names import wire_name
 from camunda_ext._wire.urls import project
-from camunda_ext._wire.value import TakenAsIs
+from camunda_ext._wire.value import TakenAsIs, exported
 from camunda_ext.dto import Operator, Sorting, SortOrder, VariableQueryParameter
 
 Q = TypeVar("Q", bound="Query")
@@ -38,6 +36,7 @@ class _Listed(EnumMeta):
         return list(cls.__members__)
 
 
+@exported
 class SortBy(str, Enum, metaclass=_Listed):
     """
     What external tasks can be sorted by.
@@ -207,7 +206,7 @@ class Query(TakenAsIs):
     def __hash__(self) -> int:
         return hash((type(self), frozenset(self.__dict__.items())))
 
-    def _set_fields(self) -> Iterator[tuple[attrs.Attribute[Any], Any]]:
+    def _set_fields(self) -> "Iterator[tuple[attrs.Attribute[Any], Any]]":
         for field in attrs.fields(type(self)):
             if field.name in self.__dict__:
                 yield field, self.__dict__[field.name]
@@ -250,15 +249,15 @@ def _of_fields(kind: type[Q], given: Mapping[str, Any]) -> Q:
     return query
 
 
-def _method(field: attrs.Attribute[Any]) -> str:
+def _method(field: "attrs.Attribute[Any]") -> str:
     return str(field.metadata.get("method", field.name.lstrip("_")))
 
 
-def _is_flag(field: attrs.Attribute[Any]) -> bool:
+def _is_flag(field: "attrs.Attribute[Any]") -> bool:
     return str(field.type).startswith("bool")
 
 
-def _calls(field: attrs.Attribute[Any], value: Any) -> Iterator[tuple[Any, ...]]:
+def _calls(field: "attrs.Attribute[Any]", value: Any) -> Iterator[tuple[Any, ...]]:
     """
     Give the arguments of each call that sets a field to *value*.
     """
@@ -270,7 +269,9 @@ def _calls(field: attrs.Attribute[Any], value: Any) -> Iterator[tuple[Any, ...]]
         yield value if isinstance(value, tuple) else (value,)
 
 
-def _arguments_of(name: str, field: attrs.Attribute[Any], value: Any) -> Iterator[tuple[Any, ...]]:
+def _arguments_of(
+    name: str, field: "attrs.Attribute[Any]", value: Any
+) -> Iterator[tuple[Any, ...]]:
     """
     Give the same of a value from a body.
     """
@@ -295,12 +296,13 @@ def _arguments_of(name: str, field: attrs.Attribute[Any], value: Any) -> Iterato
         yield _read(field, value)
 
 
-def _read(field: attrs.Attribute[Any], *arguments: Any) -> tuple[Any, ...]:
+def _read(field: "attrs.Attribute[Any]", *arguments: Any) -> tuple[Any, ...]:
     read = field.metadata.get("read")
     read_arguments: tuple[Any, ...] = arguments if read is None else read(*arguments)
     return read_arguments
 
 
+@exported
 @attrs.frozen(slots=False, init=False, eq=False, repr=False)
 class ExternalTaskQuery(Query):
     """
@@ -346,127 +348,127 @@ class ExternalTaskQuery(Query):
         read=lambda name, operator, value: (name, operator, date_or_same(value)),
     )
 
-    def external_task_id(self, external_task_id: str) -> ExternalTaskQuery:
+    def external_task_id(self, external_task_id: str) -> "ExternalTaskQuery":
         """
         Only the task of this id.
         """
         return self._with("_external_task_id", checks.filled("external_task_id", external_task_id))
 
-    def external_task_id_in(self, *external_task_ids: str) -> ExternalTaskQuery:
+    def external_task_id_in(self, *external_task_ids: str) -> "ExternalTaskQuery":
         """
         Only tasks of one of these ids, and of those of earlier calls. Since 7.13; 7.6 ignores it.
         """
         return self._adding("_external_task_id_in", external_task_ids)
 
-    def topic(self, topic_name: str) -> ExternalTaskQuery:
+    def topic(self, topic_name: str) -> "ExternalTaskQuery":
         """
         Only tasks of this topic.
         """
         return self._with("_topic_name", checks.filled("topic_name", topic_name))
 
-    def worker_id(self, worker_id: str) -> ExternalTaskQuery:
+    def worker_id(self, worker_id: str) -> "ExternalTaskQuery":
         """
         Only tasks that this worker has locked last, though the lock may have expired.
         """
         return self._with("_worker_id", checks.filled("worker_id", worker_id))
 
-    def locked(self) -> ExternalTaskQuery:
+    def locked(self) -> "ExternalTaskQuery":
         """
         Only tasks whose lock has not expired.
         """
         return self._with("_locked", True)
 
-    def not_locked(self) -> ExternalTaskQuery:
+    def not_locked(self) -> "ExternalTaskQuery":
         """
         Only tasks that were never locked, or whose lock has expired.
         """
         return self._with("_not_locked", True)
 
-    def with_retries_left(self) -> ExternalTaskQuery:
+    def with_retries_left(self) -> "ExternalTaskQuery":
         """
         Only tasks with retries left, or without a failure yet.
         """
         return self._with("_with_retries_left", True)
 
-    def no_retries_left(self) -> ExternalTaskQuery:
+    def no_retries_left(self) -> "ExternalTaskQuery":
         """
         Only tasks with 0 retries; overrules `with_retries_left()`.
         """
         return self._with("_no_retries_left", True)
 
-    def lock_expiration_after(self, moment: datetime) -> ExternalTaskQuery:
+    def lock_expiration_after(self, moment: datetime) -> "ExternalTaskQuery":
         """
         Only tasks whose lock expires, or has expired, after this moment (an aware datetime).
         """
         return self._with("_lock_expiration_after", checks.aware("moment", moment))
 
-    def lock_expiration_before(self, moment: datetime) -> ExternalTaskQuery:
+    def lock_expiration_before(self, moment: datetime) -> "ExternalTaskQuery":
         """
         Only tasks whose lock expires, or has expired, before this moment (an aware datetime).
         """
         return self._with("_lock_expiration_before", checks.aware("moment", moment))
 
-    def activity_id(self, activity_id: str) -> ExternalTaskQuery:
+    def activity_id(self, activity_id: str) -> "ExternalTaskQuery":
         """
         Only tasks of the element with this id in the model, such as a service task.
         """
         return self._with("_activity_id", checks.filled("activity_id", activity_id))
 
-    def activity_id_in(self, *activity_ids: str) -> ExternalTaskQuery:
+    def activity_id_in(self, *activity_ids: str) -> "ExternalTaskQuery":
         """
         Only tasks of one of these elements of the model, and of those of earlier calls.
         """
         return self._adding("_activity_id_in", activity_ids)
 
-    def execution_id(self, execution_id: str) -> ExternalTaskQuery:
+    def execution_id(self, execution_id: str) -> "ExternalTaskQuery":
         """
         Only the task that this execution waits for.
         """
         return self._with("_execution_id", checks.filled("execution_id", execution_id))
 
-    def process_instance_id(self, process_instance_id: str) -> ExternalTaskQuery:
+    def process_instance_id(self, process_instance_id: str) -> "ExternalTaskQuery":
         """
         Only tasks of this process instance.
         """
         checked = checks.filled("process_instance_id", process_instance_id)
         return self._with("_process_instance_id", checked)
 
-    def process_instance_id_in(self, *process_instance_ids: str) -> ExternalTaskQuery:
+    def process_instance_id_in(self, *process_instance_ids: str) -> "ExternalTaskQuery":
         """
         Only tasks of one of these process instances, and of those of earlier calls. Since 7.13;
         7.6 ignores it.
         """
         return self._adding("_process_instance_id_in", process_instance_ids)
 
-    def process_definition_id(self, process_definition_id: str) -> ExternalTaskQuery:
+    def process_definition_id(self, process_definition_id: str) -> "ExternalTaskQuery":
         """
         Only tasks of this deployed version of a process.
         """
         checked = checks.filled("process_definition_id", process_definition_id)
         return self._with("_process_definition_id", checked)
 
-    def process_definition_key(self, process_definition_key: str) -> ExternalTaskQuery:
+    def process_definition_key(self, process_definition_key: str) -> "ExternalTaskQuery":
         """
         Only tasks of this process, whatever its version. Since 7.24; older engines ignore it.
         """
         checked = checks.filled("process_definition_key", process_definition_key)
         return self._with("_process_definition_key", checked)
 
-    def process_definition_key_in(self, *process_definition_keys: str) -> ExternalTaskQuery:
+    def process_definition_key_in(self, *process_definition_keys: str) -> "ExternalTaskQuery":
         """
         Only tasks of one of these processes, and of those of earlier calls. Since 7.24; older
         engines ignore it.
         """
         return self._adding("_process_definition_key_in", process_definition_keys)
 
-    def process_definition_name(self, process_definition_name: str) -> ExternalTaskQuery:
+    def process_definition_name(self, process_definition_name: str) -> "ExternalTaskQuery":
         """
         Only tasks of processes with this name. Since 7.24; older engines ignore it.
         """
         checked = checks.filled("process_definition_name", process_definition_name)
         return self._with("_process_definition_name", checked)
 
-    def process_definition_name_like(self, pattern: str) -> ExternalTaskQuery:
+    def process_definition_name_like(self, pattern: str) -> "ExternalTaskQuery":
         """
         Only tasks of processes with a name like this: ``%`` stands for any text, ``_`` for one
         character. Since 7.24; older engines ignore it.
@@ -474,44 +476,44 @@ class ExternalTaskQuery(Query):
         checked = checks.pattern("pattern", checks.filled("pattern", pattern))
         return self._with("_process_definition_name_like", checked)
 
-    def tenant_id_in(self, *tenant_ids: str) -> ExternalTaskQuery:
+    def tenant_id_in(self, *tenant_ids: str) -> "ExternalTaskQuery":
         """
         Only tasks of one of these tenants, and of those of earlier calls; none without a tenant.
         """
         return self._adding("_tenant_id_in", tenant_ids)
 
-    def active(self) -> ExternalTaskQuery:
+    def active(self) -> "ExternalTaskQuery":
         """
         Only tasks that are not suspended.
         """
         return self._with("_active", True)
 
-    def suspended(self) -> ExternalTaskQuery:
+    def suspended(self) -> "ExternalTaskQuery":
         """
         Only tasks that are suspended; overrules `active()`.
         """
         return self._with("_suspended", True)
 
-    def priority_higher_than_or_equals(self, priority: int) -> ExternalTaskQuery:
+    def priority_higher_than_or_equals(self, priority: int) -> "ExternalTaskQuery":
         """
         Only tasks of this priority or a higher one.
         """
         checked = checks.integer("priority", priority)
         return self._with("_priority_higher_than_or_equals", checked)
 
-    def priority_lower_than_or_equals(self, priority: int) -> ExternalTaskQuery:
+    def priority_lower_than_or_equals(self, priority: int) -> "ExternalTaskQuery":
         """
         Only tasks of this priority or a lower one.
         """
         return self._with("_priority_lower_than_or_equals", checks.integer("priority", priority))
 
-    def variable_names_ignore_case(self) -> ExternalTaskQuery:
+    def variable_names_ignore_case(self) -> "ExternalTaskQuery":
         """
         Compare the names of variables without regard to case. Since 7.24.
         """
         return self._with("_variable_names_ignore_case", True)
 
-    def variable_values_ignore_case(self) -> ExternalTaskQuery:
+    def variable_values_ignore_case(self) -> "ExternalTaskQuery":
         """
         Compare text in variables without regard to case. Since 7.24.
         """
@@ -519,7 +521,7 @@ class ExternalTaskQuery(Query):
 
     def process_variable(
         self, name: str, operator: Operator, value: str | float | bool | datetime | None
-    ) -> ExternalTaskQuery:
+    ) -> "ExternalTaskQuery":
         """
         Only tasks whose process instance has a variable like this, besides the earlier ones: in any
         scope, be it that of another task.

@@ -2,8 +2,6 @@
 Lazy results of a query: iterate, look at some, export all.
 """
 
-from __future__ import annotations
-
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterator
@@ -32,7 +30,7 @@ from camunda_ext._many.bulk_writes import BulkWrites
 from camunda_ext._many.port import TaskClient
 from camunda_ext._many.proof import FilterProof
 from camunda_ext._wire import checks
-from camunda_ext._wire.value import Record, Value
+from camunda_ext._wire.value import Record, Value, exported
 from camunda_ext.dto import ExternalTask, HistoricExternalTaskLog, Sorting
 from camunda_ext.history import HistoricExternalTaskLogQuery
 from camunda_ext.query import ExternalTaskQuery, SortBy
@@ -48,6 +46,7 @@ S = TypeVar("S", bound="_Results[Any, Any]")
 _MOST_AHEAD: Final = 32
 
 
+@exported
 class NotOne(LookupError):
     """
     There is no result, or more than one, where `Selection.one()` was to return the only one.
@@ -74,11 +73,11 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
     _stop: int | None = None
 
     @_page_size.validator
-    def _pages_overlap(self, _: attrs.Attribute[int], value: object) -> None:
+    def _pages_overlap(self, _: "attrs.Attribute[int]", value: object) -> None:
         checks.integer("page_size", value, low=2, high=checks.INT32)
 
     @_prefetch.validator
-    def _few_threads(self, _: attrs.Attribute[int], value: object) -> None:
+    def _few_threads(self, _: "attrs.Attribute[int]", value: object) -> None:
         checks.integer("prefetch", value, low=0, high=_MOST_AHEAD)
 
     # ------------------------------------------------------------------- what the two differ in
@@ -364,6 +363,7 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
         return export.counted(iter(self), progress, self.count, every=self._page_size, noun=noun)
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Selection(_Results[ExternalTask, ExternalTaskQuery], BulkWrites):
     """
@@ -402,7 +402,7 @@ class Selection(_Results[ExternalTask, ExternalTaskQuery], BulkWrites):
         query = self.query if has_id else self.query.sort_by(SortBy.ID)
         return query, query.sorting[0] == Sorting(SortBy.ID.value)
 
-    def _source(self) -> TaskSource:
+    def _source(self) -> "TaskSource":
         from camunda_ext._many.bulk import TaskSource
 
         # Which tasks a slice has depends on what else matches: its journal has to be told apart.
@@ -417,6 +417,7 @@ class Selection(_Results[ExternalTask, ExternalTaskQuery], BulkWrites):
         )
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class LogSelection(_Results[HistoricExternalTaskLog, HistoricExternalTaskLogQuery]):
     """

@@ -5,8 +5,6 @@ The table `_TYPES` says how each of the engine's types is read, `to_typed` which
 gets. What no Python value stands for is made by the functions of `typed`.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import enum
@@ -25,7 +23,7 @@ import attrs
 from camunda_ext._wire import checks, decode, encode
 from camunda_ext._wire.dates import MODERN, DateFormat, aware_date
 from camunda_ext._wire.json import dumps, loads
-from camunda_ext._wire.value import TakenAsIs, Value
+from camunda_ext._wire.value import TakenAsIs, Value, exported
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -41,6 +39,7 @@ def _same(value: object) -> tuple[type, object]:
     return type(value), value
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class VariableValue(Value):
     """
@@ -57,6 +56,7 @@ class VariableValue(Value):
     value_info: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class File(Value):
     """
@@ -75,6 +75,7 @@ class File(Value):
     encoding: str | None = None
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class JavaObject(Value):
     """
@@ -90,6 +91,7 @@ class JavaObject(Value):
     content: bytes
 
 
+@exported
 class typed:  # noqa: N801  # a namespace that reads like a function: typed.file(...)
     """
     Values of the types that no Python value stands for.
@@ -261,7 +263,7 @@ def _checked(what: str, given: VariableValue) -> VariableValue:
     return given if value is given.value else attrs.evolve(given, value=value)
 
 
-def _optional(check: Callable[[str, Any], Any]) -> _TypeCheck:
+def _optional(check: Callable[[str, Any], Any]) -> "_TypeCheck":
     return lambda what, value, _: None if value is None else check(what, value)
 
 
@@ -601,6 +603,7 @@ _TYPES: Final[Mapping[str, Callable[[VariableValue, DateFormat], Any]]] = {
 }
 
 
+@exported
 class Variables(TakenAsIs, Mapping[str, Any]):
     """
     The variables of a task: a mapping of their names to Python values.
@@ -616,7 +619,7 @@ class Variables(TakenAsIs, Mapping[str, Any]):
         self._dates = dates
 
     @classmethod
-    def from_json(cls, variables: dict[str, Any], dates: DateFormat) -> Variables:
+    def from_json(cls, variables: dict[str, Any], dates: DateFormat) -> "Variables":
         """
         The variables of an answer, as JSON has them; the dictionary is kept, not copied.
         """
@@ -625,7 +628,7 @@ class Variables(TakenAsIs, Mapping[str, Any]):
         return read
 
     @classmethod
-    def of(cls, values: VariablesLike, *, name: str = "variables") -> Variables:
+    def of(cls, values: "VariablesLike", *, name: str = "variables") -> "Variables":
         """
         Variables of Python values: of a mapping by name, or of the fields of an attrs instance.
 
@@ -661,7 +664,7 @@ class Variables(TakenAsIs, Mapping[str, Any]):
             held = self._held[name] = _from_json(held)
         return held
 
-    def __or__(self, other: object) -> Variables:
+    def __or__(self, other: object) -> "Variables":
         """
         Give these variables, and those of a mapping or an attrs instance in their place.
 
@@ -676,7 +679,7 @@ class Variables(TakenAsIs, Mapping[str, Any]):
             return NotImplemented
         return Variables({**self._sendable(), **changed}, self._dates)
 
-    def __ror__(self, other: object) -> Variables:
+    def __ror__(self, other: object) -> "Variables":
         changed = _typed_of(other)
         if changed is None:
             return NotImplemented
@@ -813,7 +816,7 @@ encode.register(Variables, _to_json)
 
 
 @lru_cache(maxsize=1)
-def _structurer() -> cattrs.Converter:
+def _structurer() -> "cattrs.Converter":
     """
     Make the converter that builds users' classes: cattrs' own, but that it bends no value.
     """
@@ -846,7 +849,7 @@ _COLLECTIONS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
 }
 
 
-def _structure_items(converter: cattrs.Converter, value: Any, kind: Any) -> Any:
+def _structure_items(converter: "cattrs.Converter", value: Any, kind: Any) -> Any:
     """
     Give a collection of what an array in Json holds; cattrs would take a text for one as well.
     """
@@ -881,7 +884,7 @@ def _is_union_of_values(kind: Any) -> bool:
     return get_origin(kind) in (Union, UnionType) and known.issuperset(get_args(kind))
 
 
-def _structure_union(converter: cattrs.Converter, value: Any, kind: Any) -> Any:
+def _structure_union(converter: "cattrs.Converter", value: Any, kind: Any) -> Any:
     """
     Give a value as the member of a union that it is already, or else as the first that takes it.
     """
@@ -935,7 +938,7 @@ def _as_date(value: Any, _: Any) -> date:
     return date.fromisoformat(_need(value, str))
 
 
-def _as_decimal(value: Any, _: Any) -> Decimal:
+def _as_decimal(value: Any, _: Any) -> "Decimal":
     from decimal import Decimal
 
     try:

@@ -2,8 +2,6 @@
 How long to wait before the next attempt, and how many there may be.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,10 +12,11 @@ import attrs
 
 from camunda_ext import errors
 from camunda_ext._wire import checks
-from camunda_ext._wire.value import Value
+from camunda_ext._wire.value import Value, exported
 from camunda_ext.hooks import Failed
 
 
+@exported
 @runtime_checkable
 class RetryPolicy(Protocol):
     """
@@ -39,6 +38,7 @@ def _to_seconds(value: float | timedelta) -> float:
 _LONGEST_CONFLICT: Final = 0.5
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Retry(Value):
     """

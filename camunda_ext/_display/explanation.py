@@ -2,8 +2,6 @@
 What a query sends, for a person to read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -11,7 +9,7 @@ import attrs
 
 from camunda_ext._wire.text import visible, visible_json
 from camunda_ext._wire.urls import curl, url
-from camunda_ext._wire.value import Value
+from camunda_ext._wire.value import Value, exported
 
 
 class Explainable(Protocol):
@@ -24,6 +22,7 @@ class Explainable(Protocol):
     def params(self) -> dict[str, str]: ...
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Explanation(Value):
     """

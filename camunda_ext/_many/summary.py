@@ -2,8 +2,6 @@
 The summary of a bulk write.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
@@ -11,26 +9,28 @@ from typing import Final
 import attrs
 
 from camunda_ext._wire.text import printable
-from camunda_ext._wire.value import Record, Value
+from camunda_ext._wire.value import Record, Value, exported
 from camunda_ext.dto import ExternalTask
 
 #: How many problems, or tasks of a dry run, are shown as text.
 _SHOWN: Final = 5
 
 
+@exported
 class BulkFailed(Exception):
     """
     A bulk write has not changed all tasks.
     """
 
     #: What became of the tasks.
-    summary: BulkSummary
+    summary: "BulkSummary"
 
-    def __init__(self, summary: BulkSummary) -> None:
+    def __init__(self, summary: "BulkSummary") -> None:
         super().__init__(summary)
         self.summary = summary
 
 
+@exported
 @attrs.frozen(eq=False, repr=False)
 class BulkProblem(Value):
     """
@@ -44,6 +44,7 @@ class BulkProblem(Value):
     error: str
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class BulkSummary(Record):
     """

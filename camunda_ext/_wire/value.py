@@ -11,7 +11,7 @@ from datetime import date, datetime
 from enum import Enum
 from functools import lru_cache
 from types import NoneType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 
@@ -19,6 +19,20 @@ from camunda_ext._wire.text import visible
 
 #: How much is shown of one field. Ids have at most 64 characters, and are shown whole.
 _LONGEST: Final = 100
+
+
+K = TypeVar("K", bound=type[Any])
+
+
+def exported(kind: K) -> K:
+    """
+    The same class, which says that it is of the package: that is where its users get it.
+
+    Whoever resolves the annotations of its fields looks their names up there; so they must not be
+    texts, and its module has no ``from __future__ import annotations``.
+    """
+    kind.__module__ = "camunda_ext"
+    return kind
 
 
 class TakenAsIs:
