@@ -279,7 +279,7 @@ class ExternalTaskClient(TakenAsIs):
         """
         request = self._to_list(query, _window(first_result, max_results), via)
         if query is not None:
-            self._proof(query).warn_of_young(query, stacklevel=2)
+            self._proof(query).warn_of_young(query)
         return self._send(request)
 
     def count(self, query: ExternalTaskQuery | None = None, *, via: Via = "POST") -> int:
@@ -291,7 +291,7 @@ class ExternalTaskClient(TakenAsIs):
         path = "/external-task/count"
         request = self._to_request("count", path, CountResult, ExternalTaskQuery, query, via)
         if query is not None:
-            self._proof(query).warn_of_young(query, stacklevel=2)
+            self._proof(query).warn_of_young(query)
         return self._send(request).count
 
     def check(self, query: ExternalTaskQuery | HistoricExternalTaskLogQuery) -> None:
@@ -1019,7 +1019,7 @@ class ExternalTaskClient(TakenAsIs):
             since=OLDEST_LOG,
         )
         if query is not None:
-            self._proof(query).warn_of_young(query, stacklevel=2)
+            self._proof(query).warn_of_young(query)
         return self._send(request)
 
     def log_count(
@@ -1036,7 +1036,7 @@ class ExternalTaskClient(TakenAsIs):
             "log_count", path, CountResult, kind, query, via, since=OLDEST_LOG
         )
         if query is not None:
-            self._proof(query).warn_of_young(query, stacklevel=2)
+            self._proof(query).warn_of_young(query)
         return self._send(request).count
 
     def log_get(self, log_id: str) -> HistoricExternalTaskLog:

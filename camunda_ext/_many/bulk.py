@@ -8,7 +8,6 @@ before anything is changed, and a task that begins to match meanwhile is not tou
 from __future__ import annotations
 
 import os
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -25,6 +24,7 @@ from camunda_ext._many.port import TaskClient
 from camunda_ext._many.proof import FilterProof
 from camunda_ext._many.summary import BulkProblem, BulkSummary
 from camunda_ext._wire import checks
+from camunda_ext._wire.warn import warn_caller
 from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import ExternalTask
 from camunda_ext.query import ExternalTaskQuery
@@ -245,9 +245,8 @@ def run_async(retries: int, source: TaskSource, options: BulkOptions) -> BatchRu
         try:
             journal.note(TargetState.DONE, targets, batch=run.id)
         except OSError as error:
-            warnings.warn(
-                f"the journal could not be written, and does not know batch {run.id}: {error}",
-                stacklevel=3,
+            warn_caller(
+                f"the journal could not be written, and does not know batch {run.id}: {error}"
             )
         return run
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ import attrs
 
 from camunda_ext import errors
 from camunda_ext._wire.text import visible
+from camunda_ext._wire.warn import warn_caller
 from camunda_ext.query import Query
 
 #: What every engine ignores: what refuses it is something on the way.
@@ -65,7 +65,7 @@ class FilterProof:
     #: Asks the engine for its version.
     version: Callable[[], str | None]
 
-    def warn_of_young(self, query: Query, stacklevel: int) -> None:
+    def warn_of_young(self, query: Query) -> None:
         """
         Warn of each filter that the engine is too old for by its version, once.
         """
@@ -79,7 +79,7 @@ class FilterProof:
         for name, since in young.items():
             if _is_before(version, since):
                 self.facts.warned.add((self.noun, name))
-                warnings.warn(self._too_young(name, since), stacklevel=stacklevel + 1)
+                warn_caller(self._too_young(name, since))
 
     def prove_known(self, query: Query) -> None:
         """
