@@ -88,13 +88,6 @@ class Version:
         return self._since(18)
 
     @property
-    def reads_upper_case_booleans(self) -> bool:
-        """
-        A variable of type Boolean may be the text ``TRUE``.
-        """
-        return self._since(18)
-
-    @property
     def quoted_dates(self) -> bool:
         """
         A date in a URL may have double quotes of its own.

@@ -13,85 +13,30 @@ from camunda_ext.testing.values import dates
         ("2013-01-23T14:42:45.000+0200", 1358944965000),
         ("2013-01-01T00:00:00.000-0200", 1357005600000),
         ("2013-01-01T00:00:00.000+2359", 1356912060000),
-        ("2013-01-01T00:00:00.000UTC", 1356998400000),
-        ("2013-01-01T00:00:00.000utc", 1356998400000),
-        ("2013-01-01T00:00:00.000GMTx", 1356998400000),
-        ("2013-01-01T00:00:00.000GMT+2:00", 1356991200000),
-        ("2013-01-01T00:00:00.000  GMT+02:00", 1356998400000),
-        ("2013-01-01T00:00:00.000UTC+02:00", 1356998400000),
-        ("2013-07-01T00:00:00.000CET", 1372633200000),
-        ("2013-01-01T00:00:00.000CEST", 1356991200000),
-        ("2013-07-01T00:00:00.000PDT", 1372662000000),
-    ],
-)
-def test_zone_is_an_offset_or_a_name(text: str, millis: int) -> None:
-    """
-    An offset may also follow GMT, and no other name: there it is not read.
-    """
-    assert dates.parse(text) == millis
-
-
-@pytest.mark.parametrize(
-    ("text", "millis"),
-    [
-        ("2013-02-30T00:00:00.000+0000", 1362182400000),
-        ("2013-13-01T00:00:00.000+0000", 1388534400000),
-        ("2013-00-00T00:00:00.000+0000", 1354233600000),
-        ("2013-01-01T24:00:00.000+0000", 1357084800000),
-        ("2013-01-01T00:99:99.123456+0000", 1357004562456),
-        ("2013-01-01T00:00:00.1+0000", 1356998400001),
-        ("2013--5-01T00:00:00.000+0000", 1341100800000),
-        ("2013-01-01T00:00:00.-5+0000", 1356998399995),
-        ("13-1-1T0:0:0.0+0000", -61757078400000),
-        ("2013-99999-01T00:00:00.000+0000", 264326112000000),
-    ],
-)
-def test_fields_roll_over(text: str, millis: int) -> None:
-    """
-    A field may have any number of digits and any value; the fraction is a number of milliseconds.
-    """
-    assert dates.parse(text) == millis
-
-
-@pytest.mark.parametrize(
-    ("text", "millis"),
-    [
-        ("2E3-01-01T00:00:00.000+0000", 946684800000),
-        ("2013-01-01T00:00:00.5E3+0000", 1356998405000),
-        ("2013-01-01T00:00:00.5EST", 1357016400005),
-        ("NaN-01-01T00:00:00.000+0000", -62167392000000),
-        ("∞-01-01T00:00:00.000+0000", -6019000092841406464),
-        ("-∞-01-01T00:00:00.000+0000", 6017484157321406464),
-        ("99999999999-01-01T00:00:00.000+0000", 1471883220702496768),
-        ("99999999999999999999999-01-01T00:00:00.000+0000", -6019000092841406464),
-        ("٢013-01-01T00:00:00.000+0000", 1356998400000),
-        (" 2013- 01- 01T 00: 00: 00. 000 +0000", 1356998400000),
-    ],
-)
-def test_numbers_are_what_java_takes_for_them(text: str, millis: int) -> None:
-    """
-    Exponents, other scripts and blanks are fine, and too large a number overflows.
-    """
-    assert dates.parse(text) == millis
-
-
-@pytest.mark.parametrize(
-    ("text", "millis"),
-    [
-        ("1582-10-04T23:59:59.999+0000", -12219292800001),
-        ("1582-10-05T00:00:00.000+0000", -12219292800000),
-        ("1582-10-10T00:00:00.000+0000", -12218860800000),
+        ("1969-12-31T23:59:59.999+0000", -1),
         ("1582-10-15T00:00:00.000+0000", -12219292800000),
-        ("1581-25-01T00:00:00.000+0000", -12211689600000),
-        ("1583--5-01T00:00:00.000+0000", -12227587200000),
-        ("1500-02-29T00:00:00.000+0000", -14825894400000),
-        ("0001-01-01T00:00:00.000+0000", -62135769600000),
-        ("-5-01-01T00:00:00.000+0000", -62325158400000),
+        ("9999-12-31T23:59:59.999+0000", 253402300799999),
+        ("10000-01-01T00:00:00.000+0000", 253402300800000),
+        ("33658-09-27T01:46:40.000+0000", 1000000000000000),
     ],
 )
-def test_early_dates_are_julian(text: str, millis: int) -> None:
+def test_a_date_is_a_moment(text: str, millis: int) -> None:
     """
-    The Gregorian calendar begins on 15 October 1582, the day after the fourth.
+    Of any year that a lock can end in.
+    """
+    assert dates.parse(text) == millis
+
+
+@pytest.mark.parametrize(
+    ("text", "millis"),
+    [
+        ("2013-01-01T00:00:00.1+0000", 1356998400001),
+        ("2013-01-01T00:00:00.123456+0000", 1356998523456),
+    ],
+)
+def test_a_fraction_is_a_number_of_milliseconds(text: str, millis: int) -> None:
+    """
+    However many digits it has: six of them move the time by minutes.
     """
     assert dates.parse(text) == millis
 
@@ -110,13 +55,9 @@ def test_early_dates_are_julian(text: str, millis: int) -> None:
         "2013-01-01T00:00:00.000+02",
         "2013-01-01T00:00:00.000+2400",
         "2013-01-01T00:00:00.000+2360",
-        "2013-01-01T00:00:00.000GMT+02",
-        "2013-01-01T00:00:00.000GMT-25:00",
         "2013-01-01t00:00:00.000+0000",
         "2013-01-01T00:00:00,000+0000",
         "+2013-01-01T00:00:00.000+0000",
-        "1,000-01-01T00:00:00.000+0000",
-        "-NaN-01-01T00:00:00.000+0000",
         "1358952165000",
     ],
 )
@@ -125,6 +66,27 @@ def test_other_text_is_no_date(text: str) -> None:
     What the engine answers 400 to is a `ValueError`.
     """
     with pytest.raises(ValueError, match="Unparseable date"):
+        dates.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2013-01-01T00:00:00.000UTC",
+        "2013-01-01T00:00:00.000GMT+2:00",
+        "2013-02-30T00:00:00.000+0000",
+        "2013-13-01T00:00:00.000+0000",
+        "2013-01-01T24:00:00.000+0000",
+        "13-1-1T0:0:0.0+0000",
+        "\u0662013-01-01T00:00:00.000+0000",
+        " 2013-01-01T00:00:00.000+0000",
+    ],
+)
+def test_what_java_makes_a_date_of_is_refused(text: str) -> None:
+    """
+    The client would not send it, and another that does hardly means what the engine reads.
+    """
+    with pytest.raises(ValueError, match=r"Unparseable|must be in|out of range"):
         dates.parse(text)
 
 
@@ -138,16 +100,18 @@ def test_other_text_is_no_date(text: str) -> None:
         (253402300800000, "10000-01-01T00:00:00.000+0000"),
         (9223372036854775807, "292278994-08-17T07:12:55.807+0000"),
         (-12219292800000, "1582-10-15T00:00:00.000+0000"),
-        (-12219292800001, "1582-10-04T23:59:59.999+0000"),
-        (-14825894400000, "1500-02-29T00:00:00.000+0000"),
-        (-62135769600000, "0001-01-01T00:00:00.000+0000"),
-        (-62167392000000, "0001-01-01T00:00:00.000+0000"),
-        (-62325158400000, "0006-01-01T00:00:00.000+0000"),
-        (-9223372036854775808, "292269055-12-02T16:47:04.192+0000"),
+        (-62135596800000, "0001-01-01T00:00:00.000+0000"),
     ],
 )
 def test_dates_are_written_in_utc(millis: int, text: str) -> None:
     """
-    Years before Christ count backwards, and nothing tells them from the others.
+    Of any year that a lock can end in.
     """
     assert dates.format(millis) == text
+
+
+def test_a_date_before_christ_has_a_form() -> None:
+    """
+    A lock of more than all time ends there; the year counts backwards, as in Java.
+    """
+    assert dates.format(-62135596800001) == "0001-12-31T23:59:59.999+0000"

@@ -615,7 +615,6 @@ def seen_from_outside(version: str) -> str:
             "l": lock["type"] != "NotFoundException",
             "c": "code" in error,
             "b": "startTime" in batch and "annotation" in incident,
-            "u": ask("PUT", f"{instance}/u", json={"value": "TRUE", "type": "Boolean"}) == 204,
             "q": "count" not in ask("GET", "/external-task/count", params=quoted),
             "e": ask("GET", "/external-task?maxResults=-7").get("type")
             == "ProcessEnginePersistenceException",
@@ -653,12 +652,12 @@ def seen_from_outside(version: str) -> str:
         ("7.15", "xtf"),
         ("7.16", "xtfl"),
         ("7.17", "xtfl"),
-        ("7.18", "xtflcbuq"),
-        ("7.19", "xtflcbuqe"),
-        ("7.20", "xtflcbuqeh"),
-        ("7.21", "xtflcbuqehos"),
-        ("7.22", "xtflcbuqehosd"),
-        ("7.24", "xtflcbuqehosdOkjJ"),
+        ("7.18", "xtflcbq"),
+        ("7.19", "xtflcbqe"),
+        ("7.20", "xtflcbqeh"),
+        ("7.21", "xtflcbqehos"),
+        ("7.22", "xtflcbqehosd"),
+        ("7.24", "xtflcbqehosdOkjJ"),
     ],
 )
 def test_versions_have_what_they_had(version: str, has: str) -> None:

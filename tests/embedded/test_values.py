@@ -37,55 +37,39 @@ def refusal(error: EngineError) -> tuple[int, str, str | None, int | None]:
 @pytest.mark.parametrize(
     ("dto", "shown"),
     [
-        (typed("String", 5), "5"),
-        (typed("String", True), "true"),
-        (typed("String", 1e22), "1.0E22"),
-        (typed("String", 1e-5), "1.0E-5"),
-        (typed("String", 123456789.125), "1.23456789125E8"),
-        (typed("String", [1, "a", None, True, 1.5]), "[1, a, null, true, 1.5]"),
-        (typed("String", {"a": 1, "b": {"c": []}}), "{a=1, b={c=[]}}"),
+        (typed("String", "5"), "5"),
+        (typed("String", 'a\\n"b'), 'a\\n"b'),
         (typed("String", "\ud83d"), "\ud83d"),
         (typed("String"), None),
         (typed("Boolean", True), True),
-        (typed("Boolean", "TRUE"), True),
-        (typed("Boolean", " False"), False),
-        (typed("Boolean", ""), None),
+        (typed("Boolean", "false"), False),
+        (typed("boolean", True), True),
         (typed("Short", "-32768"), -32768),
-        (typed("Integer", " +05 "), 5),
-        (typed("Integer", "\u0665"), 5),
-        (typed("Integer", "null"), None),
-        (typed("Integer", '5"x'), 5),
-        (typed("Integer", "\\n5\\u0036"), 56),
+        (typed("Integer", 5), 5),
+        (typed("Integer"), None),
         (typed("Long", 9223372036854775807), 9223372036854775807),
         (typed("Long", "9007199254740993"), 9007199254740993),
         (typed("Double", 5), 5.0),
-        (typed("Double", ".5"), 0.5),
-        (typed("Double", "1."), 1.0),
-        (typed("Double", "1e400"), "Infinity"),
-        (typed("Double", "-INF"), "-Infinity"),
+        (typed("Double", "1.5e3"), 1500.0),
+        (typed("Double", "-Infinity"), "-Infinity"),
         (typed("Double", "NaN"), "NaN"),
         (typed("Date", "2013-01-23T14:42:45.000+0200"), "2013-01-23T12:42:45.000+0000"),
-        (typed("Date", " "), None),
         (typed("Bytes", "YQ=="), "YQ=="),
-        (typed("Bytes", "YR=="), "YQ=="),
-        (typed("Bytes", "YWJj\nYWJj"), "YWJjYWJj"),
-        (typed("Bytes", "YQ==YQ=="), "YWE="),
-        (typed("Bytes", "YQ\\u003d="), "YQ=="),
         (typed("Bytes", ""), ""),
         (typed("Bytes"), None),
         (typed("Null"), None),
         (typed("Json", "kaputt"), "kaputt"),
-        (typed("Json", "\ud83d"), "?"),
         (typed("Xml", "<a/>"), "<a/>"),
     ],
 )
-def test_value_is_converted_to_its_type(dto: dict[str, Any], shown: object) -> None:
+def test_value_is_one_of_its_type(dto: dict[str, Any], shown: object) -> None:
     """
-    The engine puts a value into quotes and reads it as JSON of the type.
+    It has the JSON type of its type, or is the text of such a value.
     """
     value = variable.read(dto)
+    type_name = dto["type"].capitalize()
 
-    assert variable.show(value) == {"type": dto["type"], "value": shown, "valueInfo": {}}
+    assert variable.show(value) == {"type": type_name, "value": shown, "valueInfo": {}}
 
 
 @pytest.mark.parametrize(
@@ -96,27 +80,24 @@ def test_value_is_converted_to_its_type(dto: dict[str, Any], shown: object) -> N
         ("Short", 32768, "32768", "java.lang.Short"),
         ("Integer", 2147483648, "2147483648", "java.lang.Integer"),
         ("Integer", 1.0, "1.0", "java.lang.Integer"),
-        ("Integer", "5\\", "5\\", "java.lang.Integer"),
-        ("integer", {"a": 1}, "{a=1}", "java.lang.Integer"),
+        ("Integer", True, "true", "java.lang.Integer"),
+        ("integer", "5\\", "5\\", "java.lang.Integer"),
         ("Long", "9223372036854775808", "9223372036854775808", "java.lang.Long"),
         ("Double", "1d", "1d", "java.lang.Double"),
         ("Double", "+Infinity", "+Infinity", "java.lang.Double"),
         ("Double", " NaN ", " NaN ", "java.lang.Double"),
-        ("Double", "1.e5", "1.e5", "java.lang.Double"),
         ("Date", 1358952165000, "1358952165000", "java.util.Date"),
         ("Bytes", "YQ", "YQ", "[B"),
         ("Bytes", "-_-_", "-_-_", "[B"),
-        ("Bytes", "YW\nJj", "YW\nJj", "[B"),
         ("Null", "", "", "javax.lang.model.type.NullType"),
         ("Number", "x", "x", "java.lang.Number"),
-        ("String", ["\x00"], "[\x00]", "java.lang.String"),
     ],
 )
 def test_value_that_does_not_convert_is_refused(
     type_name: str, value: object, said: str, java: str
 ) -> None:
     """
-    The answer names the value as Java writes it, and the type as the request does.
+    The answer names the value, and the type as the request does.
     """
     with pytest.raises(EngineError) as caught:
         variable.read({"type": type_name, "value": value})
@@ -125,7 +106,33 @@ def test_value_that_does_not_convert_is_refused(
     assert refusal(caught.value) == (400, "InvalidRequestException", message, None)
 
 
-FILE = "Cannot create file without "
+@pytest.mark.parametrize(
+    ("type_name", "value"),
+    [
+        ("String", 5),
+        ("String", [1, "a"]),
+        ("String", {"a": 1}),
+        ("Boolean", "TRUE"),
+        ("Integer", ""),
+        ("Integer", "null"),
+        ("Integer", " 5 "),
+        ("Integer", '5"x'),
+        ("Integer", "\u0665"),
+        ("Double", ".5"),
+        ("Double", "-INF"),
+        ("Double", 10**400),
+        ("Date", " "),
+        ("Date", "2013-13-01T00:00:00.000+0000"),
+        ("Bytes", "YWJj\nYWJj"),
+        ("Number", 5),
+    ],
+)
+def test_value_that_java_would_bend_is_refused(type_name: str, value: object) -> None:
+    """
+    Camunda makes something of it; the client does not send it.
+    """
+    with pytest.raises(EngineError, match=f"Cannot convert value (?s:.*) of type '{type_name}'"):
+        variable.read({"type": type_name, "value": value})
 
 
 @pytest.mark.parametrize(
@@ -136,78 +143,13 @@ FILE = "Cannot create file without "
         ({"valueInfo": []}, (400, "InvalidRequestException", "", None)),
         ({"type": "STRING"}, (400, "RestException", "Unsupported value type 'STRING'", None)),
         ({"type": 5}, (400, "RestException", "Unsupported value type '5'", None)),
-        (
-            {"type": ""},
-            (500, "StringIndexOutOfBoundsException", "begin 0, end 1, length 0", None),
-        ),
-        (
-            typed("Integer", transient=None),
-            (
-                400,
-                "InvalidRequestException",
-                "Cannot convert value 'null' of type 'Integer' to java type java.lang.Integer",
-                None,
-            ),
-        ),
-        (
-            typed("Json", "1", transient="true"),
-            (
-                500,
-                "IllegalArgumentException",
-                "The property 'transient' should have a value of type 'boolean'.",
-                None,
-            ),
-        ),
+        ({"type": ""}, (400, "RestException", "Unsupported value type ''", None)),
         (
             typed("Json", {"a": 1}),
             (
                 400,
                 "InvalidRequestException",
                 "Must provide 'null' or String value for value of SerializableValue type 'Json'.",
-                None,
-            ),
-        ),
-        (
-            typed("Object", "[]", objectTypeName=5),
-            (
-                500,
-                "ClassCastException",
-                (
-                    "class java.lang.Integer cannot be cast to class java.lang.String "
-                    "(java.lang.Integer and java.lang.String are in module java.base of loader "
-                    "'bootstrap')"
-                ),
-                None,
-            ),
-        ),
-        ({"type": "File"}, (500, "IllegalArgumentException", FILE + "valueInfo.", None)),
-        (
-            typed("File", "YQ=="),
-            (
-                500,
-                "IllegalArgumentException",
-                FILE + "filename! Please set a name into ValueInfo with key filename",
-                None,
-            ),
-        ),
-        (
-            typed("File", None, filename="a", mimeType=None),
-            (
-                500,
-                "IllegalArgumentException",
-                "Provided value is not of File, InputStream or byte[] type.",
-                None,
-            ),
-        ),
-        (
-            typed("File", "YQ==", filename="a", mimeType=None),
-            (
-                500,
-                "IllegalArgumentException",
-                (
-                    "The provided mime type is null. Set a non-null value info property with key "
-                    "'filename'"
-                ),
                 None,
             ),
         ),
@@ -221,6 +163,59 @@ def test_malformed_variable_is_refused(dto: object, error: object) -> None:
         variable.read(dto)
 
     assert refusal(caught.value) == error
+
+
+OBJECT = "An Object needs objectTypeName and serializationDataFormat in its valueInfo, as text"
+
+
+@pytest.mark.parametrize(
+    ("dto", "message"),
+    [
+        (typed("Integer", transient=None), "transient in valueInfo must be true or false"),
+        (typed("Json", "1", transient="true"), "transient in valueInfo must be true or false"),
+        (typed("Object", "[]", **{**JSON_OBJECT, "objectTypeName": 5}), OBJECT),
+        (typed("Object", "[]", objectTypeName="a.B"), OBJECT),
+        (typed("Object", "[]", serializationDataFormat="foo/bar"), OBJECT),
+        (
+            typed("Object"),
+            "An Object needs serializationDataFormat in its valueInfo, as text",
+        ),
+        ({"type": "File"}, "filename in the valueInfo of a File must be text such as 'a.pdf'"),
+        (
+            typed("File", "YQ==", filename=" "),
+            "filename in the valueInfo of a File must be text such as 'a.pdf'",
+        ),
+        (
+            typed("File", "YQ==", filename="a", mimeType=None),
+            "mimeType in the valueInfo of a File must be text such as 'application/pdf'",
+        ),
+        (
+            typed("File", "YQ==", filename="a", encoding=5),
+            "encoding in the valueInfo of a File must be text such as 'UTF-8'",
+        ),
+        (typed("File", None, filename="a"), "The value of a File must be text in base64"),
+        (typed("File", "Y W", filename="a"), "The value of a File must be text in base64"),
+    ],
+)
+def test_what_is_said_of_a_value_must_be_whole(dto: object, message: str) -> None:
+    """
+    Camunda would fail, now or when the variable is read.
+    """
+    with pytest.raises(EngineError) as caught:
+        variable.read(dto)
+
+    assert refusal(caught.value) == (400, "InvalidRequestException", message, None)
+
+
+@pytest.mark.parametrize(
+    "mime_type", ["kaputt", "a/b/c", "text /plain", "text/plain; a", "a#b/c", "a/b\r\nX: y", ""]
+)
+def test_file_with_a_malformed_type_is_refused(mime_type: str) -> None:
+    """
+    Camunda would store it, and could not give it back.
+    """
+    with pytest.raises(EngineError, match="mimeType in the valueInfo of a File"):
+        variable.read(typed("File", "YQ==", filename="a", mimeType=mime_type))
 
 
 @pytest.mark.parametrize(
@@ -273,45 +268,6 @@ def test_json_without_a_type_is_serialized_by_java(value: object, java: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (Value("Number"), "Cannot serialize value of abstract type number"),
-        (
-            Value("Object", text="[]", info={"objectTypeName": "a.B"}),
-            (
-                "Cannot find serializer for value 'ObjectValue [value=null, isDeserialized=false, "
-                "serializationDataFormat=null, objectTypeName=a.B, serializedValue=2 chars, "
-                "isTransient=false]'."
-            ),
-        ),
-        (
-            Value("Object", transient=True),
-            (
-                "Cannot find serializer for value 'ObjectValue [value=null, isDeserialized=false, "
-                "serializationDataFormat=null, objectTypeName=null, serializedValue=null, "
-                "isTransient=true]'."
-            ),
-        ),
-        (
-            Value("Object", text="[]", info={"serializationDataFormat": "foo/bar"}),
-            (
-                "Cannot write serialized value for variable 'v': "
-                "no 'objectTypeName' provided for non-null value."
-            ),
-        ),
-    ],
-)
-def test_value_without_serializer_cannot_be_set(value: Value, message: str) -> None:
-    """
-    It is refused before another variable is found too long for the database.
-    """
-    with pytest.raises(EngineError) as caught:
-        variable.check_all({"long": Value("String", text="a" * 4001), "v": value})
-
-    assert refusal(caught.value) == (500, "ProcessEngineException", message, 0)
-
-
-@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("n" * 256, Value("Null")),
@@ -352,43 +308,15 @@ def test_what_is_long_can_be_stored(name: str, value: Value) -> None:
     variable.check_all({name: value})
 
 
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        ({}, {}),
-        ({"mimeType": "text/plain"}, {"mimeType": "text/plain"}),
-        ({"encoding": "UTF-8"}, {"encoding": "UTF-8"}),
-        ({"mimeType": "", "encoding": ""}, {}),
-        ({"mimeType": "a#b/c", "encoding": "d"}, {"mimeType": "a", "encoding": "b/c#d"}),
-        ({"mimeType": "#x"}, {"encoding": "x#"}),
-        ({"mimeType": 5, "encoding": True}, {"mimeType": "5", "encoding": "true"}),
-    ],
-)
-def test_file_keeps_what_is_said_of_it(given: dict[str, Any], kept: dict[str, Any]) -> None:
+def test_file_keeps_what_is_said_of_it() -> None:
     """
-    The type and the encoding share a column, divided by a ``#``; the contents are not shown.
+    But for the contents, which are asked for by another operation.
     """
-    shown = variable.show(variable.read(typed("File", "YQ==", filename="a.txt", **given)))
+    info = {"filename": "a.txt", "mimeType": "text/plain; a=b", "encoding": "UTF-8"}
+    value = variable.read(typed("File", "YQ==", **info))
 
-    assert shown == {"type": "File", "value": None, "valueInfo": {"filename": "a.txt", **kept}}
-
-
-@pytest.mark.parametrize(
-    ("base64", "data"),
-    [
-        ("YQ", b"a"),
-        ("-_-_", b"\xfb\xff\xbf"),
-        ("Y W\nJj", b"abc"),
-        ("YWJjY", b"abc"),
-        ("YQ==YQ==", b"a"),
-        ("é", b""),
-    ],
-)
-def test_file_contents_are_read_leniently(base64: str, data: bytes) -> None:
-    """
-    What is not of the alphabet is skipped, up to the first padding.
-    """
-    assert variable.read(typed("File", base64, filename="a")).data == data
+    assert variable.show(value) == {"type": "File", "value": None, "valueInfo": info}
+    assert value.data == b"a"
 
 
 DISPOSITION = ("Content-Disposition", "attachment; filename=\"a.txt\"; filename*=UTF-8''a.txt")
@@ -400,14 +328,12 @@ DISPOSITION = ("Content-Disposition", "attachment; filename=\"a.txt\"; filename*
         ({}, "application/octet-stream"),
         ({"encoding": "UTF-8"}, "application/octet-stream;charset=UTF-8"),
         ({"mimeType": "text/plain", "encoding": "utf-8"}, "text/plain;charset=utf-8"),
-        ({"mimeType": "text/plain", "encoding": "nope"}, "text/plain"),
-        ({"mimeType": 'text/x; A=b; c="d e"'}, 'text/x;a=b;c="d e"'),
-        ({"mimeType": 'text/x;charset="ascii"', "encoding": "UTF-8"}, "text/x;charset=UTF-8"),
+        ({"mimeType": 'text/x;a=b;c="d e"'}, 'text/x;a=b;c="d e"'),
     ],
 )
 def test_contents_of_a_file_have_its_type(info: dict[str, str], content_type: str) -> None:
     """
-    A charset that the server does not know is left out.
+    And its encoding.
     """
     value = Value("File", text="a.txt", data=b"x", info={"filename": "a.txt", **info})
 
@@ -441,18 +367,6 @@ def test_name_beyond_latin_1_is_left_out() -> None:
     assert headers == [("Content-Type", "application/octet-stream")]
 
 
-@pytest.mark.parametrize("mime_type", ["kaputt", "a/b/c", "text /plain", "text/plain; a"])
-def test_file_with_a_malformed_type_cannot_be_read(mime_type: str) -> None:
-    """
-    It is found only now, as the type is stored unseen.
-    """
-    with pytest.raises(EngineError) as caught:
-        variable.file_answer(Value("File", text="a", info={"mimeType": mime_type}), "instance")
-
-    message = f"Error parsing media type '{mime_type}'"
-    assert refusal(caught.value) == (500, "IllegalArgumentException", message, None)
-
-
 def test_only_bytes_and_files_have_contents() -> None:
     """
     Bytes have no name; of other values, the answer names what they are a variable of.
@@ -468,93 +382,52 @@ def test_only_bytes_and_files_have_contents() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kind"),
-    [("{}", "OBJECT"), (' [1] "x', "ARRAY"), ("1 2", "NUMBER"), ("true]", "BOOLEAN")],
+    ("text", "held"), [('[1,"a"]', [1, "a"]), ('{"a":{}}', {"a": {}}), ("0", 0), (None, None)]
 )
-def test_deserialized_json_is_shown_without_content(text: str, kind: str) -> None:
+def test_deserialized_object_is_shown_as_json(text: str | None, held: object) -> None:
     """
-    The engine shows its wrapper; what follows the first value is not read.
+    With the class that it was sent with; Camunda adds those of its elements.
     """
-    shown = variable.show(Value("Json", text=text), deserialize=True)
+    shown = variable.show(Value("Object", text=text, info=JSON_OBJECT), deserialize=True)
 
-    assert shown["value"] == {
-        "array": kind == "ARRAY",
-        "null": False,
-        "number": kind == "NUMBER",
-        "object": kind == "OBJECT",
-        "nodeType": kind,
-        "boolean": kind == "BOOLEAN",
-        "dataFormatName": "application/json",
-        "string": False,
-        "value": kind in ("NUMBER", "BOOLEAN"),
-    }
+    assert shown == {"type": "Object", "value": held, "valueInfo": JSON_OBJECT}
+
+
+@pytest.mark.parametrize("type_name", ["Json", "Xml"])
+def test_json_and_xml_are_always_shown_as_text(type_name: str) -> None:
+    """
+    Camunda has a wrapper instead, without the content.
+    """
+    shown = variable.show(Value(type_name, text="<a>"), deserialize=True)
+
+    assert shown == {"type": type_name, "value": "<a>", "valueInfo": {}}
 
 
 @pytest.mark.parametrize(
-    ("java", "text", "value", "refined"),
+    ("text", "format_name", "reason"),
     [
-        ("java.util.ArrayList", '[1,"a"]', [1, "a"], "java.util.ArrayList<java.lang.Integer>"),
-        ("java.util.List", "[]", [], "java.util.ArrayList<java.lang.Object>"),
-        (
-            "java.util.List",
-            '[{"a":1}]',
-            [{"a": 1}],
-            "java.util.ArrayList<java.util.LinkedHashMap<java.lang.Object,java.lang.Object>>",
-        ),
-        (
-            "java.util.HashMap",
-            '{"a":{}}',
-            {"a": {}},
-            "java.util.HashMap<java.lang.Object,java.lang.Object>",
-        ),
-        ("java.util.Date", "0", "1970-01-01T00:00:00.000+0000", "java.util.Date"),
-        ("java.lang.String", '"x"', "x", "java.lang.String"),
-        ("com.example.Order", None, None, "com.example.Order"),
+        ("05", "application/json", "Extra data"),
+        ("[NaN]", "application/json", "Out of range float values"),
+        ("[1e400]", "application/json", "Out of range float values"),
+        ("[" * 100_000, "application/json", "maximum recursion depth exceeded"),
+        ("1" * 5_000, "application/json", "Exceeds the limit"),
+        ("<a/>", "application/xml", "it is not serialized as JSON"),
+        ("", "foo/bar", "it is not serialized as JSON"),
     ],
 )
-def test_deserialized_object_is_shown_with_its_class(
-    java: str, text: str | None, value: object, refined: str
-) -> None:
-    """
-    The engine names the class that it made, with the classes of the first elements.
-    """
-    info = {**JSON_OBJECT, "objectTypeName": java}
-
-    shown = variable.show(Value("Object", text=text, info=info), deserialize=True)
-
-    assert shown == {
-        "type": "Object",
-        "value": value,
-        "valueInfo": {**JSON_OBJECT, "objectTypeName": refined},
-    }
-
-
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        (Value("Json", text="05"), "SPIN/JACKSON-JSON-01001 Unable to parse input into json node"),
-        (Value("Xml", text="<a>"), "SPIN/DOM-XML-01009 Unable to parse input into DOM document"),
-        (
-            Value("Object", text="{}", info={**JSON_OBJECT, "objectTypeName": "no.Such"}),
-            "SPIN/JACKSON-JSON-01007 Cannot construct java type from string 'no.Such'",
-        ),
-        (
-            Value("Object", text="", info={**JSON_OBJECT, "serializationDataFormat": "foo/bar"}),
-            "SPIN-PLUGIN-01002 Fallback serializer cannot handle deserialized objects",
-        ),
-        (Value("Object", text=" 5", info=JSON_OBJECT), "begin 0, end 10, length 1"),
-    ],
-)
-def test_what_is_no_object_cannot_be_deserialized(value: Value, reason: str) -> None:
+def test_what_is_no_json_cannot_be_deserialized(text: str, format_name: str, reason: str) -> None:
     """
     It was stored unseen, and can be shown as text.
     """
+    info = {"objectTypeName": "a.B", "serializationDataFormat": format_name}
+    value = Value("Object", text=text, info=info)
     with pytest.raises(EngineError) as caught:
         variable.show(value, deserialize=True, name="v")
 
-    message = f"Cannot deserialize object in variable 'v': {reason}"
-    assert refusal(caught.value) == (500, "ProcessEngineException", message, 0)
-    assert variable.show(value)["value"] == value.text
+    error = caught.value
+    assert (error.status, error.type) == (500, "ProcessEngineException")
+    assert str(error.message).startswith(f"Cannot deserialize object in variable 'v': {reason}")
+    assert variable.show(value)["value"] == text
 
 
 @pytest.mark.parametrize("dtos", ["", "x", 5, True, []])
@@ -601,6 +474,7 @@ def test_first_malformed_variable_is_refused(dtos: object, type_name: str) -> No
         ("", Value("Null")),
         (" null ", Value("Null")),
         ("2013-01-23T14:42:45.000+0200", Value("Date", long=1358944965000)),
+        ("2013-13-01T00:00:00.000+0200", Value("String", text="2013-13-01T00:00:00.000+0200")),
         (5, Value("Integer", long=5)),
         (None, Value("Null")),
     ],
@@ -671,4 +545,3 @@ def test_transient_value_says_so() -> None:
 
         assert value == Value("Integer", long=1, transient=True)
         assert variable.show(value)["valueInfo"] == {"transient": True}
-    assert not variable.read({"value": 1, "valueInfo": {"transient": "true"}}).transient

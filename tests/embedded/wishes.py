@@ -26,7 +26,8 @@ SHORT: Final = 1
 ALL: Final = 100
 
 _NAMES: Final = ("x", "y", "Xx", "l", "n_1")
-_TEXTS: Final = ("text", "TEXT", "a%b", "a_b", "2020-01-01T00:00:00.000+0000", "", "5", "ü")
+_DATE: Final = "2020-01-01T00:00:00.000+0000"
+_TEXTS: Final = ("text", "TEXT", "a%b", "a_b", _DATE, "", "5", "ü")
 
 _HEAD: Final = """\
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
@@ -191,8 +192,7 @@ _VALUES: Final[Sequence[Json]] = (
         "String", "Integer", "Long", "Short", "Double", "Boolean", "Date", "Bytes", "Json", "Xml",
         "Null",
     )),
-    {"value": "2020-01-01T00:00:00.000+0000", "type": "Date"},
-    {"value": "2013-02-30T00:00:00.000+0200", "type": "Date"},
+    {"value": _DATE, "type": "Date"},
     {"value": "AAEC", "type": "Bytes"}, {"value": '{"a": 1}', "type": "Json"},
     {"value": "<a/>", "type": "Xml"},
     {"value": "AAEC", "type": "File", "valueInfo": {"filename": "f.txt", "mimeType": "a/b"}},
@@ -205,9 +205,8 @@ _ODD_VALUES: Final[Sequence[Json]] = (
     None, "text", {"value": 1, "type": "Foo"}, {"value": 2**31, "type": "Integer"},
     {"value": {"a": 1}, "type": "Json"}, {"value": "x", "type": "Boolean"},
     {"value": "x", "type": "Date"}, {"value": 1, "type": "Null"}, {"value": "x", "type": "Number"},
-    {"value": "AAEC", "type": "File"}, {"value": "x", "type": "Object"}, {"value": [1, "a"]},
-    {"value": {"a": 1}}, {"value": 2**70}, {"value": "x" * 4001},
-    {"value": "x", "type": 5}, {"value": "x", "type": "String", "valueInfo": {"transient": "x"}},
+    {"value": [1, "a"]}, {"value": {"a": 1}}, {"value": 2**70}, {"value": "x" * 4001},
+    {"value": "x", "type": 5},
 )  # fmt: skip
 
 
@@ -220,27 +219,32 @@ def variables() -> Wish:
     return st.one_of(st.none(), sensible, sensible)
 
 
-_CONDITIONS: Final = _body(
-    {
-        "name": mostly(st.sampled_from(_NAMES)),
-        "operator": mostly(
-            st.sampled_from(("eq", "neq", "gt", "gteq", "lt", "lteq", "like", "notLike"))
-        ),
-        "value": mostly(
-            st.sampled_from(
-                (*_TEXTS, "te%", "%E%", "_ext", 5, 5.0, -2.5, True, None, 10**10, "a\\_b")
-            )
-        ),
-    }
+def _conditions(operators: Sequence[str], values: Sequence[Json]) -> Wish:
+    return _body(
+        {
+            "name": mostly(st.sampled_from(_NAMES)),
+            "operator": mostly(st.sampled_from(operators)),
+            "value": mostly(st.sampled_from((*values, 5, 5.0, -2.5, True, None, 10**10))),
+        }
+    )
+
+
+_CONDITIONS: Final = st.one_of(
+    _conditions(("eq", "neq", "gt", "gteq", "lt", "lteq"), (*_TEXTS, "te%")),
+    # No dates: the embedded engine refuses them as patterns.
+    _conditions(
+        ("like", "notLike"),
+        (*(text for text in _TEXTS if text != _DATE), "te%", "%E%", "_ext", "a\\_b"),
+    ),
 )
 
 # ------------------------------------------------------------------------------------------ queries
 
 _FLAGS: Final = mostly(st.just(True))
 _DATES: Final = mostly(
-    st.sampled_from(
-        ("2020-01-01T00:00:00.000+0000", "2100-01-01T00:00:00.000+0530", "<in 5 minutes>")
-    )
+    st.sampled_from((_DATE, "2100-01-01T00:00:00.000+0530", "<in 5 minutes>")),
+    # Of what Camunda takes for dates besides, the embedded engine takes none.
+    st.sampled_from((None, "nope", True, [], {"a": 1})),
 )
 _PRIORITIES: Final = mostly(st.sampled_from((-3, 0, 5, "5", 2**62)))
 

@@ -64,8 +64,7 @@ class Call:
         """
         Typed variables, as a property of the body has them.
         """
-        upper_case = self.version.reads_upper_case_booleans
-        return variable.read_all(given, upper_case_booleans=upper_case)
+        return variable.read_all(given)
 
 
 @attrs.frozen

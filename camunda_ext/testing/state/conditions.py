@@ -24,7 +24,6 @@ from camunda_ext.testing._errors import (
 from camunda_ext.testing._versions import Version
 from camunda_ext.testing.state.store import Row, Transaction
 from camunda_ext.testing.values import dates, reading as reading
-from camunda_ext.testing.values.conversions import BLANKS
 
 #: How many UTF-16 units the columns of ids, keys and names hold.
 _WIDTH: Final = 255
@@ -316,7 +315,7 @@ def _from_text(name: str, kind: Kind, text: str, version: Version) -> Any:
     if kind is Kind.TEXT:
         return text
     if kind in (Kind.LIST, Kind.ARRAY):
-        return _split(text, ",") if text.strip(BLANKS) or kind is Kind.ARRAY else []
+        return _split(text, ",") if text.strip(reading.BLANKS) or kind is Kind.ARRAY else []
     if kind is Kind.CONDITIONS:
         return [_condition(name, text, each) for each in _split(text, ",")]
     if kind is Kind.DATE:
@@ -354,7 +353,7 @@ def _date_from_text(name: str, text: str, version: Version) -> int | None:
             why = f": Cannot convert value {text} to java type java.util.Date because of "
             raise _cannot_set(name, text, why + "double quotes")
         text = text.strip('"')
-    if text.strip(BLANKS) in ("", "null"):
+    if text.strip(reading.BLANKS) in ("", "null"):
         return None
     try:
         return dates.parse(text)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from camunda_ext.testing._errors import failure, invalid_request, null_pointer, null_value
 from camunda_ext.testing.state.conditions import Where, as_bytes, joined
-from camunda_ext.testing.values import dates, reading as reading, variable
+from camunda_ext.testing.values import reading as reading, variable
 from camunda_ext.testing.values.variable import Value
 
 _OPERATORS: Final = {
@@ -117,8 +117,8 @@ def _pattern(value: Any) -> Value:
     read = variable.queried(value)
     if read.type == "Null":
         return Value(type="String", text="null")
-    if read.type == "Date" and read.long is not None:
-        return Value(type="String", text=dates.in_words(read.long))
+    if read.type == "Date":
+        raise invalid_request(f"The embedded engine takes no date for a pattern: {value!r}")
     if isinstance(value, bool):
         return Value(type="String", text=str(value).lower())
     return Value(type="String", text=str(value))

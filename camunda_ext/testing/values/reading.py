@@ -15,6 +15,9 @@ from camunda_ext.testing._errors import failure, not_readable, null_pointer
 from camunda_ext.testing._versions import Version
 from camunda_ext.testing.values import dates
 
+#: What Java's ``trim()`` takes off.
+BLANKS: Final = "".join(map(chr, range(0x21)))
+
 _DEEPEST: Final = 1000
 _LONGEST_NUMBER: Final = 1000
 _LONGEST_TEXT: Final = 20_000_000
@@ -41,7 +44,7 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, strict=True)
 
 def document(content: bytes, version: Version) -> Any:
     """
-    Read a body; an empty one is an empty object.
+    The JSON of a body; an empty one is an empty object.
 
     Raises:
         EngineError: It is no JSON, or goes beyond the limits of the engine's reader.
@@ -56,14 +59,14 @@ def document(content: bytes, version: Version) -> Any:
         text = content.decode(json.detect_encoding(content), "surrogatepass").lstrip(
             " \t\r\n\ufeff"
         )
-        found, end = _decode(text, content)
+        body, end = _decode(text, content)
     except (ValueError, RecursionError):
         raise not_readable() from None
     if version.json_limits and text[end:].strip(" \t\r\n"):
         raise not_readable()
-    if found is None:
+    if body is None:
         raise null_pointer()
-    return found
+    return body
 
 
 def _decode(text: str, content: bytes) -> tuple[Any, int]:
@@ -111,7 +114,7 @@ def _hold_to_limits(content: bytes) -> None:
 
 def text(value: Any) -> str | None:
     """
-    A text; numbers and booleans are taken for theirs.
+    A text; numbers and booleans become their JSON.
     """
     if value is None or isinstance(value, str):
         return value
@@ -194,20 +197,14 @@ def count64(value: Any) -> int:
 
 def date(value: Any) -> int | None:
     """
-    A moment in milliseconds since 1970, as a date or as that number.
+    A moment in milliseconds since 1970, from a date.
     """
     if value is None:
         return None
-    if isinstance(value, str):
-        if value.strip() in ("", "null"):
-            return None
-        try:
-            return dates.parse(value)
-        except ValueError:
-            raise not_readable() from None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise not_readable()
-    return _whole_number(value, INT64)
+    try:
+        return dates.parse(value)
+    except (TypeError, ValueError):
+        raise not_readable() from None
 
 
 def texts(value: Any) -> list[str | None] | None:
@@ -221,20 +218,9 @@ def texts(value: Any) -> list[str | None] | None:
     return [text(each) for each in value]
 
 
-def objects(value: Any) -> list[dict[str, Any] | None] | None:
-    """
-    A list of objects, any of which may be null.
-    """
-    if value is None:
-        return None
-    if not isinstance(value, list):
-        raise not_readable()
-    return [mapping(each) for each in value]
-
-
 def mapping(value: Any) -> dict[str, Any] | None:
     """
-    An object.
+    A JSON object.
     """
     if value is None or isinstance(value, dict):
         return value
@@ -243,28 +229,28 @@ def mapping(value: Any) -> dict[str, Any] | None:
 
 def variable(value: Any) -> dict[str, Any] | None:
     """
-    A typed variable, whose type and value need not fit.
+    A typed variable as an object, whose type and value need not fit.
     """
-    found = mapping(value)
-    if found is not None:
-        text(found.get("type"))
-        mapping(found.get("valueInfo"))
-    return found
+    parts = mapping(value)
+    if parts is not None:
+        text(parts.get("type"))
+        mapping(parts.get("valueInfo"))
+    return parts
 
 
 def variables(value: Any) -> dict[str, Any] | None:
     """
     Typed variables by name, any of which may be null.
     """
-    found = mapping(value)
-    for each in (found or {}).values():
+    by_name = mapping(value)
+    for each in (by_name or {}).values():
         variable(each)
-    return found
+    return by_name
 
 
 def anything(value: Any) -> Any:
     """
-    Whatever it is.
+    The value itself, of whatever type.
     """
     return value
 
@@ -273,10 +259,11 @@ def each(value: Any, readers: Mapping[str, Reader]) -> list[dict[str, Any] | Non
     """
     The known properties of each object of a list, any of which may be null.
     """
-    elements = objects(value)
-    if elements is None:
+    if value is None:
         return None
-    return [None if element is None else fields(element, readers) for element in elements]
+    if not isinstance(value, list):
+        raise not_readable()
+    return [None if element is None else fields(element, readers) for element in value]
 
 
 def fields(body: Any, readers: Mapping[str, Reader]) -> dict[str, Any]:

@@ -1,25 +1,24 @@
 """
-How the engine reads the variables of a request.
+The variables of a request, read strictly: a value has the JSON type that its variable's type asks
+for, or is the text that the engine itself would write for it.
+
+The engine takes more: it puts any value into quotes and reads that as JSON of the type, so that
+blank text is null and ``"5\\"x"`` a five. Here that is refused, as it is by the client.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
 
-from camunda_ext.testing._errors import (
-    EngineError,
-    failure,
-    invalid_request,
-    not_readable,
-    null_pointer,
-    rest_error,
-)
-from camunda_ext.testing.values import conversions
+from camunda_ext.testing._errors import EngineError, invalid_request, null_pointer, rest_error
+from camunda_ext.testing.values import dates, reading
 
 JAVA: Final = "application/x-java-serialized-object"
 
@@ -28,20 +27,10 @@ _INT64: Final = 2**63
 #: The magic number and version of java.io.ObjectOutputStream, and a text of 64-bit length.
 _JAVA_TEXT: Final = b"\xac\xed\x00\x05\x7c"
 
-_JAVA_CLASSES: Final = {
-    "Boolean": "java.lang.Boolean",
-    "Bytes": "[B",
-    "Date": "java.util.Date",
-    "Double": "java.lang.Double",
-    "Integer": "java.lang.Integer",
-    "Long": "java.lang.Long",
-    "Null": "javax.lang.model.type.NullType",
-    "Number": "java.lang.Number",
-    "Short": "java.lang.Short",
-    "String": "java.lang.String",
-}
-_BITS: Final = {"Short": 16, "Integer": 32, "Long": 64}
-SERIALIZED: Final = ("Json", "Xml", "Object")
+_WHOLE: Final = re.compile("-?[0-9]{1,19}")
+_DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|NaN|-?Infinity")
+_WORD: Final = r"[!$%&'*+\-.^_`|~0-9A-Za-z]+"
+_MEDIA_TYPE: Final = rf'{_WORD}/{_WORD}([ \t]*;[ \t]*{_WORD}=({_WORD}|"[ !$-\[\]-~]*"))*'
 
 
 @attrs.frozen(slots=True)
@@ -59,7 +48,7 @@ class Value:
     #: databases have no number for.
     text: str | None = None
 
-    #: Integer, Long, Short; Boolean as 0 or 1; Date as milliseconds since the epoch.
+    #: Integer, Long, Short; Boolean as 0 or 1; Date as milliseconds since 1970.
     long: int | None = None
 
     #: Double, unless it is not a number.
@@ -75,54 +64,36 @@ class Value:
     transient: bool = False
 
 
-def read(dto: object, *, upper_case_booleans: bool = True) -> Value:
+def read(dto: object) -> Value:
     """
-    Read a variable of a request, as decoded JSON.
-
-    Args:
-        upper_case_booleans: Whether ``TRUE`` is a Boolean; not before 7.18.
+    The variable that a request sets, from its decoded JSON.
 
     Raises:
-        EngineError: The engine refuses it before it looks at anything else.
+        EngineError: It is malformed, of no known type, or its value is not one of its type.
     """
-    if dto is None:
-        raise null_pointer(
-            'Cannot invoke "org.camunda.bpm.engine.rest.dto.VariableValueDto.toTypedValue('
-            "org.camunda.bpm.engine.ProcessEngine, com.fasterxml.jackson.databind.ObjectMapper)"
-            '" because the return value of "java.util.Map$Entry.getValue()" is null'
-        )
-    type_name, value, info = _parts(dto)
-    if type_name is None:
-        return attrs.evolve(plain(value), transient=(info or {}).get("transient") is True)
-    if type_name == "":
-        raise failure("StringIndexOutOfBoundsException", "begin 0, end 1, length 0", code=None)
-    # Only ASCII, as there are letters that are capitals of "i" in Python, and not in Java.
-    known = type_name[0].upper() + type_name[1:] if type_name[0].isascii() else ""
-    if known in _JAVA_CLASSES:
-        return _primitive(known, type_name, value, info or {}, upper_case_booleans)
-    if known in SERIALIZED:
-        return _serialized(known, type_name, value, info or {})
-    if known == "File":
-        return _file(value, info)
-    raise rest_error(400, f"Unsupported value type '{type_name}'", code=None)
+    parts = reading.variable(dto)
+    if parts is None:
+        raise null_pointer()
+    type_name, value, info = (
+        reading.text(parts.get("type")),
+        parts.get("value"),
+        parts.get("valueInfo") or {},
+    )
+    transient = info.get("transient", False)
+    if not isinstance(transient, bool):
+        raise invalid_request("transient in valueInfo must be true or false")
+    found = plain(value) if type_name is None else _typed(type_name, value, info)
+    return attrs.evolve(found, transient=transient)
 
 
-def read_all(dtos: object, *, upper_case_booleans: bool = True) -> dict[str, Value]:
+def read_all(dtos: object) -> dict[str, Value]:
     """
-    Read the variables of a request, as decoded JSON.
+    The variables that a request sets, by name, from their decoded JSON.
 
     Raises:
-        EngineError: The engine refuses one of them before it looks at anything else.
+        EngineError: One of them is refused; JSON of a wrong type before anything else.
     """
-    if dtos is None:
-        return {}
-    if not isinstance(dtos, dict):
-        raise not_readable()
-    for dto in dtos.values():
-        # The whole body is read as JSON before the first value is looked at.
-        if dto is not None:
-            _parts(dto)
-    return {name: read(dto, upper_case_booleans=upper_case_booleans) for name, dto in dtos.items()}
+    return {name: read(dto) for name, dto in (reading.variables(dtos) or {}).items()}
 
 
 def plain(value: object) -> Value:
@@ -139,155 +110,195 @@ def plain(value: object) -> Value:
         return Value("Integer" if -_INT32 <= value < _INT32 else "Long", long=value)
     if isinstance(value, float):
         return _double(value)
-    info = {"objectTypeName": _java_class(value), "serializationDataFormat": JAVA}
-    return Value("Object", data=_java_serialized(value), info=info)
+    java_class = "java.math.BigInteger"
+    if isinstance(value, (dict, list)):
+        java_class = f"java.util.{'ArrayList' if isinstance(value, list) else 'LinkedHashMap'}"
+    # Java would serialize lists and maps; this is a Java serialization of their JSON text.
+    content = json.dumps(value).encode()
+    data = _JAVA_TEXT + len(content).to_bytes(8, "big") + content
+    info = {"objectTypeName": java_class, "serializationDataFormat": JAVA}
+    return Value("Object", data=data, info=info)
 
 
-def java_content(data: bytes) -> Any:
+def java_content(data: bytes) -> str:
     """
-    What an Object was made of that was read without a type.
+    The JSON text of an Object that was read without a type.
     """
-    return json.loads(data[len(_JAVA_TEXT) + 8 :])
+    return data[len(_JAVA_TEXT) + 8 :].decode()
 
 
-def _parts(dto: object) -> tuple[str | None, Any, dict[str, Any] | None]:
-    if not isinstance(dto, dict):
-        raise not_readable()
-    type_name, info = dto.get("type"), dto.get("valueInfo")
-    if isinstance(type_name, (dict, list)) or not isinstance(info, (dict, type(None))):
-        raise not_readable()
-    if type_name is not None:
-        type_name = conversions.java_text(type_name)
-    return type_name, dto.get("value"), info
-
-
-def _primitive(
-    known: str, type_name: str, value: Any, info: Mapping[str, Any], upper_case: bool
-) -> Value:
+def _typed(type_name: str, value: Any, info: Mapping[str, Any]) -> Value:
+    # The engine looks at the first letter so.
+    known = type_name[:1].upper() + type_name[1:]
+    if known in ("Json", "Xml"):
+        return Value(known, text=_serialized(type_name, value))
+    if known == "Object":
+        return _object(_serialized(type_name, value), info)
+    if known == "File":
+        return _file(value, info)
+    if known not in _PRIMITIVES:
+        raise rest_error(400, f"Unsupported value type '{type_name}'", code=None)
+    java_class, convert = _PRIMITIVES[known]
     try:
-        found = _converted(known, value, upper_case)
-        return attrs.evolve(found, transient=_is_transient(info))
-    except (EngineError, ValueError):
+        return Value(known) if value is None else attrs.evolve(convert(value), type=known)
+    except (ValueError, OverflowError):
         raise invalid_request(
-            f"Cannot convert value '{conversions.java_text(value)}' of type '{type_name}' "
-            f"to java type {_JAVA_CLASSES[known]}"
+            f"Cannot convert value '{_shortly(value)}' of type '{type_name}' "
+            f"to java type {java_class}"
         ) from None
 
 
-def _converted(known: str, value: Any, upper_case: bool) -> Value:
-    if value is None:
-        return Value(known)
-    text = conversions.java_text(value)
-    if known == "String":
-        return Value(known, text=value if isinstance(value, str) else conversions.unquoted(text))
-    if known == "Boolean":
-        truth = conversions.boolean(text, upper_case=upper_case)
-        return Value(known, long=None if truth is None else int(truth))
-    if known in _BITS:
-        return Value(known, long=conversions.whole(text, _BITS[known]))
-    if known == "Double":
-        number = conversions.decimal(text)
-        return Value(known) if number is None else _double(number)
-    if known == "Date":
-        return Value(known, long=conversions.date(text))
-    if known == "Bytes":
-        return Value(known, data=conversions.base64_bytes(text))
-    if known == "Number" and (isinstance(value, bool) or not isinstance(value, (int, float))):
-        conversions.number(text)
-    if known == "Null":
-        raise ValueError(text)
-    return Value(known)
+def _shortly(value: Any) -> str:
+    if isinstance(value, (dict, list)):
+        return "{...}" if isinstance(value, dict) else "[...]"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
-def _double(number: float) -> Value:
+# ------------------------------------------------------------------------- values of primitive type
+
+
+def _boolean(value: Any) -> Value:
+    if isinstance(value, bool) or value in ("true", "false"):
+        return Value("Boolean", long=int(value in (True, "true")))
+    raise ValueError(value)
+
+
+def _whole(bits: int) -> Callable[[Any], Value]:
+    bound = 1 << (bits - 1)
+
+    def convert(value: Any) -> Value:
+        if isinstance(value, str) and _WHOLE.fullmatch(value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not -bound <= value < bound:
+            raise ValueError(value)
+        return Value("Long", long=value)
+
+    return convert
+
+
+def _double(value: Any) -> Value:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(value)
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        raise ValueError(value)
+    number = float(value)
     if math.isnan(number):
         return Value("Double", text="NaN")
     # Adding 0 makes 0.0 of -0.0, as the engine's database does.
     return Value("Double", double=number + 0.0)
 
 
-def _serialized(known: str, type_name: str, value: Any, info: Mapping[str, Any]) -> Value:
-    if value is not None and not isinstance(value, str):
-        raise invalid_request(
-            "Must provide 'null' or String value for value of SerializableValue "
-            f"type '{type_name}'."
-        )
-    kept = {}
-    if known == "Object":
-        for key in ("objectTypeName", "serializationDataFormat"):
-            if info.get(key) is not None:
-                kept[key] = _string(info[key])
-    # It is stored as UTF-8, which has no half of a surrogate pair.
-    text = None if value is None else conversions.without_lone_surrogates(value)
-    return Value(known, text=text, info=kept, transient=_is_transient(info))
+def _string(value: Any) -> Value:
+    return Value("String", text=_text(value))
 
 
-def _file(value: Any, info: Mapping[str, Any] | None) -> Value:
-    if info is None:
-        raise _illegal("Cannot create file without valueInfo.")
-    if info.get("filename") is None:
-        raise _illegal(
-            "Cannot create file without filename! "
-            "Please set a name into ValueInfo with key filename"
-        )
+def _date(value: Any) -> Value:
+    return Value("Date", long=dates.parse(_text(value)))
+
+
+def _bytes(value: Any) -> Value:
+    return Value("Bytes", data=base64.b64decode(_text(value), validate=True))
+
+
+def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise _illegal("Provided value is not of File, InputStream or byte[] type.")
-    for key, words, named in (
-        ("mimeType", "mime type", "filename"),
-        ("encoding", "encoding", "encoding"),
-    ):
-        if key in info and info[key] is None:
-            raise _illegal(
-                f"The provided {words} is null. "
-                f"Set a non-null value info property with key '{named}'"
-            )
-    transient = _is_transient(info)
-    # The two share one column, so what is in one may come back in the other.
-    said = (conversions.java_text(info.get(key, "")) for key in ("mimeType", "encoding"))
-    mime_type, _, encoding = "#".join(said).partition("#")
-    name = conversions.java_text(info["filename"])
-    kept = {"encoding": encoding, "filename": name, "mimeType": mime_type}
-    shown = {key: each for key, each in kept.items() if each or key == "filename"}
-    data = conversions.lenient_base64_bytes(value)
-    return Value("File", text=name, data=data, info=shown, transient=transient)
+        raise ValueError(value)
+    return value
 
 
-def _is_transient(info: Mapping[str, Any]) -> bool:
-    transient = info.get("transient", False)
-    if not isinstance(transient, bool):
-        raise _illegal("The property 'transient' should have a value of type 'boolean'.")
-    return transient
+def _refused(value: Any) -> Value:
+    raise ValueError(value)
 
 
-def _string(value: Any) -> str:
-    if isinstance(value, str):
+#: By type: the class in Java, as errors name it, and what reads a value that is not null.
+_PRIMITIVES: Final[Mapping[str, tuple[str, Callable[[Any], Value]]]] = {
+    "Boolean": ("java.lang.Boolean", _boolean),
+    "Bytes": ("[B", _bytes),
+    "Date": ("java.util.Date", _date),
+    "Double": ("java.lang.Double", _double),
+    "Integer": ("java.lang.Integer", _whole(32)),
+    "Long": ("java.lang.Long", _whole(64)),
+    "Null": ("javax.lang.model.type.NullType", _refused),
+    # It is abstract: the engine reads numbers of it, and stores none.
+    "Number": ("java.lang.Number", _refused),
+    "Short": ("java.lang.Short", _whole(16)),
+    "String": ("java.lang.String", _string),
+}
+
+# -------------------------------------------------------------------------- values with information
+
+
+def _serialized(type_name: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
         return value
-    name = _java_class(value)
-    raise failure(
-        "ClassCastException",
-        f"class {name} cannot be cast to class java.lang.String ({name} and java.lang.String "
-        "are in module java.base of loader 'bootstrap')",
-        code=None,
+    raise invalid_request(
+        f"Must provide 'null' or String value for value of SerializableValue type '{type_name}'."
     )
 
 
-def _java_class(value: object) -> str:
-    if isinstance(value, dict):
-        return "java.util.LinkedHashMap"
-    if isinstance(value, list):
-        return "java.util.ArrayList"
-    if isinstance(value, int) and not -_INT64 <= value < _INT64:
-        return "java.math.BigInteger"
-    return f"java.lang.{plain(value).type}"
+def _object(text: str | None, info: Mapping[str, Any]) -> Value:
+    keys = ("objectTypeName", "serializationDataFormat")
+    kept = {key: info[key] for key in keys if info.get(key) is not None}
+    needed = keys[1:] if text is None else keys
+    if not all(isinstance(name, str) for name in kept.values()) or not kept.keys() >= set(needed):
+        raise invalid_request(f"An Object needs {' and '.join(needed)} in its valueInfo, as text")
+    return Value("Object", text=text, info=kept)
 
 
-def _java_serialized(value: object) -> bytes:
+def _file(value: Any, info: Mapping[str, Any]) -> Value:
+    for key, form, example in (
+        ("filename", r"(?s).*\S.*", "a.pdf"),
+        ("mimeType", _MEDIA_TYPE, "application/pdf"),
+        ("encoding", _WORD, "UTF-8"),
+    ):
+        said = info.get(key)
+        if key not in info and key != "filename":
+            continue
+        if not isinstance(said, str) or not re.fullmatch(form, said):
+            raise invalid_request(
+                f"{key} in the valueInfo of a File must be text such as '{example}'"
+            )
+    try:
+        data = _bytes(value).data
+    except ValueError:
+        raise invalid_request("The value of a File must be text in base64") from None
+    kept = {key: info[key] for key in ("encoding", "filename", "mimeType") if key in info}
+    return Value("File", text=info["filename"], data=data, info=kept)
+
+
+def of_python(value: object) -> Value:
     """
-    A Java serialization of the JSON text; the engine's is one of lists and maps.
+    The variable for a Python value, or for a typed one as it goes over the wire.
+
+    Raises:
+        TypeError: There is no type that the value could only have.
+
+        ValueError: The value is not one of the type that it is said to have.
     """
-    content = json.dumps(value).encode()
-    return _JAVA_TEXT + len(content).to_bytes(8, "big") + content
+    if isinstance(value, dict) and "type" in value and "value" in value:
+        try:
+            return read(value)
+        except EngineError as error:
+            raise ValueError(error.message or f"{value!r} is no typed variable") from None
+    if value is None or isinstance(value, (bool, str, int, float)):
+        found = plain(value)
+        if found.type != "Object":
+            return found
+    raise TypeError(
+        f"{value!r} could be a variable of several types; say which, "
+        'for example {"type": "Json", "value": "[1, 2]"}'
+    )
 
 
-def _illegal(message: str) -> EngineError:
-    return failure("IllegalArgumentException", message, code=None)
+def queried(value: object) -> Value:
+    """
+    The value that a condition of a query compares with: text may be a date there, or null.
+    """
+    if isinstance(value, str):
+        if value.strip(reading.BLANKS) in ("", "null"):
+            return Value("Null")
+        try:
+            return Value("Date", long=dates.parse(value))
+        except ValueError:
+            pass
+    return plain(value)
