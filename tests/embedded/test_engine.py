@@ -389,7 +389,7 @@ def test_model_comes_as_text_or_file(tmp_path: Path, form: str) -> None:
         (
             lambda engine: engine.create_task("a", process_definition_key="my process"),
             EngineError,
-            "'my process' is not a valid value",
+            "must be a name without blanks, not 'my process'",
         ),
         (
             lambda engine: engine.create_task("a", variables={"x": object()}),

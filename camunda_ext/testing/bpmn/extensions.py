@@ -17,12 +17,6 @@ _NAMESPACES: Final = (
 )
 
 
-class Unforeseen(Exception):
-    """
-    What the engine's own parser stumbles over, and goes no further.
-    """
-
-
 def attribute(element: Element, name: str) -> str | None:
     """
     The value of an attribute that Camunda added.
@@ -46,28 +40,19 @@ def extensions(element: Element) -> list[Element]:
     return [child for holder in holders for child in holder.children if is_extension(child)]
 
 
-def extension(element: Element, name: str) -> Element | None:
+def tag(element: Element) -> str:
     """
-    The one extension element of a name.
-
-    Raises:
-        Unforeseen: There are several.
+    The start tag of an element without its attributes, as messages name it.
     """
-    found = [child for child in extensions(element) if child.name == name]
-    return only(found)
+    return f"<camunda:{element.name}>" if is_extension(element) else f"<{element.name}>"
 
 
-def only(elements: list[Element]) -> Element | None:
+def called(element: Element) -> str:
     """
-    The only one of some elements of the same name, where there is one.
-
-    Raises:
-        Unforeseen: There are several.
+    The tag of an element with its id, if it has one, as messages name it.
     """
-    if len(elements) > 1:
-        name = elements[0].name
-        raise Unforeseen(f"Parsing exception: multiple elements with tag name {name} found")
-    return elements[0] if elements else None
+    id_ = element.get("id")
+    return tag(element) if id_ is None else f"{tag(element)} '{id_}'"
 
 
 def is_expression(text: str) -> bool:

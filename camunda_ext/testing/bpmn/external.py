@@ -8,17 +8,12 @@ from typing import Final
 
 import attrs
 
-from camunda_ext.testing.bpmn.extensions import attribute, extension, is_expression, is_extension
-from camunda_ext.testing.bpmn.findings import Findings, called
+from camunda_ext.testing.bpmn.extensions import attribute, called, is_expression, is_extension
+from camunda_ext.testing.bpmn.findings import Findings
 from camunda_ext.testing.bpmn.xml import Element
 
-_NO_BEHAVIOUR: Final = (
-    "One of the attributes 'class', 'delegateExpression', 'type', or 'expression' is mandatory on "
-)
-_NO_CONNECTOR: Final = (
-    " If you are using a connector, make sure the connect process engine plugin is registered "
-    "with the process engine."
-)
+#: Attributes of Camunda that make a task one of another kind, whatever its type is.
+_OTHER_KINDS: Final = ("class", "delegateExpression", "expression")
 
 
 @attrs.frozen
@@ -38,47 +33,27 @@ def read_external(element: Element, findings: Findings) -> External | None:
     """
     An external task, if it is one.
     """
-    type_ = attribute(element, "type")
-    if _is_of_another_kind(element, type_):
+    is_external = (attribute(element, "type") or "").lower() == "external"
+    is_decision = element.name == "businessRuleTask" and attribute(element, "decisionRef")
+    if not is_external or is_decision or any(attribute(element, name) for name in _OTHER_KINDS):
         findings.refuse(f'{called(element)} unless it has camunda:type="external"', element)
         return None
-    if type_ is None or type_.lower() != "external":
-        if type_ is not None:
-            findings.add(f"Invalid usage of type attribute on {element.name}: '{type_}'", element)
-        hint = "" if type_ is None and element.name == "sendTask" else _NO_CONNECTOR
-        findings.add(f"{_NO_BEHAVIOUR}{element.name}.{hint}", element)
-        return None
+    topic = attribute(element, "topic")
+    if topic is None:
+        findings.add(f"{called(element)} has no camunda:topic", element)
+    elif is_expression(topic):
+        findings.refuse_expression(topic, "camunda:topic", element)
     return External(
-        topic=_topic(element, findings),
+        topic=topic or "",
         priority=findings.priority(element, "taskPriority"),
         properties=_properties(element, findings),
         inputs=_inputs(element, findings),
     )
 
 
-def _is_of_another_kind(element: Element, type_: str | None) -> bool:
-    if element.name == "businessRuleTask" and attribute(element, "decisionRef") is not None:
-        return True
-    if type_ is not None:
-        return type_.lower() in ("mail", "shell")
-    return any(attribute(element, name) for name in ("class", "delegateExpression", "expression"))
-
-
-def _topic(element: Element, findings: Findings) -> str:
-    topic = attribute(element, "topic")
-    if topic is None:
-        findings.add(
-            "External tasks must specify a 'topic' attribute in the camunda namespace", element
-        )
-        return ""
-    if is_expression(topic):
-        findings.refuse_expression(topic, "camunda:topic", element)
-    return topic
-
-
 def _properties(element: Element, findings: Findings) -> dict[str, str | None]:
     values: dict[str, str | None] = {}
-    holder = extension(element, "properties")
+    holder = findings.extension(element, "properties")
     for each in [] if holder is None else holder.all("property"):
         name = each.get("name")
         if name is None:
@@ -90,14 +65,13 @@ def _properties(element: Element, findings: Findings) -> dict[str, str | None]:
 
 def _inputs(element: Element, findings: Findings) -> dict[str, str | None]:
     values: dict[str, str | None] = {}
-    holder = extension(element, "inputOutput")
+    holder = findings.extension(element, "inputOutput")
     for each in [] if holder is None else holder.children:
         name, text = each.get("name"), each.text.strip()
         if not is_extension(each) or each.name != "inputParameter":
             findings.refuse_in(element, each)
         elif not name:
-            findings.add("Missing attribute 'name' for inputParameter", each, element.get("id"))
-            return values  # The engine reads none of those that follow.
+            findings.add(f"An input parameter of {called(element)} has no name", each, element)
         elif each.children:
             findings.refuse_in(element, each.children[0], f" as input parameter '{name}'")
         elif is_expression(text):

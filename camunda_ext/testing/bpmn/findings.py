@@ -4,46 +4,71 @@ What is found to be wrong with a BPMN file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Final
+
+import attrs
 
 from camunda_ext.testing._errors import EngineError
-from camunda_ext.testing.bpmn.extensions import attribute, integer, is_extension
-from camunda_ext.testing.bpmn.schema import Problem
+from camunda_ext.testing.bpmn.extensions import (
+    attribute,
+    called,
+    extensions,
+    integer,
+    is_expression,
+    tag,
+)
 from camunda_ext.testing.bpmn.xml import Element
+
+#: What to do about what only the embedded engine refuses.
+_INSTEAD: Final = (
+    "The embedded engine runs none start and end events, external tasks, user tasks, parallel "
+    "gateways, sequence flows without conditions, and error boundary events on external tasks: "
+    "deploy a model of these, or take a real engine"
+)
+
+
+@attrs.frozen
+class Problem:
+    """
+    What is wrong with a model, and where.
+    """
+
+    message: str
+    line: int
+    column: int
+    #: The ids of the element and of the one in which it stands; the last is the main one.
+    element_ids: tuple[str, ...]
 
 
 class Findings:
     """
-    The problems of a file, as they are found: the engine's own, and what is refused only here.
+    The problems of a file: what Camunda refuses as well, and what only the embedded engine does.
     """
 
-    def __init__(self, problems: list[Problem]) -> None:
-        self._problems = problems
-        #: Whether there is something that only this engine refuses.
-        self.has_refused = False
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
+        self._has_refused = False
 
-    def add(self, message: str, element: Element, owner: str | None = None) -> None:
+    def add(self, message: str, element: Element, owner: Element | None = None) -> None:
         """
-        A problem with an element, or with the *owner* in which it stands.
+        Note a problem with an element, or with the *owner* in which it stands.
         """
-        ids = tuple(id_ for id_ in (element.get("id"), owner) if id_)
-        main = ids[-1] if ids else None
-        self._problems.append(Problem(message, element.line, element.column, main, ids))
+        ids = [each.get("id") for each in (element, owner) if each is not None]
+        known = tuple(id_ for id_ in ids if id_)
+        self._problems.append(Problem(message, element.line, element.column, known))
 
-    def refuse(self, what: str, element: Element, owner: str | None = None) -> None:
+    def refuse(self, what: str, element: Element, owner: Element | None = None) -> None:
         """
-        What a real engine would run.
+        Note something that a real engine would run.
         """
-        self.has_refused = True
+        self._has_refused = True
         self.add(f"The embedded engine does not run {what}", element, owner)
 
     def refuse_in(self, owner: Element, element: Element, but: str = "") -> None:
         """
-        The same for an element in another one.
+        The same for an element that stands in another one.
         """
-        prefix = "camunda:" if is_extension(element) else ""
-        what = f"<{prefix}{element.name}>{but} in {called(owner)}"
-        self.refuse(what, element, owner.get("id"))
+        self.refuse(f"{tag(element)}{but} in {called(owner)}", element, owner)
 
     def refuse_attribute(self, element: Element, name: str) -> None:
         """
@@ -58,58 +83,63 @@ class Findings:
         where = f"{what} of {called(element)}"
         self.refuse(f"the expression '{text}' as {where}; it runs constant text only", element)
 
+    def only(self, elements: list[Element], owner: Element) -> Element | None:
+        """
+        The only one of elements of the same name, if there is one.
+        """
+        for another in elements[1:]:
+            self.add(f"{called(owner)} has more than one {tag(another)}", another, owner)
+        return elements[0] if elements else None
+
+    def extension(self, element: Element, name: str) -> Element | None:
+        """
+        The only extension element of a name, if there is one.
+        """
+        return self.only([each for each in extensions(element) if each.name == name], element)
+
     def priority(self, element: Element, name: str) -> int | None:
         """
-        The number in an attribute, where it is one.
+        The number in an attribute of Camunda, if it is one.
         """
-        given = attribute(element, name)
-        if given is None:
-            return None
-        number = integer(given)
-        if number is not None:
+        text = attribute(element, name)
+        number = None if text is None else integer(text)
+        if text is None or number is not None:
             return number
-        if not given.strip().startswith(("${", "#{")):
-            self.add(f"Value '{given}' for attribute '{name}' is not a valid number", element)
+        if not is_expression(text):
+            self.add(f"camunda:{name} of {called(element)} is no whole number: '{text}'", element)
         elif name == "taskPriority":  # That of jobs does not matter: nothing here is a job.
-            self.refuse_expression(given, "camunda:taskPriority", element)
+            self.refuse_expression(text, f"camunda:{name}", element)
         return None
 
+    def ensure_none(self, resource: str) -> None:
+        """
+        Refuse the file, if there are problems with it.
 
-def called(element: Element) -> str:
-    """
-    An element, as messages call it.
-    """
-    id_ = element.get("id")
-    return f"<{element.name}>" if id_ is None else f"<{element.name}> '{id_}'"
-
-
-def parse_exception(
-    resource: str, problems: Sequence[Problem], instead: str | None = None
-) -> EngineError:
-    """
-    The engine's answer to a file with problems, and what to do *instead*, if that is not plain.
-    """
-    lines = [
-        f"\n* {problem.message} | resource {resource}"
-        f" | line {problem.line} | column {problem.column}"
-        for problem in problems
-    ]
-    errors = [
-        {
-            "message": problem.message,
-            "line": problem.line,
-            "column": problem.column,
-            "mainElementId": problem.main_element_id,
-            # The first letter is a Cyrillic one in Camunda's answers, and so it is here.
-            "\u0435lementIds": list(problem.element_ids),
-        }
-        for problem in problems
-    ]
-    return EngineError(
-        400,
-        "ParseException",
-        f"ENGINE-09005 Could not parse BPMN process. Errors: {''.join(lines)}"
-        + (f"\n{instead}" if instead else ""),
-        0,
-        details={resource: {"errors": errors, "warnings": []}},
-    )
+        Raises:
+            EngineError: There are. It has the form of Camunda's answer, and words of its own.
+        """
+        if not self._problems:
+            return
+        rows = [
+            f"\n* {each.message} | resource {resource} | line {each.line} | column {each.column}"
+            for each in self._problems
+        ]
+        errors = [
+            {
+                "message": each.message,
+                "line": each.line,
+                "column": each.column,
+                "mainElementId": each.element_ids[-1] if each.element_ids else None,
+                # The first letter is a Cyrillic one in Camunda's answers, and so it is here.
+                "\u0435lementIds": list(each.element_ids),
+            }
+            for each in self._problems
+        ]
+        raise EngineError(
+            400,
+            "ParseException",
+            f"ENGINE-09005 Could not parse BPMN process. Errors: {''.join(rows)}"
+            + (f"\n{_INSTEAD}" if self._has_refused else ""),
+            0,
+            details={resource: {"errors": errors, "warnings": []}},
+        )

@@ -4,7 +4,7 @@ What stands in an element that the embedded engine runs, and is not run with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from camunda_ext.testing.bpmn.extensions import attribute, extensions
@@ -26,28 +26,24 @@ _OTHER_EXTENSIONS: Final[Mapping[str, str]] = {
     "userTask": "formData",
     **dict.fromkeys(("serviceTask", "sendTask", "businessRuleTask"), "inputOutput"),
 }
-#: Elements for which the engine itself refuses input and output parameters.
-_NO_INPUT_OUTPUT: Final = frozenset({"startEvent", "parallelGateway", "boundaryEvent"})
 
 
 def refuse_what_changes(
-    element: Element, findings: Findings, *, but: Element | None = None
+    element: Element, findings: Findings, *, but: Collection[Element] = ()
 ) -> None:
     """
-    Refuse all in an element that changes what it does, *but* for one child.
+    Refuse all in an element that changes what it does, *but* for some of its children.
     """
-    for name in _REFUSED_FLAGS:
-        if attribute(element, name) == "true":
-            findings.refuse_attribute(element, f"camunda:{name}")
-    for name in _REFUSED_ATTRIBUTES:
-        if attribute(element, name) is not None:
-            findings.refuse_attribute(element, f"camunda:{name}")
-    if element.get("default") is not None:
-        findings.refuse_attribute(element, "default")
-    if element.get("isForCompensation") == "true":
-        findings.refuse_attribute(element, "isForCompensation")
+    changing = [f"camunda:{name}" for name in _REFUSED_FLAGS if attribute(element, name) == "true"]
+    changing += [
+        f"camunda:{name}" for name in _REFUSED_ATTRIBUTES if attribute(element, name) is not None
+    ]
+    changing += ["default"] if element.get("default") is not None else []
+    changing += ["isForCompensation"] if element.get("isForCompensation") == "true" else []
+    for name in changing:
+        findings.refuse_attribute(element, name)
     for child in element.children:
-        if child.name in _REFUSED_CHILDREN and child is not but:
+        if child.name in _REFUSED_CHILDREN and child not in but:
             findings.refuse_in(element, child)
     refuse_extensions(element, findings)
 
@@ -56,11 +52,7 @@ def refuse_extensions(element: Element, findings: Findings) -> None:
     """
     Refuse the extension elements that change what an element does.
     """
+    harmless = _HARMLESS_EXTENSIONS | {_OTHER_EXTENSIONS.get(element.name)}
     for each in extensions(element):
-        if each.name in _HARMLESS_EXTENSIONS or each.name == _OTHER_EXTENSIONS.get(element.name):
-            continue
-        if each.name == "inputOutput" and element.name in _NO_INPUT_OUTPUT:
-            message = "camunda:inputOutput mapping unsupported for element type"
-            findings.add(f"{message} '{element.name}'.", element)
-        else:
+        if each.name not in harmless:
             findings.refuse_in(element, each)

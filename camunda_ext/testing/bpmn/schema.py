@@ -7,11 +7,13 @@ Elements that it refuses anyway, and what is only drawn, are not looked into.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import attrs
 
+from camunda_ext.testing.bpmn.extensions import called, tag
+from camunda_ext.testing.bpmn.findings import Findings
 from camunda_ext.testing.bpmn.xml import Element
 
 BPMN: Final = "http://www.omg.org/spec/BPMN/20100524/MODEL"
@@ -95,7 +97,8 @@ class _Type:
 _ELEMENTS: Final[Mapping[str, _Type]] = {
     "association": _Type(
         _BASE,
-        "sourceRef:QName! targetRef:QName! associationDirection:tAssociationDirection",
+        # Names for the schema; but the engine refuses those of nothing.
+        "sourceRef:IDREF! targetRef:IDREF! associationDirection:tAssociationDirection",
     ),
     "boundaryEvent": _Type(
         _CATCH,
@@ -149,169 +152,123 @@ _ELEMENTS: Final[Mapping[str, _Type]] = {
 }
 
 _NAME: Final = r"[^\W\d][\w.\-·]*"
-#: What a value must look like, and what the schema calls it when it does not.
-_PATTERNS: Final[Mapping[str, tuple[str, str]]] = {
-    "ID": (_NAME, "NCName"),
-    "IDREF": (_NAME, "NCName"),
-    "QName": (f"({_NAME}:)?{_NAME}", "QName"),
-    "boolean": ("true|false|1|0", "boolean"),
-    "integer": (r"[+-]?[0-9]+", "integer"),
+#: By type: what a value must look like, and how messages say so.
+_FORMS: Final[Mapping[str, tuple[str, str]]] = {
+    "ID": (_NAME, "a name without blanks"),
+    "IDREF": (_NAME, "a name without blanks"),
+    "QName": (f"({_NAME}:)?{_NAME}", "a name without blanks"),
+    "boolean": ("true|false|1|0", "true or false"),
+    "integer": (r"[+-]?[0-9]+", "a whole number"),
+    "tAssociationDirection": ("None|One|Both", "None, One or Both"),
+    "tGatewayDirection": (
+        "Unspecified|Converging|Diverging|Mixed",
+        "Unspecified, Converging, Diverging or Mixed",
+    ),
+    "tProcessType": ("None|Public|Private", "None, Public or Private"),
 }
-_ENUMERATIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "tAssociationDirection": ("None", "One", "Both"),
-    "tGatewayDirection": ("Unspecified", "Converging", "Diverging", "Mixed"),
-    "tProcessType": ("None", "Public", "Private"),
-}
+#: The types of elements that are nothing but text.
+_TEXTS: Final = {"flowNodeRef": "IDREF", "incoming": "QName", "outgoing": "QName"}
 
 
-@attrs.frozen
-class Problem:
+def validate(root: Element, findings: Findings) -> Collection[str]:
     """
-    What is wrong with a model, and where.
+    All ids in a file; what the schema does not allow is noted.
+
+    White space around ids, references and the like is removed from the tree on the way, which is
+    what a parser does that knows the schema.
     """
-
-    message: str
-    line: int
-    column: int
-    main_element_id: str | None = None
-    element_ids: tuple[str, ...] = ()
-
-
-def validate(root: Element) -> list[Problem]:
-    """
-    What the schema does not allow, in the engine's words and order.
-
-    White space around ids, references and the like is removed from the tree on the way,
-    which is what a parser does that knows the schema.
-    """
-    return list(_Validator().problems(root))
+    if (root.namespace, root.name) != (BPMN, "definitions"):
+        findings.add(f"The root must be <definitions> of the namespace {BPMN}", root)
+        return ()
+    validator = _Validator(findings)
+    validator.check(root)
+    validator.check_references()
+    return validator.ids
 
 
 class _Validator:
-    def __init__(self) -> None:
-        self._ids: set[str] = set()
-        # A dictionary keeps the order, and names each missing id once.
-        self._references: dict[str, None] = {}
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        #: All that are in the file.
+        self.ids: set[str] = set()
+        self._references: list[tuple[str, Element]] = []
 
-    def problems(self, root: Element) -> Iterator[Problem]:
-        if (root.namespace, root.name) != (BPMN, "definitions"):
-            yield _at_start(
-                root, f"cvc-elt.1.a: Cannot find the declaration of element '{root.qualified}'."
-            )
+    def check(self, element: Element) -> None:
+        """
+        Check an element and all that is in it.
+        """
+        is_bpmn = element.namespace == BPMN
+        if is_bpmn and element.name == "extensionElements":
+            for child in element.children:
+                if child.namespace in ("", BPMN):
+                    self._findings.add(f"{called(child)} is no extension of BPMN", child)
             return
-        yield from self._element(root)
-        for reference in self._references:
-            if reference not in self._ids:
-                yield _at_end(
-                    root, f"cvc-id.1: There is no ID/IDREF binding for IDREF '{reference}'."
-                )
-
-    def _element(self, element: Element) -> Iterator[Problem]:
-        known = _ELEMENTS.get(element.name) if element.namespace == BPMN else None
-        yield from self._attributes(element, known)
-        if element.namespace == BPMN and element.name == "extensionElements":
-            yield from _extension_elements(element)
-            return
-        misfit = None if known is None else _first_misfit(element, known.content)
+        declared = _ELEMENTS.get(element.name) if is_bpmn else None
+        self._check_attributes(element, declared)
+        if is_bpmn and element.name in _TEXTS:
+            self._checked(element, tag(element), element.text, _TEXTS[element.name])
+        if declared is not None:
+            self._check_content(element, declared.content)
         for child in element.children:
-            if misfit is not None and child is misfit[0]:
-                yield misfit[1]
-            yield from self._element(child)
-        if known is not None and element.text.strip():
-            yield _at_end(
-                element,
-                f"cvc-complex-type.2.3: Element '{element.qualified}' cannot have character "
-                "[children], because the type's content type is element-only.",
-            )
-        if element.namespace == BPMN:
-            yield from self._text(element)
+            self.check(child)
 
-    def _text(self, element: Element) -> Iterator[Problem]:
-        text = " ".join(element.text.split())
-        if element.name == "flowNodeRef":
-            self._references[text] = None
-        elif element.name in ("incoming", "outgoing"):
-            wrong = _wrong(text, "QName")
-            if wrong is not None:
-                yield _at_end(element, wrong)
-                yield _at_end(
+    def check_references(self) -> None:
+        """
+        Check that all ids are there to which any element refers.
+        """
+        for reference, element in self._references:
+            if reference not in self.ids:
+                self._findings.add(
+                    f"{called(element)} refers to '{reference}', which is no id in this file",
                     element,
-                    f"cvc-type.3.1.3: The value '{text}' of element '{element.qualified}' is not "
-                    "valid.",
                 )
 
-    def _attributes(self, element: Element, known: _Type | None) -> Iterator[Problem]:
-        declared = "" if known is None else known.attributes
+    def _check_attributes(self, element: Element, declared: _Type | None) -> None:
         types = {"id": "ID"} if element.namespace in {BPMN, *_DIAGRAM} else {}
-        for entry in declared.split():
+        for entry in () if declared is None else declared.attributes.split():
             name, type_ = entry.rstrip("!").split(":")
             types[name] = type_
-        for (namespace, name), value in tuple(element.attributes.items()):
+            if entry.endswith("!") and element.get(name) is None:
+                self._findings.add(f"{called(element)} has no attribute {name}", element)
+        for (namespace, name), value in element.attributes.items():
             if namespace:
                 continue
             if name in types:
-                yield from self._value(element, name, value, types[name])
-            elif known is not None:
-                yield _at_start(
-                    element,
-                    f"cvc-complex-type.3.2.2: Attribute '{name}' is not allowed to appear in "
-                    f"element '{element.qualified}'.",
-                )
-        for entry in declared.split():
-            name = entry.split(":")[0]
-            if entry.endswith("!") and element.get(name) is None:
-                yield _at_start(
-                    element,
-                    f"cvc-complex-type.4: Attribute '{name}' must appear on element "
-                    f"'{element.qualified}'.",
-                )
+                what = f"The attribute {name} of {called(element)}"
+                element.attributes["", name] = self._checked(element, what, value, types[name])
+            elif declared is not None:
+                message = f"{called(element)} has an attribute that BPMN does not know: {name}"
+                self._findings.add(message, element)
 
-    def _value(self, element: Element, name: str, value: str, type_: str) -> Iterator[Problem]:
+    def _checked(self, element: Element, what: str, value: str, type_: str) -> str:
         if type_ == "string":
-            return
+            return value
         value = " ".join(value.split())
-        element.attributes["", name] = value
-        wrong = _wrong(value, type_)
-        if wrong is None and type_ == "ID":
-            if value in self._ids:
-                wrong = f"cvc-id.2: There are multiple occurrences of ID value '{value}'."
-            self._ids.add(value)
-        elif wrong is None and type_ == "IDREF":
-            self._references[value] = None
-        if wrong is not None:
-            yield _at_start(element, wrong)
-            yield _at_start(
-                element,
-                f"cvc-attribute.3: The value '{value}' of attribute '{name}' on element "
-                f"'{element.qualified}' is not valid with respect to its type, '{type_}'.",
-            )
+        form, description = _FORMS[type_]
+        if not re.fullmatch(form, value):
+            self._findings.add(f"{what} must be {description}, not '{value}'", element)
+        elif type_ == "ID" and value in self.ids:
+            self._findings.add(f"The id '{value}' is not the only one in this file", element)
+        elif type_ == "ID":
+            self.ids.add(value)
+        elif type_ == "IDREF":
+            self._references.append((value, element))
+        return value
 
-
-def _wrong(value: str, type_: str) -> str | None:
-    if type_ in _ENUMERATIONS:
-        allowed = _ENUMERATIONS[type_]
-        if value not in allowed:
-            return (
-                f"cvc-enumeration-valid: Value '{value}' is not facet-valid with respect to "
-                f"enumeration '[{', '.join(allowed)}]'. It must be a value from the enumeration."
-            )
-        return None
-    pattern, name = _PATTERNS[type_]
-    if not re.fullmatch(pattern, value):
-        return f"cvc-datatype-valid.1.2.1: '{value}' is not a valid value for '{name}'."
-    return None
-
-
-def _first_misfit(parent: Element, content: str) -> tuple[Element, Problem] | None:
-    # The schema's content is a sequence of things that may all be absent. So what is expected
-    # after a child is the same again if it may repeat, and all that follows in the sequence.
-    particles = content.split()
-    for child in parent.children:
-        found = next((at for at, each in enumerate(particles) if _fits(child, each)), None)
-        if found is None:
-            return child, _unexpected(child, [_expected_name(each) for each in particles])
-        particles = particles[found if particles[found].endswith("*") else found + 1 :]
-    return None
+    def _check_content(self, parent: Element, content: str) -> None:
+        # The schema's content is a sequence of things that may all be absent. So what is expected
+        # after a child is the same again if it may repeat, and all that follows in the sequence.
+        particles = content.split()
+        for child in parent.children:
+            fitting = (at for at, each in enumerate(particles) if _fits(child, each))
+            at = next(fitting, None)
+            if at is None:
+                message = f"{called(child)} may not stand at this place in {called(parent)}"
+                self._findings.add(message, child)
+                break
+            particles = particles[at if particles[at].endswith("*") else at + 1 :]
+        if parent.text.strip():
+            self._findings.add(f"{called(parent)} has text between its elements", parent)
 
 
 def _fits(child: Element, particle: str) -> bool:
@@ -319,39 +276,3 @@ def _fits(child: Element, particle: str) -> bool:
     if name == "BPMNDiagram":
         return child.name == name and child.namespace in _DIAGRAM
     return child.namespace == BPMN and child.name in _GROUPS.get(name, {name})
-
-
-def _expected_name(particle: str) -> str:
-    name = particle[:-1]
-    namespace = "http://www.omg.org/spec/BPMN/20100524/DI" if name == "BPMNDiagram" else BPMN
-    return f'"{namespace}":{name}'
-
-
-def _extension_elements(element: Element) -> Iterator[Problem]:
-    for child in element.children:
-        if child.namespace in ("", BPMN):
-            yield _unexpected(child, [f'WC[##other:"{BPMN}"]'])
-            return
-
-
-def _unexpected(child: Element, expected: list[str]) -> Problem:
-    if not expected:
-        return _at_start(
-            child,
-            "cvc-complex-type.2.4.d: Invalid content was found starting with element "
-            f"'{child.qualified}'. No child element is expected at this point.",
-        )
-    name = f'{{"{child.namespace}":{child.name}}}' if child.namespace else child.name
-    return _at_start(
-        child,
-        f"cvc-complex-type.2.4.a: Invalid content was found starting with element '{name}'. "
-        f"One of '{{{', '.join(expected)}}}' is expected.",
-    )
-
-
-def _at_start(element: Element, message: str) -> Problem:
-    return Problem(message, element.line, element.column)
-
-
-def _at_end(element: Element, message: str) -> Problem:
-    return Problem(message, element.end_line, element.end_column)

@@ -1,7 +1,7 @@
 """
 What stands in a user task: forms, which the engine looks at when it deploys, and what it evaluates
-only when the task comes to be. A failure then is one of whoever completes the task before. What is
-a variable and nothing else is evaluated here, too; any other expression is refused.
+when the task comes to be. A failure then is one of whoever completes the task before. What is a
+variable and nothing else is evaluated here, too; any other expression is refused.
 """
 
 from __future__ import annotations
@@ -12,44 +12,26 @@ from datetime import datetime
 from typing import Final
 
 from camunda_ext.testing.bpmn.extensions import (
-    Unforeseen,
     attribute,
-    extension,
+    called,
     integer,
+    is_expression,
     is_extension,
 )
-from camunda_ext.testing.bpmn.findings import Findings, called
+from camunda_ext.testing.bpmn.findings import Findings
 from camunda_ext.testing.bpmn.model import Evaluated
 from camunda_ext.testing.bpmn.xml import Element
 
 _TYPES: Final = ("string", "long", "date", "boolean", "enum")
-_VALIDATORS: Final = (
-    "validator",
-    "required",
-    "readonly",
-    "min",
-    "max",
-    "minlength",
-    "maxlength",
-)
-_NO_VALIDATOR: Final = (
-    "validator configuration needs to provide either a fully qualified classname or an expression "
-    "resolving to a custom FormFieldValidator implementation."
-)
+_VALIDATORS: Final = ("validator", "required", "readonly", "min", "max", "minlength", "maxlength")
 _BINDINGS: Final = ("deployment", "latest", "version")
 #: A variable and nothing else.
 _VARIABLE: Final = re.compile(r"[$#]\{\s*([A-Za-z_]\w*)\s*\}", re.ASCII)
 #: Names that are none of variables.
 _OF_THE_ENGINE: Final = ("execution", "task", "authenticatedUserId", "true", "false", "null")
+_DATES: Final = ("dueDate", "followUpDate")
 #: Camunda's attributes that are evaluated.
-_EVALUATED: Final = (
-    "assignee",
-    "candidateUsers",
-    "candidateGroups",
-    "dueDate",
-    "followUpDate",
-    "priority",
-)
+_EVALUATED: Final = ("assignee", "candidateUsers", "candidateGroups", *_DATES, "priority")
 #: The letters of a pattern for dates.
 _PATTERN: Final = "GyYMLwWDdFEuaHkKhmsSzZX"
 _DURATION: Final = re.compile(
@@ -59,7 +41,7 @@ _DURATION: Final = re.compile(
 
 def check(element: Element, findings: Findings) -> tuple[Evaluated, ...]:
     """
-    Tell what is wrong with a user task, and give what is to be evaluated.
+    What is to be evaluated of a user task; what is wrong with it is noted.
     """
     _check_form(element, findings)
     evaluated = []
@@ -67,20 +49,15 @@ def check(element: Element, findings: Findings) -> tuple[Evaluated, ...]:
         variable = _VARIABLE.fullmatch(text)
         if variable is not None and variable[1] not in _OF_THE_ENGINE:
             evaluated.append(Evaluated(what=what, text=text, variable=variable[1]))
-        elif "${" in text or "#{" in text:
+        elif is_expression(text):
             findings.refuse_expression(text, what, element)
-    for name in ("dueDate", "followUpDate"):
-        given = attribute(element, name)
-        if given is not None and "{" not in given and not is_date(given):
-            findings.refuse(
-                f"{called(element)} with camunda:{name} '{given}', which is no date", element
-            )
-    priority = attribute(element, "priority")
-    if priority is not None and "{" not in priority and integer(priority) is None:
-        findings.refuse(
-            f"{called(element)} with camunda:priority '{priority}', which is no whole number",
-            element,
-        )
+    for name in (*_DATES, "priority"):
+        text = attribute(element, name) or ("" if name in _DATES else "0")
+        is_valid = is_date(text) if name in _DATES else integer(text) is not None
+        if attribute(element, name) is not None and "{" not in text and not is_valid:
+            kind = "date" if name in _DATES else "whole number"
+            what = f"{called(element)} with camunda:{name} '{text}', which is no {kind}"
+            findings.refuse(what, element)
     return tuple(evaluated)
 
 
@@ -118,21 +95,16 @@ def is_date(text: str) -> bool:
 
 def _check_form(element: Element, findings: Findings) -> None:
     reference, binding = attribute(element, "formRef"), attribute(element, "formRefBinding")
-    if attribute(element, "formKey") is not None and reference is not None:
-        findings.add(
-            "Invalid element definition: only one of the attributes formKey and formRef is "
-            "allowed.",
-            element,
-        )
-    if reference is not None and binding not in _BINDINGS:
-        findings.add(
-            "Invalid element definition: value for formRefBinding attribute has to be one of "
-            f"[{', '.join(_BINDINGS)}] but was {'null' if binding is None else binding}",
-            element,
-        )
-    if binding == "version" and reference and attribute(element, "formRefVersion") is None:
-        raise Unforeseen('Cannot invoke "String.length()" because "this.input" is null')
-    form = extension(element, "formData")
+    said = called(element)
+    if reference is not None:
+        if attribute(element, "formKey") is not None:
+            findings.add(f"{said} has both camunda:formKey and camunda:formRef", element)
+        if binding not in _BINDINGS:
+            message = f"{said} needs a camunda:formRefBinding of {', '.join(_BINDINGS)}"
+            findings.add(message, element)
+        if binding == "version" and attribute(element, "formRefVersion") is None:
+            findings.add(f"{said} has no camunda:formRefVersion", element)
+    form = findings.extension(element, "formData")
     for field in form.children if form is not None else ():
         if field.name == "formField" and is_extension(field):
             _check_field(field, findings)
@@ -140,23 +112,16 @@ def _check_form(element: Element, findings: Findings) -> None:
 
 def _check_field(field: Element, findings: Findings) -> None:
     if not field.get("id"):
-        findings.add(
-            "attribute id must be set for FormFieldGroup and must have a non-empty value", field
-        )
+        findings.add(f"{called(field)} has no id", field)
     kind = field.get("type")
-    if kind is None:
-        findings.add("form field must have a 'type' attribute", field)
-    elif kind not in _TYPES:
-        findings.add(f"unknown type '{kind}'", field)
-    if kind == "date":
-        unquoted = re.sub("'[^']*'", "", field.get("datePattern") or "")
-        odd = next((one for one in unquoted if one.isalpha() and one not in _PATTERN), None)
-        if odd is not None:
-            raise Unforeseen(f"Illegal pattern character '{odd}'")
+    if kind not in _TYPES:
+        findings.add(f"{called(field)} needs a type of {', '.join(_TYPES)}", field)
+    unquoted = re.sub("'[^']*'", "", field.get("datePattern") or "")
+    if kind == "date" and any(each.isalpha() and each not in _PATTERN for each in unquoted):
+        findings.add(f"The datePattern of {called(field)} is none of dates", field)
     for constraint in _within(field, "constraint"):
-        name = constraint.get("name")
-        if name not in _VALIDATORS:
-            shown = "null" if name is None else name
-            findings.add(f"Cannot find validator implementation for name '{shown}'.", constraint)
-        elif name == "validator" and not constraint.get("config"):
-            findings.add(_NO_VALIDATOR, constraint)
+        if constraint.get("name") not in _VALIDATORS:
+            names = ", ".join(_VALIDATORS)
+            findings.add(f"A constraint of {called(field)} needs a name of {names}", constraint)
+        elif constraint.get("name") == "validator" and not constraint.get("config"):
+            findings.add(f"The validator of {called(field)} has no config", constraint)
