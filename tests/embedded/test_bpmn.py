@@ -969,6 +969,13 @@ def test_a_form_that_is_none_is_refused(field: str, said: str) -> None:
             ),
         ),
         (
+            'camunda:priority=""',
+            (
+                "The embedded engine does not run <userTask> 'u' with camunda:priority '', "
+                "which is no whole number"
+            ),
+        ),
+        (
             'camunda:priority="5.5"',
             (
                 "The embedded engine does not run <userTask> 'u' with camunda:priority '5.5', "

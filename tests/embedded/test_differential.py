@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
+import pytest
 import requests
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
@@ -23,6 +24,7 @@ from hypothesis.stateful import (
 
 from camunda_ext.testing import Engine
 from tests.embedded import wishes
+from tests.embedded.test_bpmn import REFUSED
 from tests.embedded.twins import (
     Answer,
     Side,
@@ -494,3 +496,20 @@ def test_both_engines_answer_the_same(model_engine: str) -> None:
         finally:
             for deployment in deployments:
                 real.ask("DELETE", f"/deployment/{deployment.id}?cascade=true")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_camunda_refuses_what_the_embedded_engine_says_it_does(
+    model_engine: str, name: str
+) -> None:
+    """
+    With other words, and with a 500 where its parser fails.
+    """
+    with requests.Session() as session:
+        session.trust_env = False
+        files = {"data": ("x.bpmn", REFUSED[name][0])}
+        answer = Side(model_engine, session).ask("POST", "/deployment/create", files=files)
+
+    fails = name in ("boundary event of two errors", "properties twice")
+    expected = (500, "ProcessEngineException") if fails else (400, "ParseException")
+    assert (answer.status, answer.content["type"]) == expected

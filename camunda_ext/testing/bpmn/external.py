@@ -10,42 +10,34 @@ import attrs
 
 from camunda_ext.testing.bpmn.extensions import attribute, called, is_expression, is_extension
 from camunda_ext.testing.bpmn.findings import Findings
+from camunda_ext.testing.bpmn.model import Node
 from camunda_ext.testing.bpmn.xml import Element
 
 #: Attributes of Camunda that make a task one of another kind, whatever its type is.
 _OTHER_KINDS: Final = ("class", "delegateExpression", "expression")
 
 
-@attrs.frozen
-class External:
+def external_task(
+    node: Node, element: Element, findings: Findings, *, process_priority: int
+) -> Node:
     """
-    The topic and so on of an external task.
-    """
-
-    topic: str
-    #: ``None``: that of the process.
-    priority: int | None
-    properties: dict[str, str | None]
-    inputs: dict[str, str | None]
-
-
-def read_external(element: Element, findings: Findings) -> External | None:
-    """
-    An external task, if it is one.
+    The *node* with what its element says about an external task, if it is one.
     """
     is_external = (attribute(element, "type") or "").lower() == "external"
     is_decision = element.name == "businessRuleTask" and attribute(element, "decisionRef")
     if not is_external or is_decision or any(attribute(element, name) for name in _OTHER_KINDS):
         findings.refuse(f'{called(element)} unless it has camunda:type="external"', element)
-        return None
+        return node
     topic = attribute(element, "topic")
     if topic is None:
         findings.add(f"{called(element)} has no camunda:topic", element)
     elif is_expression(topic):
         findings.refuse_expression(topic, "camunda:topic", element)
-    return External(
+    priority = findings.priority(element, "taskPriority")
+    return attrs.evolve(
+        node,
         topic=topic or "",
-        priority=findings.priority(element, "taskPriority"),
+        priority=process_priority if priority is None else priority,
         properties=_properties(element, findings),
         inputs=_inputs(element, findings),
     )

@@ -8,16 +8,15 @@ refused when it is deployed, so that no process runs otherwise than it would in 
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from typing import Final
 
-import attrs
-
 from camunda_ext.testing.bpmn import schema, user_tasks
 from camunda_ext.testing.bpmn.extensions import attribute, called, integer
-from camunda_ext.testing.bpmn.external import External, read_external
+from camunda_ext.testing.bpmn.external import external_task
 from camunda_ext.testing.bpmn.findings import Findings
-from camunda_ext.testing.bpmn.model import Boundary, Evaluated, Kind, Node, Process
+from camunda_ext.testing.bpmn.model import Boundary, Kind, Node, Process
 from camunda_ext.testing.bpmn.refusals import refuse_extensions, refuse_what_changes
 from camunda_ext.testing.bpmn.xml import Element, read
 
@@ -32,10 +31,10 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "sendTask": "external",
     "businessRuleTask": "external",
 }
-#: Flow elements that are read after the steps.
-_BETWEEN_STEPS: Final = ("boundaryEvent", "sequenceFlow")
-#: Flow elements that nothing flows through.
-_DATA: Final = ("dataObject", "dataObjectReference", "dataStoreReference")
+_BETWEEN_STEPS: Final = frozenset({"boundaryEvent", "sequenceFlow"})
+_DATA: Final = frozenset({"dataObject", "dataObjectReference", "dataStoreReference"})
+#: Flow elements that sequence flows may lead to, whether they are run or refused.
+_STEPS: Final = schema.FLOW_ELEMENTS - _BETWEEN_STEPS - _DATA
 
 
 def parse(
@@ -84,30 +83,6 @@ def _processes(
     return tuple(process for process in read_processes if process is not None)
 
 
-@attrs.define(eq=False)
-class _Step:
-    """
-    A node whose sequence flows are not all known yet.
-    """
-
-    element: Element
-    external: External | None
-    evaluated: tuple[Evaluated, ...]
-    outgoing: list[str] = attrs.field(factory=list)
-    incoming: int = 0
-
-
-@attrs.define(eq=False)
-class _Catch:
-    """
-    A boundary event whose sequence flows are not all known yet.
-    """
-
-    host: str
-    definition: Element
-    outgoing: list[str] = attrs.field(factory=list)
-
-
 class _Reader:
     """
     Reads one process.
@@ -124,14 +99,19 @@ class _Reader:
         self._findings = findings
         self._error_codes = error_codes
         self._ids = ids
-        self._steps: dict[str, _Step] = {}
-        self._catches: dict[str, _Catch] = {}
-        # Known so that a flow to a step that is refused is not refused once more.
-        self._refused: set[str] = set()
+        #: By id, also those that are refused: what leads to them is not refused once more.
+        self._steps = {child.get("id"): child for child in element.children if child.name in _STEPS}
+        self._catches = {boundary.get("id") for boundary in element.all("boundaryEvent")}
+        self._boundaries: dict[str, list[Boundary]] = defaultdict(list)
+        #: Where sequence flows lead, by the id of where they come from.
+        self._targets: dict[str | None, list[str]] = defaultdict(list)
+        for flow in element.all("sequenceFlow"):
+            self._targets[flow.get("sourceRef")].append(flow.get("targetRef") or "")
+        self._incoming = Counter(flow.get("targetRef") for flow in element.all("sequenceFlow"))
 
     def process(self, requires_time_to_live: bool) -> Process | None:
         """
-        The process, unless it can have none for what is wrong with it.
+        The process, unless it has no id or no start event.
         """
         element, findings = self._element, self._findings
         findings.priority(element, "jobPriority")
@@ -139,28 +119,28 @@ class _Reader:
         time_to_live = self._time_to_live(requires_time_to_live)
         key = self._id(element)
         start = self._start_event()
-        self._read_steps(element, is_run=True)
         for boundary in element.all("boundaryEvent"):
             self._read_boundary(boundary)
+        nodes = self._nodes(element, priority)
         for flow in element.all("sequenceFlow"):
-            self._read_flow(flow)
+            self._check_flow(flow)
         refuse_extensions(element, findings)
-        if key is None or start is None:
+        if not key or start is None:
             return None
         return Process(
             key=key,
             name=element.get("name"),
             version_tag=attribute(element, "versionTag"),
             time_to_live=time_to_live,
-            nodes={id_: self._node(id_, step, priority) for id_, step in self._steps.items()},
+            nodes={node.id: node for node in nodes},
             start=start,
         )
 
-    def _id(self, element: Element) -> str | None:
+    def _id(self, element: Element) -> str:
         id_ = element.get("id")
         if id_ is None:
             self._findings.refuse(f"{called(element)} without an id", element)
-        return id_
+        return id_ or ""
 
     def _time_to_live(self, required: bool) -> int | None:
         text = attribute(self._element, "historyTimeToLive")
@@ -188,108 +168,81 @@ class _Reader:
             self._findings.add(message, another, self._element)
         return starts[0].get("id") if starts else None
 
-    def _read_steps(self, scope: Element, *, is_run: bool) -> None:
+    def _nodes(self, scope: Element, priority: int) -> list[Node]:
         """
-        Read the steps of the process, or of a sub process: it is refused, but whoever takes it out
-        is to know all at once.
+        The nodes of the process itself; sub processes are looked into all the same, so that
+        whoever takes them out knows all problems at once.
         """
+        nodes = []
         for child in scope.children:
             if child.name in _KINDS:
-                self._read_step(child, is_run=is_run)
-            elif child.name in _BETWEEN_STEPS:
-                if not is_run:
-                    caught = child.all("errorEventDefinition")
-                    refuse_what_changes(child, self._findings, but=caught)
-            elif child.name in schema.FLOW_ELEMENTS and child.name not in _DATA:
+                nodes.append(self._node(child, priority))
+            elif child.name in _STEPS:
                 self._findings.refuse(called(child), child)
-                self._refused.add(child.get("id") or "")
-                self._read_steps(child, is_run=False)
+                self._nodes(child, priority)
+            elif child.name in _BETWEEN_STEPS and scope is not self._element:
+                caught = child.all("errorEventDefinition")
+                refuse_what_changes(child, self._findings, but=caught)
+        return nodes
 
-    def _read_step(self, element: Element, *, is_run: bool) -> None:
-        findings, id_ = self._findings, self._id(element)
-        kind = _KINDS[element.name]
+    def _node(self, element: Element, process_priority: int) -> Node:
+        findings, id_, kind = self._findings, self._id(element), _KINDS[element.name]
         findings.priority(element, "jobPriority")
-        external = read_external(element, findings) if kind == "external" else None
-        evaluated = user_tasks.check(element, findings) if kind == "user" else ()
         refuse_what_changes(element, findings)
-        if is_run and id_ is not None:
-            self._steps[id_] = _Step(element, external, evaluated)
+        # The engine asks those for one code first, wherever they stand in the file.
+        boundaries = sorted(self._boundaries[id_], key=lambda each: each.error_code is None)
+        node = Node(
+            id=id_,
+            kind=kind,
+            name=element.get("name"),
+            # Whatever flows from an end event, an end event ends.
+            outgoing=() if kind == "end" else tuple(self._targets[id_]),
+            incoming=self._incoming[id_],
+            evaluated=user_tasks.check(element, findings) if kind == "user" else (),
+            boundaries=tuple(boundaries),
+        )
+        if kind != "external":
+            return node
+        return external_task(node, element, findings, process_priority=process_priority)
 
     def _read_boundary(self, element: Element) -> None:
         findings, id_ = self._findings, self._id(element)
         definitions = element.all("errorEventDefinition")
         definition = findings.only(definitions, element)
-        host = element.get("attachedToRef") or ""
         findings.priority(element, "jobPriority")
-        if host in self._steps:
-            hosting = self._steps[host].element
-            if _KINDS[hosting.name] != "external":
-                findings.refuse(f"{called(element)} on {called(hosting)}", element)
-        elif host not in self._refused:
+        host = element.get("attachedToRef") or ""
+        step = self._steps.get(host)
+        if step is None:
             message = f"{called(element)} is attached to no step of its process, but to '{host}'"
             findings.add(message, element)
+        elif _KINDS.get(step.name, "external") != "external":
+            findings.refuse(f"{called(element)} on {called(step)}", element)
         refuse_what_changes(element, findings, but=definitions)
         if not any(child.name in schema.EVENT_DEFINITIONS for child in element.children):
             findings.add(f"{called(element)} has no event definition", element)
-        if id_ is not None and definition is not None:
-            self._catches[id_] = _Catch(host, definition)
-        elif id_ is not None:
-            self._refused.add(id_)
-
-    def _read_flow(self, element: Element) -> None:
-        findings = self._findings
-        known = {*self._steps, *self._catches, *self._refused}
-        source, target = (element.get(name) or "" for name in ("sourceRef", "targetRef"))
-        for name, reference in (("source", source), ("target", target)):
-            # What is no id at all has been found already.
-            if reference not in known and reference in self._ids:
-                message = f"The {name} of {called(element)} is no step of its process: "
-                findings.add(f"{message}'{reference}'", element)
-        if target in self._catches:
-            findings.refuse(f"{called(element)} to boundary event '{target}'", element)
-        leaving = self._steps.get(source) or self._catches.get(source)
-        if leaving is not None:
-            leaving.outgoing.append(target)
-        if target in self._steps:
-            self._steps[target].incoming += 1
-        refuse_what_changes(element, findings)
-
-    def _node(self, id_: str, step: _Step, default_priority: int) -> Node:
-        kind, external = _KINDS[step.element.name], step.external
-        node = Node(
-            id=id_,
-            kind=kind,
-            name=step.element.get("name"),
-            # Whatever flows from an end event, an end event ends.
-            outgoing=() if kind == "end" else tuple(step.outgoing),
-            incoming=step.incoming,
-            evaluated=step.evaluated,
-        )
-        if external is None:
-            return node
-        return attrs.evolve(
-            node,
-            topic=external.topic,
-            priority=default_priority if external.priority is None else external.priority,
-            properties=external.properties,
-            inputs=external.inputs,
-            boundaries=self._boundaries_of(id_),
-        )
-
-    def _boundaries_of(self, host: str) -> tuple[Boundary, ...]:
-        boundaries = [
-            self._boundary(id_, catch) for id_, catch in self._catches.items() if catch.host == host
-        ]
-        # The engine asks those for one code first, wherever they stand in the file.
-        return tuple(sorted(boundaries, key=lambda boundary: boundary.error_code is None))
-
-    def _boundary(self, id_: str, catch: _Catch) -> Boundary:
-        reference = catch.definition.get("errorRef")
-        return Boundary(
+        if definition is None:
+            return
+        reference = definition.get("errorRef")
+        boundary = Boundary(
             id=id_,
             # A reference to no error of the file is itself the code.
             error_code=None if reference is None else self._error_codes.get(reference, reference),
-            code_variable=attribute(catch.definition, "errorCodeVariable"),
-            message_variable=attribute(catch.definition, "errorMessageVariable"),
-            outgoing=tuple(catch.outgoing),
+            code_variable=attribute(definition, "errorCodeVariable"),
+            message_variable=attribute(definition, "errorMessageVariable"),
+            outgoing=tuple(self._targets[id_]),
         )
+        self._boundaries[host].append(boundary)
+
+    def _check_flow(self, element: Element) -> None:
+        findings = self._findings
+        for name, end in (("sourceRef", "source"), ("targetRef", "target")):
+            reference = element.get(name)
+            is_known = reference in self._steps or reference in self._catches
+            # What is no id at all has been found already.
+            if not is_known and reference in self._ids:
+                message = f"The {end} of {called(element)} is no step of its process: "
+                findings.add(f"{message}'{reference}'", element)
+        if element.get("targetRef") in self._catches:
+            target = element.get("targetRef")
+            findings.refuse(f"{called(element)} to boundary event '{target}'", element)
+        refuse_what_changes(element, findings)

@@ -7,7 +7,7 @@ variable and nothing else is evaluated here, too; any other expression is refuse
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -29,13 +29,40 @@ _BINDINGS: Final = ("deployment", "latest", "version")
 _VARIABLE: Final = re.compile(r"[$#]\{\s*([A-Za-z_]\w*)\s*\}", re.ASCII)
 #: Names that are none of variables.
 _OF_THE_ENGINE: Final = ("execution", "task", "authenticatedUserId", "true", "false", "null")
-_DATES: Final = ("dueDate", "followUpDate")
 #: Camunda's attributes that are evaluated.
-_EVALUATED: Final = ("assignee", "candidateUsers", "candidateGroups", *_DATES, "priority")
+_EVALUATED: Final = (
+    "assignee",
+    "candidateUsers",
+    "candidateGroups",
+    "dueDate",
+    "followUpDate",
+    "priority",
+)
 #: The letters of a pattern for dates.
 _PATTERN: Final = "GyYMLwWDdFEuaHkKhmsSzZX"
 _DURATION: Final = re.compile(
     r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?"
+)
+
+
+def is_date(text: str) -> bool:
+    """
+    Whether a text is a moment or a duration, as the due date of a task may be.
+    """
+    if _DURATION.fullmatch(text):
+        return True
+    try:
+        datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return False
+    return True
+
+
+#: Of the attributes that are constant: what each must be.
+_CONSTANTS: Final[Sequence[tuple[str, str, Callable[[str], bool]]]] = (
+    ("dueDate", "date", is_date),
+    ("followUpDate", "date", is_date),
+    ("priority", "whole number", lambda text: integer(text) is not None),
 )
 
 
@@ -51,12 +78,10 @@ def check(element: Element, findings: Findings) -> tuple[Evaluated, ...]:
             evaluated.append(Evaluated(what=what, text=text, variable=variable[1]))
         elif is_expression(text):
             findings.refuse_expression(text, what, element)
-    for name in (*_DATES, "priority"):
-        text = attribute(element, name) or ("" if name in _DATES else "0")
-        is_valid = is_date(text) if name in _DATES else integer(text) is not None
-        if attribute(element, name) is not None and "{" not in text and not is_valid:
-            kind = "date" if name in _DATES else "whole number"
-            what = f"{called(element)} with camunda:{name} '{text}', which is no {kind}"
+    for name, kind, is_valid in _CONSTANTS:
+        constant = attribute(element, name)
+        if constant is not None and "{" not in constant and not is_valid(constant):
+            what = f"{called(element)} with camunda:{name} '{constant}', which is no {kind}"
             findings.refuse(what, element)
     return tuple(evaluated)
 
@@ -80,30 +105,17 @@ def _within(element: Element, name: str) -> Iterator[Element]:
         yield from _within(child, name)
 
 
-def is_date(text: str) -> bool:
-    """
-    Tell whether a text is a moment or a duration, as the due date of a task may be.
-    """
-    if _DURATION.fullmatch(text):
-        return True
-    try:
-        datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return False
-    return True
-
-
 def _check_form(element: Element, findings: Findings) -> None:
     reference, binding = attribute(element, "formRef"), attribute(element, "formRefBinding")
-    said = called(element)
+    task = called(element)
     if reference is not None:
         if attribute(element, "formKey") is not None:
-            findings.add(f"{said} has both camunda:formKey and camunda:formRef", element)
+            findings.add(f"{task} has both camunda:formKey and camunda:formRef", element)
         if binding not in _BINDINGS:
-            message = f"{said} needs a camunda:formRefBinding of {', '.join(_BINDINGS)}"
+            message = f"{task} needs a camunda:formRefBinding of {', '.join(_BINDINGS)}"
             findings.add(message, element)
         if binding == "version" and attribute(element, "formRefVersion") is None:
-            findings.add(f"{said} has no camunda:formRefVersion", element)
+            findings.add(f"{task} has no camunda:formRefVersion", element)
     form = findings.extension(element, "formData")
     for field in form.children if form is not None else ():
         if field.name == "formField" and is_extension(field):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from camunda_ext.testing._errors import EngineError, failure, invalid_request, rest_error
-from camunda_ext.testing.bpmn.processes import parse
+from camunda_ext.testing.bpmn.processes import Process, parse
 from camunda_ext.testing.state.conditions import Filter, Kind, Page, QueryType, ensure_narrow, like
 from camunda_ext.testing.state.store import Row, Transaction
 from camunda_ext.testing.values import dates
@@ -30,7 +30,7 @@ def create(
     changed_only: bool = False,
 ) -> dict[str, Any]:
     """
-    Deploy files; those with the name of a model define processes.
+    The answer to a deployment of files; those with the name of a model define processes.
     """
     if not resources:
         raise invalid_request("No deployment resources contained in the form upload.")
@@ -46,38 +46,46 @@ def create(
     tx.insert(
         "deployment", id=deployment_id, name=name, source=source, tenant_id=tenant_id, time=tx.now
     )
-    definitions = {}
+    definitions: dict[str, Any] = {}
+    required = tx.version.time_to_live_required and tx.history_time_to_live is None
     for resource, content in resources.items():
         tx.insert("resource", deployment_id=deployment_id, name=resource, content=content)
-        if not resource.endswith(_MODELS):
-            continue
-        kept = tx.history_time_to_live
-        required = tx.version.time_to_live_required and kept is None
-        for process in parse(resource, content, requires_time_to_live=required):
-            ensure_narrow(tx, process.key, process.name)
-            number = 1 + tx.value(
-                "SELECT coalesce(max(version), 0) FROM definition WHERE key = ? AND tenant_id IS ?",
-                process.key,
-                tenant_id,
-            )
-            definition_id = f"{process.key}:{number}:{tx.new_id()}"
-            if len(definition_id) > 64:
-                definition_id = tx.new_id()
-            tx.insert(
-                "definition",
-                id=definition_id,
-                key=process.key,
-                version=number,
-                name=process.name,
-                version_tag=process.version_tag,
-                tenant_id=tenant_id,
-                deployment_id=deployment_id,
-                resource=resource,
-                time_to_live=kept if process.time_to_live is None else process.time_to_live,
-            )
-            definitions[definition_id] = show_definition(get_definition(tx, definition_id))
-    deployment = tx.one("SELECT * FROM deployment WHERE id = ?", deployment_id)
-    return {**show(deployment), **_deployed(definitions or None)}
+        if resource.endswith(_MODELS):
+            for process in parse(resource, content, requires_time_to_live=required):
+                definition = _define(tx, process, deployment_id, resource, tenant_id)
+                definitions[definition["id"]] = show_definition(definition)
+    return {**show(get(tx, deployment_id)), **_deployed(definitions or None)}
+
+
+def _define(
+    tx: Transaction, process: Process, deployment_id: str, resource: str, tenant_id: str | None
+) -> Row:
+    """
+    The next version of a process definition.
+    """
+    ensure_narrow(tx, process.key, process.name)
+    version = 1 + tx.value(
+        "SELECT coalesce(max(version), 0) FROM definition WHERE key = ? AND tenant_id IS ?",
+        process.key,
+        tenant_id,
+    )
+    definition_id = f"{process.key}:{version}:{tx.new_id()}"
+    if len(definition_id) > 64:
+        definition_id = tx.new_id()
+    time_to_live = process.time_to_live
+    tx.insert(
+        "definition",
+        id=definition_id,
+        key=process.key,
+        version=version,
+        name=process.name,
+        version_tag=process.version_tag,
+        tenant_id=tenant_id,
+        deployment_id=deployment_id,
+        resource=resource,
+        time_to_live=tx.history_time_to_live if time_to_live is None else time_to_live,
+    )
+    return get_definition(tx, definition_id)
 
 
 def _changed(
@@ -88,7 +96,7 @@ def _changed(
     tenant_id: str | None,
 ) -> dict[str, bytes]:
     """
-    Those files that the last deployment with them brought otherwise.
+    The files that differ from those of the last deployment, or were not in it.
     """
     rows = tx.run(
         "SELECT resource.name, resource.content FROM resource "
@@ -116,10 +124,10 @@ def get(tx: Transaction, deployment_id: str) -> Row:
     """
     A deployment by its id.
     """
-    found = tx.row("SELECT * FROM deployment WHERE id = ?", deployment_id)
-    if found is None:
+    deployment = tx.row("SELECT * FROM deployment WHERE id = ?", deployment_id)
+    if deployment is None:
         raise invalid_request(f"Deployment with id '{deployment_id}' does not exist", status=404)
-    return found
+    return deployment
 
 
 _QUERY: Final = QueryType(
@@ -199,28 +207,28 @@ def get_definition(tx: Transaction, definition_id: str) -> Row:
     """
     A process definition by its id.
     """
-    found = find_definition(tx, definition_id)
-    if found is None:
+    definition = find_definition(tx, definition_id)
+    if definition is None:
         message = f"No matching definition with id {definition_id}"
         raise EngineError(404, "InvalidRequestException", message, 0)
-    return found
+    return definition
 
 
 def latest(tx: Transaction, key: str, tenant_id: str | None) -> Row:
     """
     The latest version of a process definition.
     """
-    found = tx.row(
+    definition = tx.row(
         "SELECT * FROM definition WHERE key = ? AND tenant_id IS ? ORDER BY version DESC",
         key,
         tenant_id,
     )
-    if found is None:
+    if definition is None:
         whose = "no tenant-id" if tenant_id is None else f"tenant-id: {tenant_id}"
         raise rest_error(
             404, f"No matching process definition with key: {key} and {whose}", code=None
         )
-    return found
+    return definition
 
 
 def show_definition(row: Row) -> dict[str, Any]:

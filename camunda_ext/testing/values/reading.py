@@ -20,7 +20,6 @@ BLANKS: Final = "".join(map(chr, range(0x21)))
 
 _DEEPEST: Final = 1000
 _LONGEST_NUMBER: Final = 1000
-_LONGEST_TEXT: Final = 20_000_000
 
 INT32: Final = (-(2**31), 2**31 - 1)
 INT64: Final = (-(2**63), 2**63 - 1)
@@ -92,10 +91,6 @@ def _hold_to_limits(content: bytes) -> None:
             f"({_LONGEST_NUMBER}, from `StreamReadConstraints.getMaxNumberLength()`)",
             code=None,
         )
-    if len(content) > _LONGEST_TEXT and any(
-        match.end() - match.start() > _LONGEST_TEXT + 2 for match in _TEXT.finditer(content)
-    ):
-        raise not_readable()
     if content.count(b"[") + content.count(b"{") > _DEEPEST:
         depth = 0
         for mark in re.findall(rb"[\[\]{}]", _TEXT.sub(b"", content)):

@@ -74,16 +74,13 @@ def read(dto: object) -> Value:
     parts = reading.variable(dto)
     if parts is None:
         raise null_pointer()
-    type_name, value, info = (
-        reading.text(parts.get("type")),
-        parts.get("value"),
-        parts.get("valueInfo") or {},
-    )
+    type_name, value = reading.text(parts.get("type")), parts.get("value")
+    info = parts.get("valueInfo") or {}
     transient = info.get("transient", False)
     if not isinstance(transient, bool):
         raise invalid_request("transient in valueInfo must be true or false")
-    found = plain(value) if type_name is None else _typed(type_name, value, info)
-    return attrs.evolve(found, transient=transient)
+    variable = plain(value) if type_name is None else _typed(type_name, value, info)
+    return attrs.evolve(variable, transient=transient)
 
 
 def read_all(dtos: object) -> dict[str, Value]:
@@ -128,7 +125,7 @@ def java_content(data: bytes) -> str:
 
 
 def _typed(type_name: str, value: Any, info: Mapping[str, Any]) -> Value:
-    # The engine looks at the first letter so.
+    # Only in the first letter, the engine ignores the case.
     known = type_name[:1].upper() + type_name[1:]
     if known in ("Json", "Xml"):
         return Value(known, text=_serialized(type_name, value))
@@ -251,10 +248,10 @@ def _file(value: Any, info: Mapping[str, Any]) -> Value:
         ("mimeType", _MEDIA_TYPE, "application/pdf"),
         ("encoding", _WORD, "UTF-8"),
     ):
-        said = info.get(key)
+        text = info.get(key)
         if key not in info and key != "filename":
             continue
-        if not isinstance(said, str) or not re.fullmatch(form, said):
+        if not isinstance(text, str) or not re.fullmatch(form, text):
             raise invalid_request(
                 f"{key} in the valueInfo of a File must be text such as '{example}'"
             )
@@ -281,9 +278,9 @@ def of_python(value: object) -> Value:
         except EngineError as error:
             raise ValueError(error.message or f"{value!r} is no typed variable") from None
     if value is None or isinstance(value, (bool, str, int, float)):
-        found = plain(value)
-        if found.type != "Object":
-            return found
+        variable = plain(value)
+        if variable.type != "Object":
+            return variable
     raise TypeError(
         f"{value!r} could be a variable of several types; say which, "
         'for example {"type": "Json", "value": "[1, 2]"}'
