@@ -184,14 +184,14 @@ def test_external_tasks_have_three_names(tag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "priority"),
+    ("text", "priority"),
     [("7", 7), ("-5", -5), ("+5", 5), ("\u0663", 3), ("2147483647", 2147483647)],
 )
-def test_priority_is_a_number_as_java_reads_it(given: str, priority: int) -> None:
+def test_priority_is_a_number_as_java_reads_it(text: str, priority: int) -> None:
     """
     A sign and digits of any script are fine; the range is that of 32 bits.
     """
-    task = _task(attributes=f'{_EXTERNAL} camunda:taskPriority="{given}"')
+    task = _task(attributes=f'{_EXTERNAL} camunda:taskPriority="{text}"')
 
     assert _only(_model(task)).nodes["t"].priority == priority
 
@@ -931,16 +931,16 @@ _FORMS: Final = {
 }
 
 
-@pytest.mark.parametrize(("field", "said"), _FORMS.items())
-def test_a_form_that_is_none_is_refused(field: str, said: str) -> None:
+@pytest.mark.parametrize(("field", "message"), _FORMS.items())
+def test_a_form_that_is_none_is_refused(field: str, message: str) -> None:
     """
     When it is deployed.
     """
-    assert [each["message"] for each in _problems(_user_task(content=_form(field)))] == [said]
+    assert [each["message"] for each in _problems(_user_task(content=_form(field)))] == [message]
 
 
 @pytest.mark.parametrize(
-    ("attributes", "said"),
+    ("attributes", "message"),
     [
         (
             'camunda:formKey="a" camunda:formRef="b" camunda:formRefBinding="latest"',
@@ -984,11 +984,11 @@ def test_a_form_that_is_none_is_refused(field: str, said: str) -> None:
         ),
     ],
 )
-def test_what_would_fail_later_is_refused(attributes: str, said: str) -> None:
+def test_what_would_fail_later_is_refused(attributes: str, message: str) -> None:
     """
     Or what nobody can tell yet.
     """
-    assert [each["message"] for each in _problems(_user_task(attributes))] == [said]
+    assert [each["message"] for each in _problems(_user_task(attributes))] == [message]
 
 
 @pytest.mark.parametrize(
@@ -1008,7 +1008,7 @@ def test_what_is_constant_is_run(attributes: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attributes", "variables", "said"),
+    ("attributes", "variables", "message"),
     [
         ('camunda:assignee="${x}"', {"x": "kim"}, None),
         ('camunda:assignee="${x}"', {}, "Cannot resolve identifier 'x'"),
@@ -1025,7 +1025,7 @@ def test_what_is_constant_is_run(attributes: str) -> None:
     ],
 )
 def test_a_variable_is_evaluated_when_the_task_comes_to_be(
-    attributes: str, variables: dict[str, Any], said: str | None
+    attributes: str, variables: dict[str, Any], message: str | None
 ) -> None:
     """
     And fails whoever completes the task before it.
@@ -1034,10 +1034,10 @@ def test_a_variable_is_evaluated_when_the_task_comes_to_be(
         engine.deploy(_user_task(attributes))
         engine.start("p", variables=variables)
         [task] = client.fetch_and_lock("w1", [Topic("a", lock_duration=1000)], max_tasks=1)
-        if said is None:
+        if message is None:
             client.complete(task.id, "w1")
             return
-        with pytest.raises(EngineFailure, match=re.escape(said)) as raised:
+        with pytest.raises(EngineFailure, match=re.escape(message)) as raised:
             client.complete(task.id, "w1")
 
         assert (raised.value.type, raised.value.code) == ("ProcessEngineException", 0)

@@ -234,9 +234,9 @@ def test_type_is_inferred_from_json(value: object, type_name: str, shown: object
     """
     A date is a text, and an integer is as small as it can be.
     """
-    found = variable.show(variable.read({"value": value}))
+    read = variable.read({"value": value})
 
-    assert found == {"type": type_name, "value": shown, "valueInfo": {}}
+    assert variable.show(read) == {"type": type_name, "value": shown, "valueInfo": {}}
 
 
 @pytest.mark.parametrize(
@@ -468,7 +468,7 @@ def test_first_malformed_variable_is_refused(dtos: object, type_name: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "expected"),
     [
         ("x", Value("String", text="x")),
         ("", Value("Null")),
@@ -479,15 +479,15 @@ def test_first_malformed_variable_is_refused(dtos: object, type_name: str) -> No
         (None, Value("Null")),
     ],
 )
-def test_text_of_a_query_may_be_a_date(value: object, found: Value) -> None:
+def test_text_of_a_query_may_be_a_date(value: object, expected: Value) -> None:
     """
     Text that the engine reads as a date is one, or null if it is blank.
     """
-    assert variable.queried(value) == found
+    assert variable.queried(value) == expected
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "expected"),
     [
         (5, Value("Integer", long=5)),
         ("x", Value("String", text="x")),
@@ -495,11 +495,11 @@ def test_text_of_a_query_may_be_a_date(value: object, found: Value) -> None:
         ({"type": "Long", "value": 5, "valueInfo": {}}, Value("Long", long=5)),
     ],
 )
-def test_python_values_become_variables(value: object, found: Value) -> None:
+def test_python_values_become_variables(value: object, expected: Value) -> None:
     """
     As JSON does, and typed values may be given as they go over the wire.
     """
-    assert variable.of_python(value) == found
+    assert variable.of_python(value) == expected
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, {"value": 1}, 2**63, b"x", object()])
