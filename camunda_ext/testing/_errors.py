@@ -89,8 +89,8 @@ def null_value(message: str) -> EngineError:
     return failure("NullValueException", message)
 
 
-def null_pointer(message: str | None = None) -> EngineError:
+def null_pointer() -> EngineError:
     """
     What must be given is missing, and not even the innards expected that.
     """
-    return failure("NullPointerException", message, code=None)
+    return failure("NullPointerException", None, code=None)

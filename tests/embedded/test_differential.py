@@ -318,8 +318,8 @@ class Differential(RuleBasedStateMachine):
         """
         Compare the whole log.
         """
-        found = self._twins.do("GET", _LOG, sorter=by_id)
-        for real, embedded in zip(*(by_id(rows) for rows in found), strict=True):
+        logs = self._twins.do("GET", _LOG, sorter=by_id)
+        for real, embedded in zip(*(by_id(log) for log in logs), strict=True):
             self._twins.learn("log", real["id"], embedded["id"])
 
     @rule(log=wishes.references("log"))
@@ -383,7 +383,7 @@ class Differential(RuleBasedStateMachine):
         """
         answers = self._twins.ask_apart("GET", path, params=params)
         refused = [_REFUSED.match(str(answer.content)) for answer in answers]
-        names = [found and found[1] for found in refused]
+        names = [match and match[1] for match in refused]
         if None in names or names[0] == names[1]:
             return answers, params
         # Which comes first depends on the engine's hash table.

@@ -172,15 +172,16 @@ class Twins:
             Difference: They do not.
         """
         self.compared += 1
-        found = list(self._differences(_comparable(real, sorter), _comparable(embedded, sorter)))
-        if found:
+        sides = _comparable(real, sorter), _comparable(embedded, sorter)
+        differences = list(self._differences(*sides))
+        if differences:
             self.differ = True
-            said = "\n".join((asked, *found))
-            raise Difference(f"{said}\nreal engine: {real}\nembedded:    {embedded}")
+            answers = f"real engine: {real}", f"embedded:    {embedded}"
+            raise Difference("\n".join((asked, *differences, *answers)))
 
     def do(self, method: str, path: str, **kwargs: Any) -> tuple[Any, Any]:
         """
-        The same for a request that must succeed: what is in the answers.
+        What is in the answers of both to one request, which must succeed.
         """
         real, embedded = self.ask(method, path, **kwargs)
         assert real.status < 300, f"{method} {path}: {real}"
@@ -199,16 +200,16 @@ class Twins:
     def _filled(self, value: Any, which: int) -> Any:
         if isinstance(value, str):
             value = value.replace(_SOON, _in_5_minutes()) if _SOON in value else value
-            return _REFERENCE.sub(lambda found: self._id(found, which), value)
+            return _REFERENCE.sub(lambda reference: self._id(reference, which), value)
         if isinstance(value, dict):
             return {name: self._filled(each, which) for name, each in value.items()}
         if isinstance(value, list):
             return [self._filled(each, which) for each in value]
         return value
 
-    def _id(self, found: re.Match[str], which: int) -> str:
-        known = self._known.get(found[1])
-        return known[int(found[2]) % len(known)][which] if known else found[0]
+    def _id(self, reference: re.Match[str], which: int) -> str:
+        known = self._known.get(reference[1])
+        return known[int(reference[2]) % len(known)][which] if known else reference[0]
 
     # ----------------------------------------------------------------------------- what is the same
 
@@ -255,10 +256,10 @@ class Twins:
             pairs = zip(_ID.findall(real), _ID.findall(embedded), strict=True)
             same = [self._same_id(*pair) for pair in pairs]
             return all(same)
-        for moments, reads in ((_DATE, read_date), (_EPOCH, _read_epoch)):
-            found = [moments.findall(text) for text in (real, embedded)]
-            if found[0] and moments.split(real) == moments.split(embedded):
-                seconds = [[reads(moment) for moment in each] for each in found]
+        for pattern, read in ((_DATE, read_date), (_EPOCH, _read_epoch)):
+            moments = [pattern.findall(text) for text in (real, embedded)]
+            if moments[0] and pattern.split(real) == pattern.split(embedded):
+                seconds = [[read(moment) for moment in each] for each in moments]
                 return all(_about_the_same(*pair) for pair in zip(*seconds, strict=True))
         return False
 
