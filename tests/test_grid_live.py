@@ -273,6 +273,8 @@ def test_what_is_refused_is_something_else_to_the_engine(grid: Grid) -> None:
         pytest.skip("such an engine ignores the filter")
     if not grid.live.dialect.is_like_java:
         pytest.skip("such a database compares by rules of its own")
+    if not grid.live.is_real:
+        pytest.skip("the embedded engine takes such a text as it is")
     refused, needless = 0, []
     for text in TEXTS:
         try:

@@ -168,6 +168,9 @@ def test_no_media_type_splits_an_answer(live: Live, mime_type: str, shown: str |
     path = f"/process-instance/{task.process_instance_id}/variables/file"
     info = {"filename": "a.txt", "mimeType": mime_type}
     put = live.raw("PUT", path, json={"type": "File", "value": "YQ==", "valueInfo": info})
+    if not live.is_real:
+        assert put.status_code == 400  # The embedded engine keeps none like these.
+        return
     if refused:
         assert put.status_code == 500
         return

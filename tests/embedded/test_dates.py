@@ -80,13 +80,14 @@ def test_other_text_is_no_date(text: str) -> None:
         "13-1-1T0:0:0.0+0000",
         "\u0662013-01-01T00:00:00.000+0000",
         " 2013-01-01T00:00:00.000+0000",
+        "1582-10-10T00:00:00.000+0000",
     ],
 )
 def test_what_java_makes_a_date_of_is_refused(text: str) -> None:
     """
     The client would not send it, and another that does hardly means what the engine reads.
     """
-    with pytest.raises(ValueError, match=r"Unparseable|must be in|out of range"):
+    with pytest.raises(ValueError, match=r"Unparseable|must be in|out of range|no such day"):
         dates.parse(text)
 
 

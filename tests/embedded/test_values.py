@@ -473,6 +473,7 @@ def test_first_malformed_variable_is_refused(dtos: object, type_name: str) -> No
         ("x", Value("String", text="x")),
         ("", Value("Null")),
         (" null ", Value("Null")),
+        ("\t", Value("String", text="\t")),
         ("2013-01-23T14:42:45.000+0200", Value("Date", long=1358944965000)),
         ("2013-13-01T00:00:00.000+0200", Value("String", text="2013-13-01T00:00:00.000+0200")),
         (5, Value("Integer", long=5)),

@@ -37,6 +37,8 @@ def parse(text: str) -> int:
     if match is None:
         raise ValueError(f"Unparseable date: {text!r}")
     year, month, day, hour, minute, second, milliseconds = map(int, match.groups()[:7])
+    if (1582, 10, 5) <= (year, month, day) <= (1582, 10, 14):
+        raise ValueError(f"The engine's calendar has no such day: {text!r}")
     cycles, year_of_cycle = divmod(year, 400)
     local = datetime(2000 + year_of_cycle, month, day, hour, minute, second, tzinfo=timezone.utc)
     sign, hours, minutes = match.groups()[7:]

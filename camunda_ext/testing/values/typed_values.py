@@ -292,7 +292,8 @@ def queried(value: object) -> Value:
     The value that a condition of a query compares with: text may be a date there, or null.
     """
     if isinstance(value, str):
-        if value.strip(reading.BLANKS) in ("", "null"):
+        # Other blanks are no part of a text in JSON, as which the engine reads it.
+        if value.strip(" ") in ("", "null"):
             return Value("Null")
         try:
             return Value("Date", long=dates.parse(value))
