@@ -7,7 +7,7 @@ It needs the extra ``testing``.
 try:
     from camunda_ext.testing._engine import Engine
 except ModuleNotFoundError as _missing:
-    if _missing.name not in ("waitress", "werkzeug"):
+    if _missing.name != "werkzeug":
         raise
     raise ModuleNotFoundError(
         f"camunda_ext.testing needs {_missing.name}: pip install 'camunda_ext[testing]'",

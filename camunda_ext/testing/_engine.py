@@ -7,8 +7,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import NoneType, TracebackType
@@ -21,14 +20,15 @@ from requests.auth import HTTPBasicAuth
 
 from camunda_ext import ExternalTaskClient
 from camunda_ext.testing._versions import LATEST, Version
-from camunda_ext.testing.doors.http import HttpDoor
+from camunda_ext.testing.doors.http import HttpServer
 from camunda_ext.testing.doors.in_process import InProcessAdapter
 from camunda_ext.testing.rest.app import OPERATIONS, App
+from camunda_ext.testing.rest.backend import Backend
 from camunda_ext.testing.rest.faults import Faults
 from camunda_ext.testing.rest.polls import Polls
 from camunda_ext.testing.rest.urls import BASE
-from camunda_ext.testing.state import batches, deployments, flow, instances, scopes, users
-from camunda_ext.testing.state.store import Store, Transaction
+from camunda_ext.testing.state import deployments, flow, instances, scopes, users
+from camunda_ext.testing.state.store import Store
 from camunda_ext.testing.values import variable
 
 #: Where a session of `Engine.session` finds the engine; the name leads nowhere else.
@@ -96,20 +96,20 @@ class Engine:
         seed: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._version = Version.of(version)
         #: The faults that its users shall meet.
         self.faults = Faults(OPERATIONS)
-        self._store = Store(db, self._version, clock=clock, seed=seed)
+        self._store = Store(db, Version.of(version), clock=clock, seed=seed)
         self._store.history_time_to_live = _days(history_time_to_live)
         self._polls = Polls(self._store.now)
         self._auth = auth
-        self._door: HttpDoor | None = None
+        self._backend = Backend(self._store, self._polls, self.faults, auth is not None)
+        self._server: HttpServer | None = None
         self._serving = threading.RLock()
         self._sessions: WeakSet[requests.Session] = WeakSet()
         self._one_task_definitions: dict[str, str] = {}
         if auth is not None:
             _check_auth(auth)
-            with self.transaction() as tx:
+            with self._backend.transaction() as tx:
                 users.forget_administrators(tx)
                 users.create(tx, *auth, all_rights=True)
 
@@ -125,7 +125,7 @@ class Engine:
         self.close()
 
     def __repr__(self) -> str:
-        where = "not served" if self._door is None else self.url
+        where = "not served" if self._server is None else self.url
         return f"<Engine {self.version}, {where}>"
 
     @property
@@ -133,7 +133,7 @@ class Engine:
         """
         The version that it answers as, such as ``7.24.0``.
         """
-        return str(self._version)
+        return str(self._store.version)
 
     # -------------------------------------------------------------------------------- what it holds
 
@@ -157,7 +157,7 @@ class Engine:
             name, content = bpmn.name, bpmn.read_bytes()
         else:
             name, content = "model.bpmn", bpmn.encode() if isinstance(bpmn, str) else bpmn
-        with self.transaction() as tx:
+        with self._backend.transaction() as tx:
             deployed = deployments.create(tx, {name: content}, name=name)
         return str(deployed["id"])
 
@@ -180,7 +180,7 @@ class Engine:
         Raises:
             EngineError: There is no such process.
         """
-        with self.transaction() as tx:
+        with self._backend.transaction() as tx:
             definition = deployments.latest(tx, process_definition_key, None)
             instance, _ = flow.start(tx, definition, business_key, _typed(variables))
         return instance.id
@@ -241,7 +241,7 @@ class Engine:
             priority=quoteattr(str(priority)),
             properties=properties,
         )
-        with self.transaction() as tx:
+        with self._backend.transaction() as tx:
             definition_id = self._one_task_definitions.get(model)
             if definition_id is None or deployments.find_definition(tx, definition_id) is None:
                 deployed = deployments.create(tx, {"task.bpmn": model.encode()})
@@ -265,7 +265,7 @@ class Engine:
         Raises:
             LookupError: There is no such instance.
         """
-        with self.transaction() as tx:
+        with self._backend.transaction() as tx:
             if not instances.has_been(tx, process_instance_id):
                 task = tx.row("SELECT instance_id FROM task WHERE id = ?", process_instance_id)
                 hint = f"; it is a task of {task['instance_id']}" if task is not None else ""
@@ -277,7 +277,7 @@ class Engine:
         """
         Whether a process instance has not ended yet.
         """
-        with self.transaction() as tx:
+        with self._backend.transaction() as tx:
             return instances.is_running(tx, process_instance_id)
 
     # ------------------------------------------------------------------------------------- its time
@@ -288,7 +288,7 @@ class Engine:
         The engine's time, in UTC.
         """
         epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
-        with self.transaction() as tx:
+        with self._backend.transaction() as tx:
             return epoch + timedelta(milliseconds=tx.now)
 
     def advance(self, seconds: float | timedelta) -> None:
@@ -337,10 +337,10 @@ class Engine:
         The URL of the REST API, ending in ``/engine-rest``; asked for the first time, it is served.
         """
         with self._serving:
-            if self._door is None:
+            if self._server is None:
                 return self.serve()
-        host = f"[{self._door.host}]" if ":" in self._door.host else self._door.host
-        return f"http://{host}:{self._door.port}{BASE}"
+        host = f"[{self._server.host}]" if ":" in self._server.host else self._server.host
+        return f"http://{host}:{self._server.port}{BASE}"
 
     def serve(self, host: str = "127.0.0.1", port: int = 0, *, remote: bool = False) -> str:
         """
@@ -360,13 +360,13 @@ class Engine:
             OSError: The port is taken.
             RuntimeError: It is served already, or closed.
         """
-        with self.transaction():
+        with self._backend.transaction():
             pass  # What is closed says so.
         with self._serving:
-            if self._door is not None:
+            if self._server is not None:
                 raise RuntimeError(f"the engine is served already, at {self.url}")
-            app = App(self, checks_host=not remote)
-            self._door = HttpDoor(app, host=host, port=port, remote=remote)
+            app = App(self._backend, checks_host=not remote)
+            self._server = HttpServer(app, host=host, port=port, remote=remote)
         return self.url
 
     def session(self) -> requests.Session:
@@ -375,7 +375,7 @@ class Engine:
         """
         session = requests.Session()
         session.trust_env = False
-        session.mount(_IN_PROCESS, InProcessAdapter(App(self, checks_host=False)))
+        session.mount(_IN_PROCESS, InProcessAdapter(App(self._backend, checks_host=False)))
         if self._auth is not None:
             # Of text, requests would make Latin-1.
             session.auth = HTTPBasicAuth(*(each.encode() for each in self._auth))
@@ -406,63 +406,12 @@ class Engine:
         self._polls.close()
         self.faults.close()
         try:
-            if self._door is not None:
-                self._door.close()
+            if self._server is not None:
+                self._server.close()
         finally:
             for session in self._sessions:
                 session.close()
             self._store.close()
-
-    # ------------------------------------------------------------------------------- for the inside
-
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """
-        One command: all of it is kept, or nothing.
-
-        :meta private:
-        """
-        with self._store.transaction() as tx:
-            batches.run_due(tx)
-            yield tx
-        if tx.wakes_polls:
-            self._polls.wake()
-
-    @property
-    def polls(self) -> Polls:
-        """
-        The fetches that wait.
-
-        :meta private:
-        """
-        return self._polls
-
-    @property
-    def commits(self) -> int:
-        """
-        How many transactions were committed.
-
-        :meta private:
-        """
-        return self._store.commits
-
-    @property
-    def features(self) -> Version:
-        """
-        What the version has and lacks.
-
-        :meta private:
-        """
-        return self._version
-
-    @property
-    def asks_for_credentials(self) -> bool:
-        """
-        Whether requests must carry credentials.
-
-        :meta private:
-        """
-        return self._auth is not None
 
 
 def _days(given: object) -> int | None:

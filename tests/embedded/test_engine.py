@@ -26,6 +26,7 @@ from camunda_ext import (
     Topic,
 )
 from camunda_ext.testing import Engine, EngineError
+from camunda_ext.testing.rest.operations import Call
 from tests.conformance.processes import bpmn
 
 _TOPICS: Final = [Topic("a", lock_duration=60_000)]
@@ -917,9 +918,9 @@ def test_siblings_that_are_completed_at_once_conflict(monkeypatch: pytest.Monkey
     """
     come = threading.Semaphore(0)
 
-    def commits(engine: Engine) -> int:
+    def call(**attributes: Any) -> Call:
         come.release()
-        return engine._store.commits
+        return Call(**attributes)
 
     with Engine() as engine, engine.client(retry=False) as client:
         engine.deploy(bpmn("Q", key="q", topic_a="a", topic_b="b"))
@@ -936,8 +937,8 @@ def test_siblings_that_are_completed_at_once_conflict(monkeypatch: pytest.Monkey
                 told.append(error.message)
 
         threads = [threading.Thread(target=complete, args=(task.id,)) for task in tasks]
-        monkeypatch.setattr(Engine, "commits", property(commits))
-        with engine.transaction():  # so that both have come before one is done
+        monkeypatch.setattr("camunda_ext.testing.rest.app.Call", call)
+        with engine._backend.transaction():  # so that both have come before one is done
             for thread in threads:
                 thread.start()
             assert come.acquire(timeout=30)

@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import http.client
 import json
-import sys
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path

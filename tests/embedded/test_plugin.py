@@ -29,13 +29,13 @@ _WITHOUT_OTHERS: Final = (
 )
 
 #: As if the extra were not installed.
-_WITHOUT_WAITRESS: Final = """\
+_WITHOUT_WERKZEUG: Final = """\
 import sys
 
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "waitress":
+        if name.partition(".")[0] == "werkzeug":
             raise ModuleNotFoundError(f"No module named {name!r}")
 
 
@@ -160,7 +160,7 @@ import pytest
 
 
 def test_engine_is_not_imported_before_it_is_asked_for():
-    heavy = ("camunda_ext.testing", "waitress", "werkzeug", "sqlite3")
+    heavy = ("camunda_ext.testing", "werkzeug", "sqlite3")
     assert [name for name in heavy if name in sys.modules] == []
 
 
@@ -196,13 +196,13 @@ def test_other():
 def test_it(camunda_client):
     pass
 """
-    code, output = run(tmp_path, tests, conftest=_WITHOUT_WAITRESS)
+    code, output = run(tmp_path, tests, conftest=_WITHOUT_WERKZEUG)
 
     assert (code, outcomes(output)) == (1, "1 passed, 1 error"), output
     [_, error] = output.split("ERROR at setup of test_it")
     assert error.splitlines()[1] == (
         "the fixture needs an extra: pip install 'camunda_ext[testing]' "
-        "(No module named 'waitress')"
+        "(No module named 'werkzeug')"
     )
 
 

@@ -376,7 +376,7 @@ def peak_of_paging(engine: Engine, tasks: int) -> int:
     """
     Create so many tasks, and give how many bytes were in use at most while they were paged.
     """
-    with engine.transaction() as tx:
+    with engine._backend.transaction() as tx:
         template = dict(tx.one("SELECT * FROM task"))
         for _ in range(tasks):
             tx.insert("task", **{**template, "id": tx.new_id()})

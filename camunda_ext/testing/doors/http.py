@@ -1,48 +1,47 @@
 """
-The way to the engine over HTTP, on waitress.
+The server that answers over HTTP: the threaded one of the standard library.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from email.errors import MissingHeaderBodySeparatorDefect
+from http.server import BaseHTTPRequestHandler
+from io import BufferedReader
+from socketserver import ThreadingTCPServer
+from time import monotonic
+from typing import Any, Final
 
-# Its stubs say other things than its code does.
-from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
-from waitress.channel import (  # type: ignore[import-untyped]
-    ClientDisconnected,
-    HTTPChannel,
-)
-from waitress.parser import HTTPRequestParser, ParsingError  # type: ignore[import-untyped]
-from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
-from waitress.wasyncore import close_all, loop  # type: ignore[import-untyped]
+from werkzeug.serving import DechunkedInput
 
-from camunda_ext.testing.doors.threads import TaskThreads
 from camunda_ext.testing.rest.messages import (
-    LONGEST_HEAD,
     Answer,
-    HangUp,
-    NoConnection,
-    ask,
+    Application,
+    ConnectionClosed,
+    ConnectionRefused,
+    Request,
+    complete,
     page,
-    to_environ,
+    respond,
 )
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+from camunda_ext.testing.rest.urls import is_loopback
 
 _NAME: Final = "camunda_ext engine"
-#: The answers that Tomcat gives on one connection.
+#: How many answers Tomcat gives on one connection.
 _MOST_ANSWERS: Final = 100
-#: More than any body or answer has: waitress then keeps them in memory, and waits for no reader.
-_NEVER: Final = 2**62
+#: How long requests may take to end when the server is closed, in seconds.
+_PATIENCE: Final = 30.0
 
 
-class HttpDoor:
+class HttpServer:
     """
-    An HTTP server that asks an app, from now on until it is closed.
+    A server that answers with an application, from now on until it is closed.
+
+    Each connection has a thread, so that no request waits for another: most workers poll, and rest
+    for as long as there is no work.
 
     Args:
         port: Where to listen; 0 for any free port.
@@ -59,195 +58,216 @@ class HttpDoor:
 
     def __init__(
         self,
-        app: WSGIApplication,
+        application: Application,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
         remote: bool = False,
         max_body: int = 64 * 1024 * 1024,
     ) -> None:
-        if not remote and not _is_loopback(host):
+        if not remote and not is_loopback(host):
             raise ValueError(
                 f"other machines may reach {host!r}, and the engine would do what anybody tells "
                 "it: listen on 127.0.0.1, or pass remote=True"
             )
         if not 0 <= port <= 65535:
             raise ValueError(f"port must be between 0 and 65535, not {port}")
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=1024)
+        self._server = _Server(application, host, port, max_body)
         self.host = host
-        self.port: int = listener.getsockname()[1]
+        self.port: int = self._server.server_address[1]
         self._closing = threading.Lock()
-        self._closed = False
-        self._threads = TaskThreads(f"{_NAME} request")
-        # Its own map: what else this process does with asyncore's ways is none of its business.
-        self._sockets: dict[int, Any] = {}
-        self._server = TcpWSGIServer(
-            app,
-            map=self._sockets,
-            _sock=listener,
-            dispatcher=self._threads,
-            adj=_adjustments(host, max_body),
-            sockinfo=(family, socket.SOCK_STREAM, None, address),
-            bind_socket=False,
-        )
-        self._server.channel_class = _Channel
-        self._ended = False
-        self._loop = threading.Thread(target=self._run, name=_NAME, daemon=True)
-        self._loop.start()
+        self._accepting = threading.Thread(target=self._accept, name=_NAME, daemon=True)
+        self._accepting.start()
+
+    def _accept(self) -> None:
+        while not self._server.is_closing:
+            self._server.handle_request()
 
     def close(self) -> None:
         """
         Stop listening, and return when all threads have ended and all connections are closed.
 
-        An app that makes requests wait must have been told to let them go.
+        An application that makes requests wait must have been told to let them go.
 
         Raises:
             RuntimeError: A request is still running after 30 seconds.
         """
+        address: Any = self._server.server_address[:2]
         with self._closing:
-            if self._closed:
+            if self._server.is_closing:
                 return
-            self._closed = True
+            self._server.is_closing = True
             try:
-                # The loop goes on meanwhile, for what the last answers need of it.
-                self._threads.stop()
+                if self._accepting.is_alive():  # It is not in a process that was forked since.
+                    with suppress(OSError):  # One connection more wakes the thread that accepts.
+                        socket.create_connection(address, 1.0).close()
+                    self._accepting.join()
+                    self._server.end_connections()
             finally:
-                # Closed only when nobody is left to write to what a file descriptor once was.
-                self._ended = True
-                self._server.pull_trigger()
-                self._loop.join()
-                close_all(self._sockets)
-
-    def _run(self) -> None:
-        while not self._ended:
-            # Idle connections are looked for as often as it awakes, in seconds.
-            loop(timeout=1, use_poll=True, map=self._sockets, count=1)
+                self._server.server_close()
 
 
-class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+class _Server(ThreadingTCPServer):
+    allow_reuse_address = os.name != "nt"  # Windows would let another program take the port.
+    request_queue_size = 1024
+    #: After how many seconds `handle_request` returns if nobody connects.
+    timeout = 1.0
+
+    def __init__(self, application: Application, host: str, port: int, max_body: int) -> None:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        self.address_family = family
+        self.application = application
+        self.max_body = max_body
+        self.is_closing = False
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        super().__init__(address[:2], _Connection)  # type: ignore[arg-type]  # the stubs know IPv4
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """
+        Whether to answer a new connection.
+        """
+        return not self.is_closing
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """
+        Answer a connection in a thread that is remembered until it ends.
+        """
+        for ended in [thread for thread in self._connections if not thread.is_alive()]:
+            del self._connections[ended]
+        thread = threading.Thread(
+            target=self.process_request_thread,
+            args=(request, client_address),
+            name=f"{_NAME} request",
+            daemon=True,
+        )
+        thread.start()
+        self._connections[thread] = request
+
+    def end_connections(self) -> None:
+        """
+        Let the requests that run be answered, and no other.
+
+        Raises:
+            RuntimeError: One of them does not end.
+        """
+        own = threading.current_thread()
+        others = {thread: each for thread, each in self._connections.items() if thread is not own}
+        for connection in others.values():
+            with suppress(OSError):  # It may be closed already.
+                connection.shutdown(socket.SHUT_RD)
+        deadline = monotonic() + _PATIENCE
+        for thread in others:
+            thread.join(max(0.0, deadline - monotonic()))
+        running = [connection for thread, connection in others.items() if thread.is_alive()]
+        for connection in running:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        if running:
+            raise RuntimeError(f"{len(running)} requests are still running")
+
+
+class _Connection(BaseHTTPRequestHandler):
     """
-    Waitress's parser, where it is better not taken at its word.
+    A connection, with one request after the other.
     """
 
-    def received(self, data: bytes) -> int:
-        """
-        Wait for no body that is not to come: waitress would after each 100 (Continue).
-        """
-        consumed: int = super().received(data)
-        if self.completed:
-            self.expect_continue = False
-        return consumed
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    #: After how many seconds a connection is closed on which nothing comes, as in Tomcat.
+    timeout = 60
+    disable_nagle_algorithm = True
+    _answers = 0
 
-    def parse_header(self, header_plus: bytes) -> None:
+    def __getattr__(self, name: str) -> Any:
+        # The base class looks for a method of its own for each of HTTP.
+        if name.startswith("do_"):
+            return self._answer
+        raise AttributeError(name)
+
+    def handle(self) -> None:
         """
-        Take a target that urllib cannot split for a bad request, and not for a bug.
+        Answer requests until the connection ends; that the client ends it is no error.
         """
+        with suppress(ConnectionError):
+            super().handle()
+
+    def _answer(self) -> None:
+        # The base class parses the headers as those of a mail, and finds this and that missing.
+        defects = {type(defect) for defect in self.headers.defects}
+        has_host = "Host" in self.headers or self.request_version < "HTTP/1.1"
+        if MissingHeaderBodySeparatorDefect in defects or not has_host:
+            self.send_error(400)
+            return
+        content = self._body()
+        if content is None:
+            return
+        request = Request(
+            self.command,
+            self.requestline.split()[1],  # In `self.path`, several slashes at the start are one.
+            {name.lower(): value.strip() for name, value in self.headers.items()},
+            content,
+        )
+        self._answers += 1
+        is_last = self.close_connection or self._answers >= _MOST_ANSWERS
         try:
-            super().parse_header(header_plus)
-        except ValueError:
-            raise ParsingError("Bad URI") from None
+            self._send(respond(self.server.application, request, is_last=is_last))
+        except ConnectionRefused:
+            self._send(complete(page(501, _NOT_REFUSED)))
+        except ConnectionClosed:
+            self.close_connection = True
+        except Exception:
+            self.send_error(500)
+            raise
+
+    def _body(self) -> bytes | None:
+        """
+        The body of the request; ``None`` if it has been refused, or does not come.
+        """
+        length = self.headers.get("Content-Length", "0")
+        limit = self.server.max_body
+        stream: Any = self.rfile
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            chunks: Any = DechunkedInput(stream)
+            try:
+                content = BufferedReader(chunks).read(limit + 1)
+            except OSError:  # It says so of what is no chunk.
+                self.send_error(400)
+                return None
+            size = len(content)
+        elif length.isdecimal() and len(length) < 20:
+            size = int(length)
+            content = self.rfile.read(size) if 0 < size <= limit else b""
+            if len(content) < size <= limit:
+                self.close_connection = True
+                return None
+        else:
+            self.send_error(400)
+            return None
+        if size > limit:
+            self.send_error(413)
+            return None
+        return content
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """
+        Answer with a page of Tomcat's, which has no status of its own for a head that is too long.
+        """
+        self._send(complete(page(400 if code == 431 else code), is_last=True))
+
+    def _send(self, answer: Answer) -> None:
+        lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
+        lines += (f"{name}: {value}" for name, value in answer.headers)
+        # In one piece, for each would be a packet of its own.
+        self.wfile.write("\r\n".join((*lines, "", "")).encode("latin-1") + answer.content)
+        self.close_connection = answer.closes or self.server.is_closing
+
+    def log_message(self, *_: Any) -> None:
+        """
+        Say nothing of requests: tests send them by the thousand.
+        """
 
 
-#: Somebody has accepted the connection: what is not done is not pretended.
+#: A client has connected: the server cannot take that back.
 _NOT_REFUSED: Final = (
     "The fault 'refused' is for clients in process, of Engine.client(): over HTTP use 'closed'"
 )
-
-
-class _Exchange:
-    """
-    One request and its answer: what waitress calls a task.
-    """
-
-    def __init__(self, channel: _Channel, request: Any) -> None:
-        self._channel = channel
-        self.request = request
-        self.close_on_finish = False
-        self.wrote_header = False
-
-    def service(self) -> None:
-        """
-        Answer, or leave the connection to be closed without an answer.
-        """
-        self._channel.exchanges += 1
-        try:
-            try:
-                answer = self._answer()
-            except NoConnection:
-                answer = page(501, _NOT_REFUSED)
-            self.close_on_finish = answer.closes
-            self.wrote_header = True
-            self._channel.write_soon(_to_bytes(answer))
-        except (HangUp, ClientDisconnected):
-            self.close_on_finish = True
-
-    def _answer(self) -> Answer:
-        request = self.request
-        if request.error is not None:
-            # Tomcat has no status of its own for a head that is too long.
-            return page(400 if request.error.code == 431 else request.error.code)
-        if request.version == "1.1" and "HOST" not in request.headers:
-            return page(400)
-        server = self._channel.server
-        environ = to_environ(
-            request.command,
-            request.request_uri,
-            request.headers.items(),
-            request.get_body_stream(),
-            scheme="http",
-            host=server.server_name,
-            port=server.effective_port,
-        )
-        last = request.connection_close or self._channel.exchanges >= _MOST_ANSWERS
-        return ask(server.application, environ, last=last)
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
-    """
-    A connection.
-    """
-
-    parser_class = _Parser
-    task_class = _Exchange
-    error_task_class = _Exchange
-    #: How many requests it has brought.
-    exchanges = 0
-
-    def cancel(self) -> None:
-        """
-        Have the connection closed, and at once.
-        """
-        super().cancel()
-        self.server.pull_trigger()
-
-
-def _adjustments(host: str, max_body: int) -> Any:
-    return Adjustments(
-        server_name=host,
-        max_request_body_size=max_body + 1,  # the first size that waitress refuses
-        max_request_header_size=LONGEST_HEAD + 1,
-        # As Tomcat has them. Waitress warns when there are no more connections to be had.
-        connection_limit=8192,
-        channel_timeout=60,
-        cleanup_interval=1,
-        log_socket_errors=False,
-        clear_untrusted_proxy_headers=False,
-        inbuf_overflow=_NEVER,
-        outbuf_overflow=_NEVER,
-        outbuf_high_watermark=_NEVER,
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def _to_bytes(answer: Answer) -> bytes:
-    # In one piece, for each would be a packet of its own.
-    lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
-    lines += (f"{name}: {value}" for name, value in answer.headers)
-    return "\r\n".join((*lines, "", "")).encode("latin-1") + answer.content

@@ -1,5 +1,5 @@
 """
-What stands between HTTP and the operations: paths, credentials, types of content, errors.
+From a request to its operation and back: paths, credentials, types of content, errors.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from werkzeug.datastructures import MIMEAccept
@@ -25,19 +25,19 @@ from camunda_ext.testing._errors import (
     updated_concurrently,
 )
 from camunda_ext.testing.rest import other_routes, task_routes
+from camunda_ext.testing.rest.backend import Backend
 from camunda_ext.testing.rest.faults import Fault, Strike
-from camunda_ext.testing.rest.messages import HangUp, NoConnection, page
+from camunda_ext.testing.rest.messages import (
+    Answer,
+    ConnectionClosed,
+    ConnectionRefused,
+    Request,
+    page,
+)
 from camunda_ext.testing.rest.operations import Call, Contents, Operation, PlainText
 from camunda_ext.testing.rest.urls import BASE, is_here, parameters_of, path_of, without_engine
 from camunda_ext.testing.state import users
 from camunda_ext.testing.state.store import Row
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-    from camunda_ext.testing._engine import Engine
-
-Headers = list[tuple[str, str]]
 
 _JSON: Final = ("Content-Type", "application/json")
 
@@ -76,99 +76,92 @@ _ROUTER: Final = _MAP.bind("engine")
 _LITERAL_PATHS: Final = {operation.path for operation in _ROUTES if "<" not in operation.path}
 
 
-class _NotUnderstood(Exception):
-    """
-    A request that never gets as far as the engine.
-    """
-
-
 class App:
     """
-    The engine as a WSGI app.
+    The engine as an application: a function of requests.
 
     Args:
         checks_host: Whether the ``Host`` that a request names must be one of this machine, so
             that no web page can reach the engine under a name of its own.
     """
 
-    def __init__(self, engine: Engine, *, checks_host: bool) -> None:
-        self._engine = engine
+    def __init__(self, backend: Backend, *, checks_host: bool) -> None:
+        self._backend = backend
         self._checks_host = checks_host
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    def __call__(self, request: Request) -> Answer:
         """
-        Answer one request.
+        The answer to a request.
+
+        Raises:
+            ConnectionClosed: There is none.
+            ConnectionRefused: There is none, and it is to look as if there were no engine.
         """
-        method = environ["REQUEST_METHOD"]
         try:
-            status, headers, content = self._answer(environ, method)
-        except _NotUnderstood:
-            status, headers, content = _tomcat(400)
+            answer = self._answer(request)
         except EngineError as error:
-            status, headers, content = self._refusal(error)
+            answer = self._refusal(error)
         except RecursionError:
             deep = "The embedded engine follows no value that is nested so deeply"
-            status, headers, content = self._refusal(failure("ProcessEngineException", deep))
-        if method == "GET" and _JSON in headers:
-            headers.append(("Cache-Control", "no-cache"))
-        start_response(f"{status} {_REASONS.get(status, '')}", headers)
-        return [content]
+            answer = self._refusal(failure("ProcessEngineException", deep))
+        if request.method == "GET" and _JSON in answer.headers:
+            answer.headers.append(("Cache-Control", "no-cache"))
+        return answer
 
-    def _refusal(self, error: EngineError) -> tuple[int, Headers, bytes]:
+    def _refusal(self, error: EngineError) -> Answer:
         body: dict[str, Any] = {"type": error.type, "message": error.message}
-        if self._engine.features.error_code:
+        if self._backend.version.error_code:
             body["code"] = error.code
-        return error.status, [_JSON], _dump({**body, **error.details})
+        return _json(error.status, {**body, **error.details})
 
-    def _answer(self, environ: WSGIEnvironment, method: str) -> tuple[int, Headers, bytes]:
-        path = path_of(environ["REQUEST_URI"])
+    def _answer(self, request: Request) -> Answer:
+        path = path_of(request.target)
         if path is None:
-            raise _NotUnderstood
+            return page(400)
         if self._checks_host and not (
-            is_here(environ.get("HTTP_HOST", "")) and _comes_from_here(environ.get("HTTP_ORIGIN"))
+            is_here(request.headers.get("host", ""))
+            and _comes_from_here(request.headers.get("origin"))
         ):
-            return 403, [("Content-Type", "text/plain")], b"this engine answers to this machine"
+            return Answer(
+                403, [("Content-Type", "text/plain")], b"this engine answers to this machine"
+            )
         if path != BASE and not path.startswith(BASE + "/"):
-            return _tomcat(404)
+            return page(404)
         path, name = without_engine(path[len(BASE) :])
         user = None
-        if self._engine.asks_for_credentials:
+        if self._backend.needs_credentials:
             if name not in (None, "default"):
                 raise invalid_request(f"Process engine {name} not available", status=404)
             if path.rstrip("/") != "/engine":
-                user = self._authenticated(environ.get("HTTP_AUTHORIZATION"))
+                user = self._authenticated(request.headers.get("authorization"))
                 if user is None:
-                    return 401, [("WWW-Authenticate", 'Basic realm="default"')], b""
+                    return Answer(401, [("WWW-Authenticate", 'Basic realm="default"')], b"")
         elif name not in (None, "default") and path != "/version":
             raise invalid_request("No process engine available")
-        if method == "OPTIONS":
-            return self._options(path)
-        operation, arguments = self._route(path, method)
-        strike = self._engine.faults.strike(operation.name)
+        if request.method == "OPTIONS":
+            return _options(path)
+        kind = parse_options_header(request.headers.get("content-type"))[0].lower()
+        operation, arguments = self._route(path, request.method)
+        faults = self._backend.faults
+        strike = faults.strike(operation.name)
         if strike is not None:
-            before = _struck(strike)
-            if before is not None:
-                return before
-        answer = self._run(operation, self._call(environ, operation, user), arguments)
+            instead = _answer_instead(strike)
+            if instead is not None:
+                return instead
+        if kind and not _MEDIA_TYPE.fullmatch(kind):
+            return page(400)
+        answer = self._run(operation, self._call(request, kind, operation, user), arguments)
         if strike is not None and strike.fault is Fault.LOST_ANSWER:
-            raise HangUp
+            raise ConnectionClosed
         if strike is not None and strike.fault is Fault.SLOW:
-            self._engine.faults.delay(strike.seconds, environ.get("camunda_ext.read_timeout"))
+            faults.delay(strike.seconds, request.read_timeout)
         return answer
 
     # ------------------------------------------------------------------------------ who asks what
 
     def _authenticated(self, authorization: str | None) -> Row | None:
-        with self._engine.transaction() as tx:
+        with self._backend.transaction() as tx:
             return users.authenticate(tx, authorization)
-
-    def _options(self, path: str) -> tuple[int, Headers, bytes]:
-        allowed = sorted({*_ROUTER.allowed_methods(path), "OPTIONS"})
-        if allowed == ["OPTIONS"]:
-            raise _not_found()
-        content = b'<application xmlns="http://wadl.dev.java.net/2009/02"/>'
-        kind = ("Content-Type", "application/vnd.sun.wadl+xml")
-        return 200, [kind, ("Allow", ",".join(allowed))], content
 
     def _route(self, path: str, method: str) -> tuple[Operation, Mapping[str, str]]:
         if path.startswith("//"):
@@ -183,97 +176,88 @@ class App:
         if "<" in operation.path and path.rstrip("/") in _LITERAL_PATHS:
             # The path of an operation is no id, even if that has another method.
             raise EngineError(405, "NotAllowedException", "HTTP 405 Method Not Allowed")
-        if not operation.exists(self._engine.features):
+        if not operation.exists(self._backend.version):
             raise _not_found()
         return operation, arguments
 
-    def _call(
-        self,
-        environ: WSGIEnvironment,
-        operation: Operation,
-        user: Row | None,
-    ) -> Call:
-        content, form, files = b"", {}, {}
-        kind = parse_options_header(environ.get("CONTENT_TYPE"))[0].lower()
-        if kind and not _MEDIA_TYPE.fullmatch(kind):
-            raise _NotUnderstood
+    def _call(self, request: Request, kind: str, operation: Operation, user: Row | None) -> Call:
+        form: dict[str, str] = {}
+        files: dict[str, bytes] = {}
         if operation.consumes is not None:
-            stream: IO[bytes] = environ["wsgi.input"]
-            if operation.consumes == "application/json":
-                content = stream.read()
-            has_body = bool(content) or environ.get("CONTENT_LENGTH", "0") not in ("", "0")
-            if kind != operation.consumes and (kind or has_body or operation.consumes != _JSON[1]):
+            is_json = operation.consumes == _JSON[1]
+            if kind != operation.consumes and (kind or request.content or not is_json):
                 raise EngineError(415, "NotSupportedException", "HTTP 415 Unsupported Media Type")
-            if operation.consumes == "multipart/form-data":
-                _, fields, parts = _FORMS.parse_from_environ(environ)
-                form = fields.to_dict()
-                files = {part.filename or name: part.read() for name, part in parts.items()}
-        _ensure_acceptable(environ.get("HTTP_ACCEPT"), operation)
+            if not is_json:
+                form, files = _parts(request)
+        _ensure_acceptable(request.headers.get("accept"), operation)
         if operation.consumes == _JSON[1] and not kind:
             raise null_pointer()
         return Call(
-            engine=self._engine,
-            parameters=parameters_of(environ["REQUEST_URI"]),
-            content=content,
+            backend=self._backend,
+            parameters=parameters_of(request.target),
+            content=request.content,
             form=form,
             files=files,
-            base_url=f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}{BASE}",
+            base_url=f"{request.scheme}://{request.headers.get('host', '')}{BASE}",
             powerless=user["id"] if user is not None and not user["all_rights"] else None,
             user=None if user is None else user["id"],
-            begun=self._engine.commits,
-            read_timeout=environ.get("camunda_ext.read_timeout"),
+            begun=self._backend.store.commits,
+            read_timeout=request.read_timeout,
         )
 
-    def _run(
-        self, operation: Operation, call: Call, arguments: Mapping[str, str]
-    ) -> tuple[int, Headers, bytes]:
+    def _run(self, operation: Operation, call: Call, arguments: Mapping[str, str]) -> Answer:
         if operation.transactional:
-            with self._engine.transaction() as tx:
+            with self._backend.transaction() as tx:
                 tx.powerless = call.powerless
-                answer = operation.handler(tx, call, **arguments)
+                result = operation.handler(tx, call, **arguments)
         else:
-            answer = operation.handler(call, **arguments)
-        if answer is None:
-            return 204, [], b""
-        if isinstance(answer, PlainText):
-            content = answer.text.encode("utf-8", "replace")
-            return 200, [("Content-Type", "text/plain")], content
-        if isinstance(answer, Contents):
-            return 200, list(answer.headers), answer.content
-        return 200, [_JSON], _dump(answer)
+            result = operation.handler(call, **arguments)
+        if result is None:
+            return Answer(204, [], b"")
+        if isinstance(result, PlainText):
+            content = result.text.encode("utf-8", "replace")
+            return Answer(200, [("Content-Type", "text/plain")], content)
+        if isinstance(result, Contents):
+            return Answer(200, list(result.headers), result.content)
+        return _json(200, result)
 
 
-_REASONS: Final = {
-    200: "OK",
-    204: "No Content",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    406: "Not Acceptable",
-    415: "Unsupported Media Type",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-}
+def _options(path: str) -> Answer:
+    allowed = sorted({*_ROUTER.allowed_methods(path), "OPTIONS"})
+    if allowed == ["OPTIONS"]:
+        raise _not_found()
+    content = b'<application xmlns="http://wadl.dev.java.net/2009/02"/>'
+    kind = ("Content-Type", "application/vnd.sun.wadl+xml")
+    return Answer(200, [kind, ("Allow", ",".join(allowed))], content)
 
 
-def _struck(strike: Strike) -> tuple[int, Headers, bytes] | None:
+def _answer_instead(strike: Strike) -> Answer | None:
     """
-    What a fault answers instead of doing anything; none if the operation takes place.
+    The answer of a fault that keeps the operation from being done; ``None`` if it does not.
     """
     if strike.fault is Fault.REFUSED:
-        raise NoConnection
+        raise ConnectionRefused
     if strike.fault is Fault.CLOSED:
-        raise HangUp
+        raise ConnectionClosed
     if strike.fault is Fault.UNAVAILABLE:
-        return 503, [_HTML], _GATEWAY_PAGE
+        return Answer(503, [_HTML], _GATEWAY_PAGE)
     if strike.fault is Fault.HTML_PAGE:
-        return 200, [_HTML], _LOGIN_PAGE
+        return Answer(200, [_HTML], _LOGIN_PAGE)
     if strike.fault is Fault.OPTIMISTIC_LOCKING:
         raise updated_concurrently("ExternalTaskEntity")
     return None
+
+
+def _parts(request: Request) -> tuple[dict[str, str], dict[str, bytes]]:
+    """
+    The parts of a form: texts by name, and the contents of files by the names of the files.
+    """
+    _, options = parse_options_header(request.headers.get("content-type"))
+    size = len(request.content)
+    _, fields, files = _FORMS.parse(
+        io.BytesIO(request.content), "multipart/form-data", size, options
+    )
+    return fields.to_dict(), {each.filename or name: each.read() for name, each in files.items()}
 
 
 def _comes_from_here(origin: str | None) -> bool:
@@ -287,12 +271,6 @@ def _not_found() -> EngineError:
     return EngineError(404, "NotFoundException", "HTTP 404 Not Found")
 
 
-def _tomcat(status: int) -> tuple[int, Headers, bytes]:
-    answer = page(status)
-    kept = [pair for pair in answer.headers if pair[0].startswith("Content-")]
-    return status, kept, answer.content
-
-
 def _ensure_acceptable(accept: str | None, operation: Operation) -> None:
     if not accept or accept == "*/*" or operation.produces in (accept, "*/*"):
         return
@@ -303,11 +281,11 @@ def _ensure_acceptable(accept: str | None, operation: Operation) -> None:
         raise EngineError(406, "NotAcceptableException", "HTTP 406 Not Acceptable")
 
 
-def _dump(value: Any) -> bytes:
+def _json(status: int, value: Any) -> Answer:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if not text.isascii():
         text = _BEYOND_16_BITS.sub(_escaped, text)
-    return text.encode()
+    return Answer(status, [_JSON], text.encode())
 
 
 def _escaped(match: re.Match[str]) -> str:

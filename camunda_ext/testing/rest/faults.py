@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 import attrs
 
-from camunda_ext.testing.rest.messages import HangUp, ReadTimedOut
+from camunda_ext.testing.rest.messages import ConnectionClosed, ReadTimedOut
 
 
 class Fault(enum.Enum):
@@ -162,11 +162,11 @@ class Faults:
 
         Raises:
             ReadTimedOut: The client waits no longer than *patience* seconds.
-            HangUp: The engine is closed meanwhile.
+            ConnectionClosed: The engine is closed meanwhile.
         """
         too_long = patience is not None and patience < seconds
         if self._closed.wait(patience if too_long else seconds):
-            raise HangUp
+            raise ConnectionClosed
         if too_long:
             raise ReadTimedOut
 

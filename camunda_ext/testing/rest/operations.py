@@ -5,15 +5,13 @@ What an operation of the REST API is: where it is found, what it is given, what 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from camunda_ext.testing._versions import Version
+from camunda_ext.testing.rest.backend import Backend
 from camunda_ext.testing.values import reading as reading, variable
-
-if TYPE_CHECKING:
-    from camunda_ext.testing._engine import Engine
 
 
 @attrs.define
@@ -22,7 +20,7 @@ class Call:
     A request, as the operations see it.
     """
 
-    engine: Engine
+    backend: Backend
     #: The parameters of the URL, of which only the first of each name counts.
     parameters: Mapping[str, str]
     #: What the body is; it is read by `Call.body`.
@@ -46,7 +44,7 @@ class Call:
         """
         The version that the engine answers as.
         """
-        return self.engine.features
+        return self.backend.version
 
     def body(self, **readers: reading.Reader) -> dict[str, Any]:
         """

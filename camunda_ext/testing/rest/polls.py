@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from camunda_ext.testing.rest.messages import HangUp, ReadTimedOut
+from camunda_ext.testing.rest.messages import ConnectionClosed, ReadTimedOut
 
 #: How often a poll looks again without a reason, in milliseconds of the engine's time.
 _INTERVAL: Final = 30_000
@@ -82,7 +82,7 @@ class Polls:
         What *attempt* gives as soon as it gives something, or at the end of *timeout* milliseconds.
 
         Raises:
-            HangUp: The engine is closed.
+            ConnectionClosed: The engine is closed.
             ReadTimedOut: The client waits no longer than *read_timeout* seconds. The engine does
                 not notice: the next tasks are locked for it all the same.
         """
@@ -121,7 +121,7 @@ class Polls:
                         return False
                 self._park(max(0.0, seconds))
             if self._closed:
-                raise HangUp
+                raise ConnectionClosed
             its_own = self._passes == seen
         if its_own:
             self.wake()

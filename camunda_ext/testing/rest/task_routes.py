@@ -265,14 +265,14 @@ def _fetch_and_lock(call: Call) -> Answer:
     worker_id, most = body["workerId"], body["maxTasks"]
 
     def attempt() -> Sequence[dict[str, Any]]:
-        with call.engine.transaction() as tx:
+        with call.backend.transaction() as tx:
             tx.powerless = call.powerless
             return tasks.fetch(tx, worker_id, most, topics, order)
 
     fetched = attempt()
     if fetched or timeout is None:
         return fetched
-    return call.engine.polls.wait(attempt, timeout, call.read_timeout)
+    return call.backend.polls.wait(attempt, timeout, call.read_timeout)
 
 
 _TOPIC: Final[Mapping[str, reading.Reader]] = {

@@ -56,15 +56,21 @@ def parameters_of(target: str) -> dict[str, str]:
     return parameters
 
 
-def is_here(host: str) -> bool:
+def is_here(authority: str) -> bool:
     """
-    Whether a ``Host`` names this machine as nobody else can.
+    Whether a host, with or without a port, names this machine as nobody else can.
     """
-    name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
-    name = name.strip("[]")
-    if name.lower() == "localhost":
+    host = authority.rpartition(":")[0] if re.search(r"[^:]:\d+$", authority) else authority
+    return is_loopback(host.strip("[]"))
+
+
+def is_loopback(host: str) -> bool:
+    """
+    Whether a name or an address is one of the loopback.
+    """
+    if host.lower() == "localhost":
         return True
     try:
-        return ip_address(name).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False
