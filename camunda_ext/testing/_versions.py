@@ -1,5 +1,5 @@
 """
-What an engine of an older version lacks or ignores: one row per fact.
+What an engine of an older version lacks or ignores: one line per fact.
 """
 
 from __future__ import annotations
@@ -8,11 +8,23 @@ from typing import Final
 
 import attrs
 
-#: The version that an engine has unless it is told otherwise.
+#: The version that an engine has unless another one is named.
 LATEST: Final = "7.24"
 
 _OLDEST: Final = (7, 13)
 _NEWEST: Final = (7, 24)
+
+
+class _Since:
+    """
+    An attribute of a version: whether it is 7.*minor* or later.
+    """
+
+    def __init__(self, minor: int) -> None:
+        self._minor = minor
+
+    def __get__(self, version: Version, owner: type[Version]) -> bool:
+        return version.number >= (7, self._minor)
 
 
 @attrs.frozen
@@ -26,7 +38,7 @@ class Version:
     @classmethod
     def of(cls, text: str) -> Version:
         """
-        Read a version such as ``7.18`` or ``7.18.0``.
+        The version that is written as ``7.18`` or ``7.18.0``.
 
         Raises:
             ValueError: It is no version, or not one between 7.13 and 7.24.
@@ -42,103 +54,37 @@ class Version:
     def __str__(self) -> str:
         return f"{self.number[0]}.{self.number[1]}.0"
 
-    def _since(self, minor: int) -> bool:
-        return self.number >= (7, minor)
-
-    @property
-    def extension_properties(self) -> bool:
-        """
-        Fetched tasks have extension properties; a topic's wish for them is ignored otherwise.
-        """
-        return self._since(14)
-
-    @property
-    def version_tag_everywhere(self) -> bool:
-        """
-        Queried tasks have the definition's version tag, not only fetched ones.
-        """
-        return self._since(14)
-
-    @property
-    def failure_variables(self) -> bool:
-        """
-        A failure brings variables along; ignored otherwise.
-        """
-        return self._since(15)
-
-    @property
-    def lock(self) -> bool:
-        """
-        There is an operation that locks one task.
-        """
-        return self._since(16)
-
-    @property
-    def error_code(self) -> bool:
-        """
-        Errors have a ``code``.
-        """
-        return self._since(18)
-
-    @property
-    def batch_times(self) -> bool:
-        """
-        Batches have a start time, incidents an annotation.
-        """
-        return self._since(18)
-
-    @property
-    def quoted_dates(self) -> bool:
-        """
-        A date in a URL may have double quotes of its own.
-        """
-        return not self._since(18)
-
-    @property
-    def create_time(self) -> bool:
-        """
-        Fetched tasks have a ``createTime``, and fetches and queries can be sorted by it.
-        """
-        return self._since(21)
-
-    @property
-    def create_time_everywhere(self) -> bool:
-        """
-        Queried tasks have a ``createTime``, too.
-        """
-        return self._since(24)
-
-    @property
-    def time_to_live_required(self) -> bool:
-        """
-        A process must say how long its history is kept.
-        """
-        return self._since(20)
-
-    @property
-    def definition_key_of_instances(self) -> bool:
-        """
-        Process instances have a ``definitionKey``.
-        """
-        return self._since(22)
-
-    @property
-    def young_filters(self) -> bool:
-        """
-        Queries know the definition's key and name, and process variables; ignored otherwise.
-        """
-        return self._since(24)
-
-    @property
-    def json_limits(self) -> bool:
-        """
-        JSON is limited in depth and in the length of numbers, and nothing may come after it.
-        """
-        return self._since(24)
+    #: Fetched tasks have extension properties; a topic that asks for them is ignored otherwise.
+    extension_properties = _Since(14)
+    #: Queried tasks have the definition's version tag, not only fetched ones.
+    version_tag_everywhere = _Since(14)
+    #: A failure brings variables along; ignored otherwise.
+    failure_variables = _Since(15)
+    #: There is an operation that locks one task.
+    lock = _Since(16)
+    #: Errors have a ``code``.
+    error_code = _Since(18)
+    #: Batches have a start time, incidents an annotation.
+    batch_times = _Since(18)
+    #: A date in a URL may not have double quotes of its own.
+    refuses_quoted_dates = _Since(18)
+    #: A process must say how long its history is kept.
+    time_to_live_required = _Since(20)
+    #: Fetched tasks have a ``createTime``, and fetches and queries can be sorted by it.
+    create_time = _Since(21)
+    #: Process instances have a ``definitionKey``.
+    definition_key_of_instances = _Since(22)
+    #: Queried tasks have a ``createTime``, too.
+    create_time_everywhere = _Since(24)
+    #: Queries know the definition's key and name, and process variables; ignored otherwise.
+    young_filters = _Since(24)
+    #: JSON is limited in depth and in the length of numbers, and nothing may come after it.
+    json_limits = _Since(24)
 
     @property
     def persistence_error(self) -> str:
         """
-        The class of an error of the database.
+        The Java class of an error of the database.
         """
-        return "ProcessEnginePersistenceException" if self._since(19) else "ProcessEngineException"
+        is_new = self.number >= (7, 19)
+        return "ProcessEnginePersistenceException" if is_new else "ProcessEngineException"

@@ -210,14 +210,16 @@ class _Connection(BaseHTTPRequestHandler):
         self._answers += 1
         is_last = self.close_connection or self._answers >= _MOST_ANSWERS
         try:
-            self._send(respond(self.server.application, request, is_last=is_last))
+            answer = respond(self.server.application, request, is_last=is_last)
         except ConnectionRefused:
-            self._send(complete(page(501, _NOT_REFUSED)))
+            answer = complete(page(501, _NOT_REFUSED))
         except ConnectionClosed:
             self.close_connection = True
+            return
         except Exception:
             self.send_error(500)
             raise
+        self._send(answer)
 
     def _body(self) -> bytes | None:
         """

@@ -339,7 +339,7 @@ def _topic_conditions(topic: Mapping[str, Any]) -> list[tuple[str, Sequence[Any]
     if topic["withoutTenantId"] and topic["tenantIdIn"] is None:
         where.append(("tenant_id IS NULL", ()))
     if topic["processDefinitionVersionTag"] is not None:
-        where.append((like("version_tag"), [topic["processDefinitionVersionTag"]]))
+        where.append(like("version_tag")(topic["processDefinitionVersionTag"]))
     return where
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import NoneType
 from typing import Any, Final
 
 import attrs
@@ -321,35 +320,16 @@ def _from_text(name: str, kind: Kind, text: str, version: Version) -> Any:
     if kind is Kind.DATE:
         return _date_from_text(name, text, version)
     try:
-        text_ = text.lstrip()
-        found, end = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text_)
-        # What comes after the value is ignored, if it cannot belong to it.
-        if _goes_on(found, text_[end : end + 1]):
-            raise ValueError(text)
-        return _FROM_JSON[kind](found)
-    except (ValueError, EngineError):
+        return _FROM_JSON[kind](json.loads(text))
+    except (ValueError, OverflowError, EngineError):
         why = f": Cannot convert value {text} to java type {_JAVA[kind]}"
         raise _cannot_set(name, text, why) from None
-
-
-def _goes_on(found: Any, after: str) -> bool:
-    """
-    Tell whether a character after a value makes it no value: the engine's reader wants a blank
-    after a number, and no letter after a word.
-    """
-    if isinstance(found, (bool, NoneType)):
-        return after.isalnum() or after in ("_", "$")
-    return isinstance(found, (int, float)) and after not in ("", " ", "\t", "\r", "\n")
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
 
 
 def _date_from_text(name: str, text: str, version: Version) -> int | None:
     why = f': Cannot convert value "{text}" to java type java.util.Date'
     if text.startswith('"') or text.endswith('"'):
-        if not version.quoted_dates:
+        if version.refuses_quoted_dates:
             why = f": Cannot convert value {text} to java type java.util.Date because of "
             raise _cannot_set(name, text, why + "double quotes")
         text = text.strip('"')
@@ -433,11 +413,12 @@ def as_bytes(expression: str) -> str:
     return f"CAST({expression} AS BLOB)"
 
 
-def like(column: str) -> str:
+def like(column: str) -> Callable[[str], Where]:
     """
     The condition that a column is like a pattern.
     """
-    return f"is_like({as_bytes(column)}, {as_bytes('?')})"
+    condition = f"is_like({as_bytes(column)}, {as_bytes('?')})"
+    return lambda pattern: (condition, [pattern])
 
 
 def one_of(column: str) -> str:

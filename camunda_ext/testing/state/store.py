@@ -4,6 +4,7 @@ Where the engine keeps its state: one SQLite database, one transaction per comma
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import random
 import re
@@ -219,54 +220,46 @@ def _without_surrogates(sql: str, values: Sequence[Any]) -> tuple[str, list[Any]
 
 def _utf16(text: bytes | None) -> bytes | None:
     """
-    What sorts as texts do in Java, by UTF-16 units.
+    A key that sorts texts as Java does, by UTF-16 units.
     """
-    if text is None:
-        return None
-    return text.decode("utf-8", "surrogatepass").encode("utf-16-be", "surrogatepass")
+    return None if text is None else _decoded(text).encode("utf-16-be", "surrogatepass")
 
 
 def _upper(text: bytes | None) -> bytes | None:
-    if text is None:
-        return None
-    return text.decode("utf-8", "surrogatepass").upper().encode("utf-8", "surrogatepass")
+    return None if text is None else _decoded(text).upper().encode("utf-8", "surrogatepass")
 
 
 def _is_like(text: bytes | None, pattern: bytes | None) -> bool:
     """
-    Whether a text is like a pattern with the wildcards of SQL, one of which is one UTF-16 unit.
+    Whether a text is like a pattern with the wildcards of SQL, which a backslash escapes.
     """
     if text is None or pattern is None:
         return False
-    return _compiled(pattern).fullmatch(_units(text)) is not None
+    return _compiled(pattern).match(_units(text)) is not None
 
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: bytes) -> re.Pattern[str]:
-    # What ends with a backslash, which stands before nothing, nothing is like.
-    wildcards = {"_": ".", "\\": "(?!)"}
-    pieces = [""]
-    for literal, one in re.findall(r"\\(.)|(.)", _units(pattern), re.DOTALL):
-        if one == "%":
-            pieces.append("")
-        else:
-            pieces[-1] += re.escape(literal) or wildcards.get(one, re.escape(one))
-    first, *others = pieces
-    if not others:
-        return re.compile(first, re.DOTALL)
-    # Each piece is looked for once, where it comes first: to look again for one behind what has
-    # followed it would take as many times as long as there are pieces.
-    *middle, last = others
-    found = [f"(?=(?P<p{n}>.*?{piece}))(?P=p{n})" for n, piece in enumerate(middle) if piece]
-    return re.compile(f"{first}{''.join(found)}.*{last}", re.DOTALL)
+    # A backslash at the end stands before nothing, and nothing is like that.
+    wildcards = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
+    glob = ""
+    for literal, bare in re.findall(r"\\(.)|(.)", _units(pattern), re.DOTALL):
+        if bare == "\\":
+            return re.compile("(?!)")
+        glob += wildcards.get(bare, bare) or (f"[{literal}]" if literal in "*?[" else literal)
+    return re.compile(fnmatch.translate(glob))
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "surrogatepass")
 
 
 def _units(text: bytes) -> str:
     """
-    Give a text with each UTF-16 unit as a character of its own.
+    A text with each UTF-16 unit as a character of its own, as Java counts them.
     """
-    units = text.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass")
-    return "".join(map(chr, array("H", units[2:])))
+    units = _decoded(text).encode("utf-16", "surrogatepass")[2:]
+    return "".join(map(chr, array("H", units)))
 
 
 class Store:
@@ -333,9 +326,12 @@ class Store:
             raise
         connection.row_factory = sqlite3.Row
         connection.text_factory = lambda content: str(content, "utf-8", "surrogatepass")
-        for name, count, function in (("upper", 1, _upper), ("utf16", 1, _utf16)):
+        for name, count, function in (
+            ("upper", 1, _upper),
+            ("utf16", 1, _utf16),
+            ("is_like", 2, _is_like),
+        ):
             connection.create_function(name, count, function, deterministic=True)
-        connection.create_function("is_like", 2, _is_like, deterministic=True)
         connection.create_function("dice", 1, lambda text: crc32(text.encode(), self._salt))
         return connection
 

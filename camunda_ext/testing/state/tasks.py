@@ -39,9 +39,7 @@ from camunda_ext.testing.values.variable import Value
 
 _LONGEST_MESSAGE: Final = 666
 
-_DEFINITION_NAME: Final = (
-    "EXISTS (SELECT 1 FROM definition WHERE definition.id = task.definition_id AND {})"
-)
+_DEFINITION_NAME: Final = "(SELECT name FROM definition WHERE definition.id = task.definition_id)"
 
 #: The filters are in the order in which the engine looks at them.
 QUERY: Final = QueryType(
@@ -65,12 +63,8 @@ QUERY: Final = QueryType(
         "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
         "processDefinitionKey": Filter(Kind.TEXT, "definition_key = ?", young=True),
         "processDefinitionKeyIn": Filter(Kind.ARRAY, "definition_key", young=True),
-        "processDefinitionName": Filter(
-            Kind.TEXT, _DEFINITION_NAME.format("definition.name = ?"), young=True
-        ),
-        "processDefinitionNameLike": Filter(
-            Kind.TEXT, _DEFINITION_NAME.format(like("definition.name")), young=True
-        ),
+        "processDefinitionName": Filter(Kind.TEXT, f"{_DEFINITION_NAME} = ?", young=True),
+        "processDefinitionNameLike": Filter(Kind.TEXT, like(_DEFINITION_NAME), young=True),
         "active": Filter(Kind.FLAG, "NOT suspended"),
         "suspended": Filter(Kind.FLAG, "suspended"),
         "priorityHigherThanOrEquals": Filter(Kind.LONG, "priority >= ?"),
