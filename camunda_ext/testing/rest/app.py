@@ -194,6 +194,7 @@ class App:
             raise null_pointer()
         return Call(
             backend=self._backend,
+            is_post=request.method == "POST",
             parameters=parameters_of(request.target),
             content=request.content,
             form=form,

@@ -11,6 +11,8 @@ import attrs
 
 from camunda_ext.testing._versions import Version
 from camunda_ext.testing.rest.backend import Backend
+from camunda_ext.testing.state.conditions import Criteria, Page, QueryType
+from camunda_ext.testing.state.store import Transaction
 from camunda_ext.testing.values import reading as reading, variable
 
 
@@ -21,6 +23,8 @@ class Call:
     """
 
     backend: Backend
+    #: Whether its method is POST.
+    is_post: bool
     #: The parameters of the URL, of which only the first of each name counts.
     parameters: Mapping[str, str]
     #: What the body is; it is read by `Call.body`.
@@ -85,8 +89,8 @@ class Contents:
 
 
 #: JSON, or one of the two above; ``None`` is 204.
-Answer = Any
-Handler = Callable[..., Answer]
+Result = Any
+Handler = Callable[..., Result]
 
 
 @attrs.frozen
@@ -147,6 +151,34 @@ class Routes:
             return handler
 
         return register
+
+    def query(
+        self, query: QueryType, path: str, *, list_as: str, count_as: str, by_post: bool = False
+    ) -> None:
+        """
+        Add the operations that list and count what matches a query.
+
+        Args:
+            list_as: The name of the operation that lists; ``count_as`` is that of the other one.
+
+            by_post: Whether the query may also be sent as a body.
+        """
+
+        def criteria(call: Call) -> Criteria:
+            if call.is_post:
+                return query.from_body(call.json(), call.version)
+            return query.from_url(call.parameters, call.version)
+
+        def matches(tx: Transaction, call: Call) -> Result:
+            page = Page.from_url(call.parameters)
+            return query.select(tx, criteria(call), page)
+
+        def count(tx: Transaction, call: Call) -> Result:
+            return {"count": query.count(tx, criteria(call))}
+
+        for method in ("GET", "POST") if by_post else ("GET",):
+            self.operation(list_as, method, path)(matches)
+            self.operation(count_as, method, f"{path}/count")(count)
 
     def command(
         self, name: str, method: str, path: str, **options: Any

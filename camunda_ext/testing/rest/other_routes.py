@@ -17,7 +17,7 @@ from camunda_ext.testing._errors import (
     null_value,
     rest_error,
 )
-from camunda_ext.testing.rest.operations import Answer, Call, Contents, PlainText, Routes
+from camunda_ext.testing.rest.operations import Call, Contents, PlainText, Result, Routes
 from camunda_ext.testing.state import batches, deployments, flow, instances, log, users
 from camunda_ext.testing.state.conditions import Page
 from camunda_ext.testing.state.store import Row, Transaction
@@ -29,34 +29,17 @@ ROUTES: Final = Routes()
 # --------------------------------------------------------------------------------------------- log
 
 
-@ROUTES.operation("log_list", "GET", "/history/external-task-log")
-def _log_list_by_url(tx: Transaction, call: Call) -> Answer:
-    page = Page.from_url(call.parameters)
-    given = log.QUERY.from_url(call.parameters, call.version)
-    return log.select(tx, given, page)
-
-
-@ROUTES.operation("log_list", "POST", "/history/external-task-log")
-def _log_list(tx: Transaction, call: Call) -> Answer:
-    page = Page.from_url(call.parameters)
-    given = log.QUERY.from_body(call.json(), call.version)
-    return log.select(tx, given, page)
-
-
-@ROUTES.operation("log_count", "GET", "/history/external-task-log/count")
-def _log_count_by_url(tx: Transaction, call: Call) -> Answer:
-    given = log.QUERY.from_url(call.parameters, call.version)
-    return {"count": log.count(tx, given)}
-
-
-@ROUTES.operation("log_count", "POST", "/history/external-task-log/count")
-def _log_count(tx: Transaction, call: Call) -> Answer:
-    given = log.QUERY.from_body(call.json(), call.version)
-    return {"count": log.count(tx, given)}
+ROUTES.query(
+    log.QUERY,
+    "/history/external-task-log",
+    list_as="log_list",
+    count_as="log_count",
+    by_post=True,
+)
 
 
 @ROUTES.operation("log_get", "GET", "/history/external-task-log/<log_id>")
-def _log_get(tx: Transaction, call: Call, log_id: str) -> Answer:
+def _log_get(tx: Transaction, call: Call, log_id: str) -> Result:
     return log.get(tx, log_id)
 
 
@@ -66,7 +49,7 @@ def _log_get(tx: Transaction, call: Call, log_id: str) -> Answer:
     "/history/external-task-log/<log_id>/error-details",
     produces="text/plain",
 )
-def _log_error_details(tx: Transaction, call: Call, log_id: str) -> Answer:
+def _log_error_details(tx: Transaction, call: Call, log_id: str) -> Result:
     details = log.error_details(tx, log_id)
     return None if details is None else PlainText(details)
 
@@ -74,46 +57,37 @@ def _log_error_details(tx: Transaction, call: Call, log_id: str) -> Answer:
 # ----------------------------------------------------------------------------------------- batches
 
 
+ROUTES.query(batches.QUERY, "/batch", list_as="batches", count_as="batch_count")
+
+
 @ROUTES.operation("batch", "GET", "/batch/<batch_id>")
-def _batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
+def _batch(tx: Transaction, call: Call, batch_id: str) -> Result:
     return batches.show(batches.get(tx, batch_id), call.version)
 
 
-@ROUTES.operation("batches", "GET", "/batch")
-def _batch_list(tx: Transaction, call: Call) -> Answer:
-    page, given = Page.from_url(call.parameters), batches.from_url(call.parameters, call.version)
-    return batches.select(tx, given, page)
-
-
-@ROUTES.operation("batch_count", "GET", "/batch/count")
-def _batch_count(tx: Transaction, call: Call) -> Answer:
-    given = batches.from_url(call.parameters, call.version)
-    return {"count": batches.count(tx, given)}
-
-
 @ROUTES.operation("batch_statistics", "GET", "/batch/statistics")
-def _batch_statistics(tx: Transaction, call: Call) -> Answer:
-    page, given = Page.from_url(call.parameters), batches.from_url(call.parameters, call.version)
-    return batches.statistics(tx, given, page)
+def _batch_statistics(tx: Transaction, call: Call) -> Result:
+    page = Page.from_url(call.parameters)
+    return batches.statistics(tx, batches.QUERY.from_url(call.parameters, call.version), page)
 
 
 @ROUTES.command("suspend_batch", "PUT", "/batch/<batch_id>/suspended")
-def _suspend_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
+def _suspend_batch(tx: Transaction, call: Call, batch_id: str) -> Result:
     batches.set_suspended(tx, batch_id, call.body(suspended=reading.flag)["suspended"])
 
 
 @ROUTES.command("delete_batch", "DELETE", "/batch/<batch_id>")
-def _delete_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
+def _delete_batch(tx: Transaction, call: Call, batch_id: str) -> Result:
     batches.delete(tx, batch_id, with_history=call.parameters.get("cascade", "").lower() == "true")
 
 
 @ROUTES.operation("historic_batch", "GET", "/history/batch/<batch_id>")
-def _historic_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
+def _historic_batch(tx: Transaction, call: Call, batch_id: str) -> Result:
     return batches.history(tx, batch_id)
 
 
 @ROUTES.command("forget_batch", "DELETE", "/history/batch/<batch_id>")
-def _forget_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
+def _forget_batch(tx: Transaction, call: Call, batch_id: str) -> Result:
     batches.forget(tx, batch_id)
 
 
@@ -121,7 +95,7 @@ def _forget_batch(tx: Transaction, call: Call, batch_id: str) -> Answer:
 
 
 @ROUTES.operation("deploy", "POST", "/deployment/create", consumes="multipart/form-data")
-def _deploy(tx: Transaction, call: Call) -> Answer:
+def _deploy(tx: Transaction, call: Call) -> Result:
     deployed = deployments.create(
         tx,
         call.files,
@@ -139,49 +113,49 @@ def _link(call: Call, path: str) -> dict[str, str]:
 
 
 @ROUTES.operation("deployments", "GET", "/deployment")
-def _deployment_list(tx: Transaction, call: Call) -> Answer:
+def _deployment_list(tx: Transaction, call: Call) -> Result:
     page = Page.from_url(call.parameters)
     return deployments.select(tx, call.parameters, page)
 
 
 @ROUTES.operation("get_deployment", "GET", "/deployment/<deployment_id>")
-def _get_deployment(tx: Transaction, call: Call, deployment_id: str) -> Answer:
+def _get_deployment(tx: Transaction, call: Call, deployment_id: str) -> Result:
     return deployments.show(deployments.get(tx, deployment_id))
 
 
 @ROUTES.command("delete_deployment", "DELETE", "/deployment/<deployment_id>")
-def _delete_deployment(tx: Transaction, call: Call, deployment_id: str) -> Answer:
+def _delete_deployment(tx: Transaction, call: Call, deployment_id: str) -> Result:
     cascade = call.parameters.get("cascade", "").lower() == "true"
     deployments.delete(tx, deployment_id, cascade=cascade)
 
 
 @ROUTES.operation("get_definition", "GET", "/process-definition/<definition_id>")
-def _get_definition(tx: Transaction, call: Call, definition_id: str) -> Answer:
+def _get_definition(tx: Transaction, call: Call, definition_id: str) -> Result:
     return deployments.show_definition(deployments.get_definition(tx, definition_id))
 
 
 @ROUTES.operation("get_definition", "GET", "/process-definition/key/<key>")
-def _get_definition_by_key(tx: Transaction, call: Call, key: str) -> Answer:
+def _get_definition_by_key(tx: Transaction, call: Call, key: str) -> Result:
     return deployments.show_definition(deployments.latest(tx, key, None))
 
 
 @ROUTES.operation("get_definition", "GET", "/process-definition/key/<key>/tenant-id/<tenant_id>")
-def _get_definition_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> Answer:
+def _get_definition_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> Result:
     return deployments.show_definition(deployments.latest(tx, key, tenant_id))
 
 
 @ROUTES.operation("start", "POST", "/process-definition/key/<key>/start")
-def _start_by_key(tx: Transaction, call: Call, key: str) -> Answer:
+def _start_by_key(tx: Transaction, call: Call, key: str) -> Result:
     return _start(tx, call, deployments.latest(tx, key, None))
 
 
 @ROUTES.operation("start", "POST", "/process-definition/key/<key>/tenant-id/<tenant_id>/start")
-def _start_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> Answer:
+def _start_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> Result:
     return _start(tx, call, deployments.latest(tx, key, tenant_id))
 
 
 @ROUTES.operation("start", "POST", "/process-definition/<definition_id>/start")
-def _start_by_id(tx: Transaction, call: Call, definition_id: str) -> Answer:
+def _start_by_id(tx: Transaction, call: Call, definition_id: str) -> Result:
     definition = deployments.find_definition(tx, definition_id)
     if definition is None:
         with _saying(f"Cannot instantiate process definition {definition_id}"):
@@ -192,7 +166,7 @@ def _start_by_id(tx: Transaction, call: Call, definition_id: str) -> Answer:
     return _start(tx, call, definition)
 
 
-def _start(tx: Transaction, call: Call, definition: Row) -> Answer:
+def _start(tx: Transaction, call: Call, definition: Row) -> Result:
     body = call.body(
         variables=reading.variables,
         businessKey=reading.text,
@@ -207,8 +181,8 @@ def _start(tx: Transaction, call: Call, definition: Row) -> Answer:
     with _saying(f"Cannot instantiate process definition {definition['id']}"):
         variables = call.variables(body["variables"])
         instance, runs = flow.start(tx, definition, body["businessKey"], variables)
-    started = {**attrs.asdict(instance), "suspended": False}
-    shown = instances.show(started, call.version, definition["key"], ended=not runs)
+    started = {**attrs.asdict(instance), "suspended": False, "definition_key": definition["key"]}
+    shown = instances.show(started, call.version, ended=not runs)
     shown["links"] = [_link(call, f"/process-instance/{instance.id}")]
     if body["withVariablesInReturn"]:
         shown["variables"] = {name: variable.show(value) for name, value in variables.items()}
@@ -232,24 +206,22 @@ def _saying(what: str) -> Iterator[None]:
 
 
 @ROUTES.operation("get_instance", "GET", "/process-instance/<instance_id>")
-def _get_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
-    instance = instances.get(tx, instance_id)
-    definition = deployments.get_definition(tx, instance["definition_id"])
-    return instances.show(instance, call.version, definition["key"])
+def _get_instance(tx: Transaction, call: Call, instance_id: str) -> Result:
+    return instances.show(instances.get(tx, instance_id), call.version)
 
 
 @ROUTES.command("delete_instance", "DELETE", "/process-instance/<instance_id>")
-def _delete_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
+def _delete_instance(tx: Transaction, call: Call, instance_id: str) -> Result:
     instances.delete(tx, instance_id)
 
 
 @ROUTES.command("suspend_instance", "PUT", "/process-instance/<instance_id>/suspended")
-def _suspend_instance(tx: Transaction, call: Call, instance_id: str) -> Answer:
+def _suspend_instance(tx: Transaction, call: Call, instance_id: str) -> Result:
     instances.set_suspended(tx, instance_id, call.body(suspended=reading.flag)["suspended"])
 
 
 @ROUTES.operation("activity_instances", "GET", "/process-instance/<instance_id>/activity-instances")
-def _activity_instances(tx: Transaction, call: Call, instance_id: str) -> Answer:
+def _activity_instances(tx: Transaction, call: Call, instance_id: str) -> Result:
     return instances.activity_instances(tx, instance_id)
 
 
@@ -280,7 +252,7 @@ class _Variables:
         file = ROUTES.operation(f"{self.prefix}variable_file", "GET", f"{one}/data", produces="*/*")
         file(self._file)
 
-    def _all(self, tx: Transaction, call: Call, execution_id: str) -> Answer:
+    def _all(self, tx: Transaction, call: Call, execution_id: str) -> Result:
         found = instances.variables(tx, execution_id, local=self.local)
         deserialize = _is_not_false(call, "deserializeValues")
         return {
@@ -288,7 +260,7 @@ class _Variables:
             for name, value in found.items()
         }
 
-    def _one(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Answer:
+    def _one(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Result:
         found = self._existing(tx, execution_id, name)
         with _saying(f"Cannot get {self.owner} variable {name}"):
             deserialize = _is_not_false(call, "deserializeValue")
@@ -302,13 +274,13 @@ class _Variables:
             raise invalid_request(message, status=404)
         return found
 
-    def _set(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Answer:
+    def _set(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Result:
         variable = reading.variable(call.json())
         with _saying(f"Cannot put {self.owner} variable {name}"):
             values = call.variables({name: variable})
             instances.set_variables(tx, execution_id, values, local=self.local)
 
-    def _file(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Answer:
+    def _file(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Result:
         found = self._existing(tx, execution_id, name)
         content, headers = variable.file_answer(found, execution_id)
         return Contents(content, headers)
@@ -325,32 +297,19 @@ _Variables(
 ).add()
 
 
-@ROUTES.operation("user_tasks", "GET", "/task")
-def _user_tasks(tx: Transaction, call: Call) -> Answer:
-    page = Page.from_url(call.parameters)
-    return instances.user_tasks(tx, call.parameters, page)
+ROUTES.query(instances.USER_TASKS, "/task", list_as="user_tasks", count_as="user_task_count")
+ROUTES.query(instances.INCIDENTS, "/incident", list_as="incidents", count_as="incident_count")
 
 
 @ROUTES.operation("complete_user_task", "POST", "/task/<task_id>/complete")
-def _complete_user_task(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _complete_user_task(tx: Transaction, call: Call, task_id: str) -> Result:
     given = call.body(variables=reading.variables)["variables"]
     with _saying(f"Cannot complete task {task_id}"):
         instances.complete_user_task(tx, task_id, call.variables(given))
 
 
-@ROUTES.operation("incidents", "GET", "/incident")
-def _incidents(tx: Transaction, call: Call) -> Answer:
-    page = Page.from_url(call.parameters)
-    return instances.incidents(tx, call.parameters, page)
-
-
-@ROUTES.operation("incident_count", "GET", "/incident/count")
-def _incident_count(tx: Transaction, call: Call) -> Answer:
-    return {"count": instances.count_incidents(tx, call.parameters)}
-
-
 @ROUTES.command("create_user", "POST", "/user/create")
-def _create_user(tx: Transaction, call: Call) -> Answer:
+def _create_user(tx: Transaction, call: Call) -> Result:
     body = call.body(profile=reading.mapping, credentials=reading.mapping)
     name = reading.text((body["profile"] or {}).get("id"))
     password = reading.text((body["credentials"] or {}).get("password"))
@@ -360,15 +319,15 @@ def _create_user(tx: Transaction, call: Call) -> Answer:
 
 
 @ROUTES.command("delete_user", "DELETE", "/user/<user_id>")
-def _delete_user(tx: Transaction, call: Call, user_id: str) -> Answer:
+def _delete_user(tx: Transaction, call: Call, user_id: str) -> Result:
     users.delete(tx, user_id)
 
 
 @ROUTES.operation("version", "GET", "/version")
-def _version(tx: Transaction, call: Call) -> Answer:
+def _version(tx: Transaction, call: Call) -> Result:
     return {"version": str(call.version)}
 
 
 @ROUTES.operation("engines", "GET", "/engine")
-def _engines(tx: Transaction, call: Call) -> Answer:
+def _engines(tx: Transaction, call: Call) -> Result:
     return [{"name": "default"}]

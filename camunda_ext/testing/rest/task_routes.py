@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from camunda_ext.testing._errors import invalid_request, null_pointer
-from camunda_ext.testing.rest.operations import Answer, Call, PlainText, Routes
+from camunda_ext.testing.rest.operations import Call, PlainText, Result, Routes
 from camunda_ext.testing.state import batches, instances, tasks
 from camunda_ext.testing.state.conditions import (
     SORTING,
-    Given,
+    Criteria,
     NoDirection,
-    Page,
     like,
     one_of,
     persistence_error,
@@ -29,32 +27,11 @@ ROUTES: Final = Routes()
 _LONGEST_POLL: Final = 1_800_000
 
 
-@ROUTES.operation("list", "GET", "/external-task")
-def _list_by_url(tx: Transaction, call: Call) -> Answer:
-    page = Page.from_url(call.parameters)
-    return tasks.select(tx, tasks.QUERY.from_url(call.parameters, call.version), page)
-
-
-@ROUTES.operation("list", "POST", "/external-task")
-def _list(tx: Transaction, call: Call) -> Answer:
-    page = Page.from_url(call.parameters)
-    return tasks.select(tx, tasks.QUERY.from_body(call.json(), call.version), page)
-
-
-@ROUTES.operation("count", "GET", "/external-task/count")
-def _count_by_url(tx: Transaction, call: Call) -> Answer:
-    given = tasks.QUERY.from_url(call.parameters, call.version)
-    return {"count": tasks.count(tx, given)}
-
-
-@ROUTES.operation("count", "POST", "/external-task/count")
-def _count(tx: Transaction, call: Call) -> Answer:
-    given = tasks.QUERY.from_body(call.json(), call.version)
-    return {"count": tasks.count(tx, given)}
+ROUTES.query(tasks.QUERY, "/external-task", list_as="list", count_as="count", by_post=True)
 
 
 @ROUTES.operation("topic_names", "GET", "/external-task/topic-names")
-def _topic_names(tx: Transaction, call: Call) -> Answer:
+def _topic_names(tx: Transaction, call: Call) -> Result:
     def is_true(name: str) -> bool:
         return call.parameters.get(name, "").lower() == "true"
 
@@ -67,20 +44,20 @@ def _topic_names(tx: Transaction, call: Call) -> Answer:
 
 
 @ROUTES.operation("get", "GET", "/external-task/<task_id>")
-def _get(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _get(tx: Transaction, call: Call, task_id: str) -> Result:
     return tasks.show(tasks.get(tx, task_id), call.version)
 
 
 @ROUTES.operation(
     "error_details", "GET", "/external-task/<task_id>/errorDetails", produces="text/plain"
 )
-def _error_details(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _error_details(tx: Transaction, call: Call, task_id: str) -> Result:
     details = tasks.error_details(tx, task_id)
     return None if details is None else PlainText(details)
 
 
 @ROUTES.command("complete", "POST", "/external-task/<task_id>/complete")
-def _complete(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _complete(tx: Transaction, call: Call, task_id: str) -> Result:
     body = call.body(
         workerId=reading.text, variables=reading.variables, localVariables=reading.variables
     )
@@ -90,7 +67,7 @@ def _complete(tx: Transaction, call: Call, task_id: str) -> Answer:
 
 
 @ROUTES.command("failure", "POST", "/external-task/<task_id>/failure")
-def _failure(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _failure(tx: Transaction, call: Call, task_id: str) -> Result:
     body = call.body(
         workerId=reading.text,
         errorMessage=reading.text,
@@ -111,7 +88,7 @@ def _failure(tx: Transaction, call: Call, task_id: str) -> Answer:
 
 
 @ROUTES.command("bpmn_error", "POST", "/external-task/<task_id>/bpmnError")
-def _bpmn_error(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _bpmn_error(tx: Transaction, call: Call, task_id: str) -> Result:
     body = call.body(
         workerId=reading.text,
         errorCode=reading.text,
@@ -127,24 +104,24 @@ def _bpmn_error(tx: Transaction, call: Call, task_id: str) -> Answer:
 @ROUTES.command(
     "lock", "POST", "/external-task/<task_id>/lock", exists=lambda version: version.lock
 )
-def _lock(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _lock(tx: Transaction, call: Call, task_id: str) -> Result:
     body = call.body(workerId=reading.text, lockDuration=reading.count64)
     tasks.lock(tx, task_id, body["workerId"], body["lockDuration"])
 
 
 @ROUTES.command("extend_lock", "POST", "/external-task/<task_id>/extendLock")
-def _extend_lock(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _extend_lock(tx: Transaction, call: Call, task_id: str) -> Result:
     body = call.body(workerId=reading.text, newDuration=reading.count64)
     tasks.extend_lock(tx, task_id, body["workerId"], body["newDuration"])
 
 
 @ROUTES.command("unlock", "POST", "/external-task/<task_id>/unlock", consumes="")
-def _unlock(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _unlock(tx: Transaction, call: Call, task_id: str) -> Result:
     tasks.unlock(tx, task_id)
 
 
 @ROUTES.command("set_priority", "PUT", "/external-task/<task_id>/priority")
-def _set_priority(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _set_priority(tx: Transaction, call: Call, task_id: str) -> Result:
     priority = call.body(priority=reading.int64)["priority"]
     if priority is None:
         raise null_pointer()
@@ -152,7 +129,7 @@ def _set_priority(tx: Transaction, call: Call, task_id: str) -> Answer:
 
 
 @ROUTES.command("set_retries", "PUT", "/external-task/<task_id>/retries")
-def _set_retries(tx: Transaction, call: Call, task_id: str) -> Answer:
+def _set_retries(tx: Transaction, call: Call, task_id: str) -> Result:
     # The due date is one of a job's retries, which are set with the same body.
     body = call.body(retries=reading.int32, dueDate=reading.date)
     tasks.set_retries(tx, task_id, _given_retries(body))
@@ -169,15 +146,22 @@ def _given_retries(body: Mapping[str, Any]) -> int:
 
 
 @ROUTES.command("set_retries_of", "PUT", "/external-task/retries")
-def _set_retries_of(tx: Transaction, call: Call) -> Answer:
+def _set_retries_of(tx: Transaction, call: Call) -> Result:
     selected, retries = _selected(tx, call)
     tasks.set_retries_of(tx, selected, retries)
 
 
 @ROUTES.operation("set_retries_async", "POST", "/external-task/retries-async")
-def _set_retries_async(tx: Transaction, call: Call) -> Answer:
+def _set_retries_async(tx: Transaction, call: Call) -> Result:
     selected, retries = _selected(tx, call)
     return batches.show(batches.create(tx, selected, retries, call.user), call.version)
+
+
+_SELECTING: Final = {
+    "externalTaskQuery": tasks.QUERY,
+    "processInstanceQuery": instances.QUERY,
+    "historicProcessInstanceQuery": instances.HISTORIC_QUERY,
+}
 
 
 def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
@@ -192,25 +176,11 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
         processInstanceQuery=reading.mapping,
         historicProcessInstanceQuery=reading.mapping,
     )
-    version = call.version
-    task_query = body["externalTaskQuery"]
-    given = None if task_query is None else tasks.QUERY.from_body(task_query, version)
-    queries = {
-        "processInstanceQuery": instances.QUERY,
-        "historicProcessInstanceQuery": instances.HISTORIC_QUERY,
-    }
-    instance_queries = [
-        (query, query.from_body(body[name], version))
-        for name, query in queries.items()
+    queries = [
+        (query, query.from_body(body[name], call.version))
+        for name, query in _SELECTING.items()
         if body[name] is not None
     ]
-    # That a query has no direction is noticed when it is run, and all else now.
-    with suppress(NoDirection):
-        if given is not None:
-            tasks.check(tx, given)
-    for query, given_query in instance_queries:
-        with suppress(NoDirection):
-            query.compile(tx, given_query)
     retries = _given_retries(body)
     task_ids: list[str] = []
     for task_id in body["externalTaskIds"] or ():
@@ -221,18 +191,15 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
         task_ids.append(task_id)
     instance_ids = list(body["processInstanceIds"] or ())
     try:
-        if given is not None:
-            if given.filters.get("processVariables"):
+        for query, criteria in queries:
+            if criteria.filters.get("processVariables"):
                 # The engine forgets to prepare these conditions here, and stumbles over them.
-                raise persistence_error(version, 0)
-            task_ids += tasks.ids(tx, given)
-        for query, given_query in instance_queries:
-            instance_ids += query.ids(tx, given_query)
+                raise persistence_error(call.version, 0)
+            (task_ids if query is tasks.QUERY else instance_ids).extend(query.ids(tx, criteria))
     except NoDirection as refusal:
         raise invalid_request(str(refusal.message)) from None
     if instance_ids:
-        of_instances = Given({"processInstanceIdIn": instance_ids}, None, None, ())
-        task_ids += tasks.ids(tx, of_instances)
+        task_ids += tasks.QUERY.ids(tx, Criteria({"processInstanceIdIn": instance_ids}))
     if not task_ids:
         raise invalid_request("externalTaskIds is empty")
     return list(dict.fromkeys(task_ids)), retries
@@ -242,7 +209,7 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
 
 
 @ROUTES.operation("fetch_and_lock", "POST", "/external-task/fetchAndLock", transactional=False)
-def _fetch_and_lock(call: Call) -> Answer:
+def _fetch_and_lock(call: Call) -> Result:
     body = call.body(
         workerId=reading.text,
         maxTasks=reading.count32,

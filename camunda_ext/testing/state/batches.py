@@ -4,13 +4,13 @@ Batches: retries that are set later, task by task.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from camunda_ext.testing._errors import EngineError, invalid_request
 from camunda_ext.testing._versions import Version
 from camunda_ext.testing.state import tasks
-from camunda_ext.testing.state.conditions import Filter, Given, Kind, Page, QueryType
+from camunda_ext.testing.state.conditions import Criteria, Filter, Kind, Page, QueryType
 from camunda_ext.testing.state.store import Row, Transaction
 from camunda_ext.testing.values import dates
 
@@ -26,7 +26,44 @@ _BATCHES: Final = (
     f"CASE WHEN {_JOBS} < total THEN execution_time END AS success_time FROM batch)"
 )
 
-_RUNNING: Final = QueryType(
+
+def show(batch: Row, version: Version) -> dict[str, Any]:
+    """
+    A batch as the engine answers it.
+    """
+    return {
+        "id": batch["id"],
+        "type": _TYPE,
+        "totalJobs": batch["total"],
+        "jobsCreated": 0 if batch["execution_time"] is None else batch["total"],
+        "batchJobsPerSeed": 100,
+        "invocationsPerBatchJob": 1,
+        "seedJobDefinitionId": batch["seed_id"],
+        "monitorJobDefinitionId": batch["monitor_id"],
+        "batchJobDefinitionId": batch["job_id"],
+        "suspended": bool(batch["suspended"]),
+        "tenantId": None,
+        "createUserId": batch["create_user"],
+        **(_times(batch, "start_time", "success_time") if version.batch_times else {}),
+    }
+
+
+_SHOWN_TIMES: Final = {
+    "start_time": "startTime",
+    "success_time": "executionStartTime",
+    "end_time": "endTime",
+}
+
+
+def _times(batch: Row, *columns: str) -> dict[str, str | None]:
+    return {
+        _SHOWN_TIMES[column]: None if batch[column] is None else dates.format(batch[column])
+        for column in columns
+    }
+
+
+#: The batches that are not finished.
+QUERY: Final = QueryType(
     table=f"(SELECT * FROM {_BATCHES} WHERE end_time IS NULL)",
     filters={
         "batchId": Filter(Kind.TEXT, "id = ?"),
@@ -35,6 +72,7 @@ _RUNNING: Final = QueryType(
     },
     sort_by={"batchId": "id"},
     is_partial=True,
+    show=show,
 )
 
 
@@ -116,16 +154,9 @@ def _find(tx: Transaction, batch_id: str) -> Row | None:
     return tx.row(f"SELECT * FROM {_BATCHES} WHERE id = ? AND end_time IS NULL", batch_id)
 
 
-def select(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
+def statistics(tx: Transaction, criteria: Criteria, page: Page) -> list[dict[str, Any]]:
     """
-    The batches that match and are not finished.
-    """
-    return [show(row, tx.version) for row in _RUNNING.rows(tx, given, page)]
-
-
-def statistics(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
-    """
-    The same with the numbers of their jobs.
+    The batches that match and are not finished, with the numbers of their jobs.
     """
     return [
         {
@@ -135,22 +166,8 @@ def statistics(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]
             # What is left has failed, once it was tried.
             "failedJobs": 0 if row["execution_time"] is None else row["remaining"],
         }
-        for row in _RUNNING.rows(tx, given, page)
+        for row in QUERY.rows(tx, criteria, page)
     ]
-
-
-def count(tx: Transaction, given: Given) -> int:
-    """
-    How many batches match and are not finished.
-    """
-    return _RUNNING.count(tx, given)
-
-
-def from_url(parameters: Mapping[str, str], version: Version) -> Given:
-    """
-    Read the parameters of a query of batches.
-    """
-    return _RUNNING.from_url(parameters, version)
 
 
 def set_suspended(tx: Transaction, batch_id: str, suspended: bool) -> None:
@@ -186,41 +203,6 @@ def delete(tx: Transaction, batch_id: str, *, with_history: bool) -> None:
             batch["success_time"],
             batch_id,
         )
-
-
-def show(batch: Row, version: Version) -> dict[str, Any]:
-    """
-    A batch as the engine answers it.
-    """
-    return {
-        "id": batch["id"],
-        "type": _TYPE,
-        "totalJobs": batch["total"],
-        "jobsCreated": 0 if batch["execution_time"] is None else batch["total"],
-        "batchJobsPerSeed": 100,
-        "invocationsPerBatchJob": 1,
-        "seedJobDefinitionId": batch["seed_id"],
-        "monitorJobDefinitionId": batch["monitor_id"],
-        "batchJobDefinitionId": batch["job_id"],
-        "suspended": bool(batch["suspended"]),
-        "tenantId": None,
-        "createUserId": batch["create_user"],
-        **(_times(batch, "start_time", "success_time") if version.batch_times else {}),
-    }
-
-
-_SHOWN_TIMES: Final = {
-    "start_time": "startTime",
-    "success_time": "executionStartTime",
-    "end_time": "endTime",
-}
-
-
-def _times(batch: Row, *columns: str) -> dict[str, str | None]:
-    return {
-        _SHOWN_TIMES[column]: None if batch[column] is None else dates.format(batch[column])
-        for column in columns
-    }
 
 
 def forget(tx: Transaction, batch_id: str) -> None:

@@ -79,7 +79,8 @@ class Filter:
     """
 
     kind: Kind
-    sql: str | Callable[[Any], Where]
+    #: A condition; for lists, the column. Or what makes one of the value and all filters.
+    sql: str | Callable[[Any, Mapping[str, Any]], Where]
     #: What a list with a null in it is called in the error; where there is none, null matches
     #: nothing.
     list_name: str | None = None
@@ -92,9 +93,12 @@ class Filter:
     #: Whether engines before 7.24 ignore it.
     young: bool = False
 
-    def where(self, value: Any, now: int) -> Where | None:
+    def where(self, value: Any, filters: Mapping[str, Any], now: int) -> Where | None:
         """
-        The condition for a value; none if the value is as good as not given.
+        The condition for a value; ``None`` if the value does not filter.
+
+        Args:
+            filters: The values of all filters of the query.
         """
         if value == [] and self.never_empty is not None:
             raise failure("ProcessEngineException", f"{self.never_empty} is empty")
@@ -104,7 +108,7 @@ class Filter:
             self._check_elements(value)
             return one_of(str(self.sql)), [json.dumps(value)]
         if callable(self.sql):
-            return self.sql(value)
+            return self.sql(value, filters)
         if self.kind is Kind.FLAG:
             return self.sql, [now] * self.sql.count("?")
         return self.sql, [value]
@@ -121,15 +125,15 @@ class Filter:
 
 
 @attrs.frozen
-class Given:
+class Criteria:
     """
     A query as it was sent.
     """
 
     filters: Mapping[str, Any]
-    sort_by: str | None
-    sort_order: str | None
-    sorting: Sequence[Mapping[str, Any] | None]
+    sort_by: str | None = None
+    sort_order: str | None = None
+    sorting: Sequence[Mapping[str, Any] | None] = ()
 
 
 _NO_FILTERS: Final = ("sortBy", "sortOrder", "sorting", "firstResult", "maxResults")
@@ -138,7 +142,7 @@ _NO_FILTERS: Final = ("sortBy", "sortOrder", "sorting", "firstResult", "maxResul
 @attrs.frozen
 class QueryType:
     """
-    A kind of query: its table, its filters, what it can be sorted by.
+    A kind of query: its table, its filters, what it can be sorted by, how its results look.
     """
 
     table: str
@@ -149,8 +153,10 @@ class QueryType:
     overruled: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
     #: What the real engine filters by besides may not be ignored: more would be found.
     is_partial: bool = False
+    #: A row as the engine answers it.
+    show: Callable[[Row, Version], dict[str, Any]] = lambda row, version: dict(row)
 
-    def from_url(self, parameters: Mapping[str, str], version: Version) -> Given:
+    def from_url(self, parameters: Mapping[str, str], version: Version) -> Criteria:
         """
         Read the parameters of a GET; what is unknown is ignored.
         """
@@ -164,9 +170,9 @@ class QueryType:
         for name, allowed in ways.items():
             if name in parameters and parameters[name] not in allowed:
                 raise _cannot_set(name, parameters[name])
-        return Given(filters, parameters.get("sortBy"), parameters.get("sortOrder"), ())
+        return Criteria(filters, parameters.get("sortBy"), parameters.get("sortOrder"))
 
-    def from_body(self, body: Any, version: Version) -> Given:
+    def from_body(self, body: Any, version: Version) -> Criteria:
         """
         Read the body of a POST; what is unknown is ignored.
         """
@@ -183,9 +189,8 @@ class QueryType:
         if "sortOrder" in body and sort_order not in ("asc", "desc"):
             raise not_readable()
         self._refuse_unknown({name: value for name, value in body.items() if value})
-        sorting = body.get("sorting")
-        elements = reading.each(sorting, SORTING) or []
-        return Given(filters, sort_by, sort_order, elements)
+        sorting = reading.each(body.get("sorting"), SORTING) or []
+        return Criteria(filters, sort_by, sort_order, sorting)
 
     def _refuse_unknown(self, names: Iterable[str]) -> None:
         if not self.is_partial:
@@ -206,7 +211,7 @@ class QueryType:
         """
         return tuple(n for n in self.sort_by if n != "createTime" or version.create_time)
 
-    def compile(self, tx: Transaction, given: Given) -> tuple[Where, str]:
+    def compile(self, tx: Transaction, criteria: Criteria) -> tuple[Where, str]:
         """
         The conditions, and the columns to sort by.
 
@@ -215,81 +220,84 @@ class QueryType:
         """
         parts: list[str] = []
         values: list[Any] = []
+        sent = criteria.filters
         for name, each in self.filters.items():
-            where = each.where(given.filters.get(name), tx.now)
-            overruled = any(given.filters.get(other) for other in self.overruled.get(name, ()))
+            where = each.where(sent.get(name), sent, tx.now)
+            overruled = any(sent.get(other) for other in self.overruled.get(name, ()))
             if where is not None and not overruled:
                 parts.append(f"({where[0]})")
                 values.extend(where[1])
-        if (given.sort_by is None) != (given.sort_order is None):
+        if (criteria.sort_by is None) != (criteria.sort_order is None):
             raise invalid_request(
                 "Only a single sorting parameter specified. sortBy and sortOrder required"
             )
-        order = self._order(given, tx.version)
+        order = self._order(criteria, tx.version)
         return (" AND ".join(parts) or "TRUE", values), order
 
-    def rows(self, tx: Transaction, given: Given, page: Page) -> Iterable[Row]:
+    def rows(self, tx: Transaction, criteria: Criteria, page: Page) -> Iterable[Row]:
         """
         The rows of one page.
         """
-        (where, values), order = self.compile(tx, given)
+        (where, values), order = self.compile(tx, criteria)
         if tx.powerless is not None:
             return ()
         query = f"SELECT * FROM {self.table} WHERE {where} ORDER BY {order}"
         return page.rows(tx, query, values)
 
-    def ids(self, tx: Transaction, given: Given) -> list[str]:
+    def select(self, tx: Transaction, criteria: Criteria, page: Page) -> list[dict[str, Any]]:
+        """
+        The rows of one page, as the engine answers them.
+        """
+        return [self.show(row, tx.version) for row in self.rows(tx, criteria, page)]
+
+    def ids(self, tx: Transaction, criteria: Criteria) -> list[str]:
         """
         The ids of all rows.
         """
-        return [row["id"] for row in self.rows(tx, given, Page(None, None))]
+        return [row["id"] for row in self.rows(tx, criteria, Page(None, None))]
 
-    def count(self, tx: Transaction, given: Given) -> int:
+    def count(self, tx: Transaction, criteria: Criteria) -> int:
         """
         How many rows match.
         """
-        (where, values), _ = self.compile(tx, given)
+        (where, values), _ = self.compile(tx, criteria)
         if tx.powerless is not None:
             return 0
-        found: int = tx.value(f"SELECT count(*) FROM {self.table} WHERE {where}", *values)
-        return found
+        return int(tx.value(f"SELECT count(*) FROM {self.table} WHERE {where}", *values))
 
-    def _order(self, given: Given, version: Version) -> str:
-        criteria: list[list[str]] = []
+    def _order(self, criteria: Criteria, version: Version) -> str:
+        order: list[list[str]] = []
         known = self.sort_by_names(version)
-        first = {"sortBy": given.sort_by, "sortOrder": given.sort_order}
-        for element in (first, *given.sorting):
+        first = {"sortBy": criteria.sort_by, "sortOrder": criteria.sort_order}
+        for element in (first, *criteria.sorting):
             if element is None:
                 raise null_pointer()
             sort_by, sort_order = element["sortBy"], element["sortOrder"]
             if sort_by is not None and sort_by in known:
-                criteria.append([self.sort_by[sort_by]])
-            if sort_order in ("asc", "desc"):
-                _set_direction(criteria, sort_order)
-        if any(len(criterion) < 2 for criterion in criteria):
+                order.append([self.sort_by[sort_by]])
+            if sort_order not in ("asc", "desc"):
+                continue
+            if not order:
+                raise _not_valid(
+                    "You should call any of the orderBy methods first before specifying a "
+                    "direction: currentOrderingProperty is null"
+                )
+            if len(order[-1]) == 2:
+                raise _not_valid(
+                    "Invalid query: can specify only one direction desc() or asc() for an "
+                    "ordering constraint: direction is not null"
+                )
+            order[-1].append(sort_order)
+        if any(len(criterion) < 2 for criterion in order):
             raise NoDirection
-        # What has been sorted by once is in order already.
-        once: dict[str, str] = {}
-        for column, direction in criteria:
-            once.setdefault(column, direction)
-        if not once:
+        directions: dict[str, str] = {}
+        for column, direction in order:
+            directions.setdefault(column, direction)  # By what is there already, it is sorted.
+        if not directions:
             return "id"
+        terms = [f"{column} {direction}" for column, direction in directions.items()]
         # Among equals the real engine gives another order each time, as its database likes.
-        return ", ".join([*(f"{each} {direction}" for each, direction in once.items()), "dice(id)"])
-
-
-def _set_direction(criteria: list[list[str]], direction: str) -> None:
-    if not criteria:
-        raise _not_valid(
-            "You should call any of the orderBy methods first before specifying a direction: "
-            "currentOrderingProperty is null"
-        )
-    if len(criteria[-1]) == 2:
-        raise _not_valid(
-            "Invalid query: can specify only one direction desc() or asc() for an ordering "
-            "constraint: direction is not null"
-        )
-    criteria[-1].append(direction)
+        return ", ".join([*terms, "dice(id)"])
 
 
 class NoDirection(EngineError):
@@ -413,12 +421,12 @@ def as_bytes(expression: str) -> str:
     return f"CAST({expression} AS BLOB)"
 
 
-def like(column: str) -> Callable[[str], Where]:
+def like(column: str) -> Callable[..., Where]:
     """
     The condition that a column is like a pattern.
     """
     condition = f"is_like({as_bytes(column)}, {as_bytes('?')})"
-    return lambda pattern: (condition, [pattern])
+    return lambda pattern, filters=None: (condition, [pattern])
 
 
 def one_of(column: str) -> str:

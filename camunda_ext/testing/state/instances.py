@@ -12,7 +12,7 @@ import attrs
 from camunda_ext.testing._errors import TOO_LONG, EngineError, failure, invalid_request, null_value
 from camunda_ext.testing._versions import Version
 from camunda_ext.testing.state import flow, scopes
-from camunda_ext.testing.state.conditions import Filter, Kind, Page, QueryType, like
+from camunda_ext.testing.state.conditions import Filter, Kind, QueryType, like
 from camunda_ext.testing.state.store import Row, Transaction
 from camunda_ext.testing.values import dates
 from camunda_ext.testing.values.variable import Value
@@ -62,7 +62,28 @@ HISTORIC_QUERY: Final = attrs.evolve(
     },
 )
 
-_INCIDENTS: Final = QueryType(
+
+def _show_incident(row: Row, version: Version) -> dict[str, Any]:
+    shown = {
+        "id": row["id"],
+        "processDefinitionId": row["definition_id"],
+        "processInstanceId": row["instance_id"],
+        "executionId": row["execution_id"],
+        "incidentTimestamp": dates.format(row["time"]),
+        "incidentType": row["type"],
+        "activityId": row["activity_id"],
+        "failedActivityId": None,
+        "causeIncidentId": row["id"],
+        "rootCauseIncidentId": row["id"],
+        "configuration": row["configuration"],
+        "incidentMessage": row["message"],
+        "tenantId": row["tenant_id"],
+        "jobDefinitionId": row["job_definition_id"],
+    }
+    return shown | ({"annotation": None} if version.batch_times else {})
+
+
+INCIDENTS: Final = QueryType(
     table="incident",
     filters={
         "incidentId": Filter(Kind.TEXT, "id = ?"),
@@ -78,9 +99,40 @@ _INCIDENTS: Final = QueryType(
     },
     sort_by={"incidentId": "id", "incidentTimestamp": "time", "configuration": "configuration"},
     is_partial=True,
+    show=_show_incident,
 )
 
-_USER_TASKS: Final = QueryType(
+
+def _show_user_task(row: Row, version: Version) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "assignee": None,
+        "created": dates.format(row["create_time"]),
+        "due": None,
+        "followUp": None,
+        "lastUpdated": None,
+        "delegationState": None,
+        "description": None,
+        "executionId": row["execution_id"],
+        "owner": None,
+        "parentTaskId": None,
+        "priority": 50,
+        "processDefinitionId": row["definition_id"],
+        "processInstanceId": row["instance_id"],
+        "taskDefinitionKey": row["node"],
+        "caseExecutionId": None,
+        "caseInstanceId": None,
+        "caseDefinitionId": None,
+        "suspended": bool(row["suspended"]),
+        "formKey": None,
+        "camundaFormRef": None,
+        "tenantId": row["tenant_id"],
+        "taskState": "Created",
+    }
+
+
+USER_TASKS: Final = QueryType(
     table="(SELECT user_task.*, instance.definition_id, instance.tenant_id, instance.suspended "
     "FROM user_task JOIN instance ON instance.id = user_task.instance_id)",
     filters={
@@ -90,6 +142,7 @@ _USER_TASKS: Final = QueryType(
     },
     sort_by={"id": "id", "created": "create_time"},
     is_partial=True,
+    show=_show_user_task,
 )
 
 
@@ -97,14 +150,19 @@ def get(tx: Transaction, instance_id: str) -> Row:
     """
     A running instance.
     """
-    found = _find(tx, instance_id)
-    if found is None:
-        raise invalid_request(f"Process instance with id {instance_id} does not exist", status=404)
-    return found
+    instance = _find(tx, instance_id)
+    if instance is None:
+        raise _no_such_instance(instance_id)
+    return instance
 
 
 def _find(tx: Transaction, instance_id: str) -> Row | None:
-    return tx.row("SELECT * FROM instance WHERE id = ?", instance_id)
+    return tx.row(f"SELECT * FROM {QUERY.table} WHERE id = ?", instance_id)
+
+
+def _no_such_instance(instance_id: str) -> EngineError:
+    message = f"Process instance with id {instance_id} does not exist"
+    return invalid_request(message, status=404)
 
 
 def is_running(tx: Transaction, instance_id: str) -> bool:
@@ -124,24 +182,24 @@ def has_been(tx: Transaction, instance_id: str) -> bool:
 
 
 def show(
-    row: Row | Mapping[str, Any], version: Version, definition_key: str, *, ended: bool = False
+    instance: Row | Mapping[str, Any], version: Version, *, ended: bool = False
 ) -> dict[str, Any]:
     """
     An instance as the engine answers it.
     """
     shown = {
         "links": [],
-        "id": row["id"],
-        "definitionId": row["definition_id"],
-        "businessKey": row["business_key"],
+        "id": instance["id"],
+        "definitionId": instance["definition_id"],
+        "businessKey": instance["business_key"],
         "caseInstanceId": None,
         "ended": ended,
-        "suspended": bool(row["suspended"]),
-        "tenantId": row["tenant_id"],
+        "suspended": bool(instance["suspended"]),
+        "tenantId": instance["tenant_id"],
     }
-    return shown | (
-        {"definitionKey": definition_key} if version.definition_key_of_instances else {}
-    )
+    if version.definition_key_of_instances:
+        shown["definitionKey"] = instance["definition_key"]
+    return shown
 
 
 def delete(tx: Transaction, instance_id: str) -> None:
@@ -150,9 +208,7 @@ def delete(tx: Transaction, instance_id: str) -> None:
     """
     if _find(tx, instance_id) is None:
         if not tx.version.error_code:
-            raise invalid_request(
-                f"Process instance with id {instance_id} does not exist", status=404
-            )
+            raise _no_such_instance(instance_id)
         message = f"No process instance found for id '{instance_id}': processInstance is null"
         raise EngineError(404, "InvalidRequestException", message, 0)
     flow.cancel(tx, instance_id)
@@ -257,43 +313,7 @@ def _instance_of(tx: Transaction, execution_id: str) -> str:
     return str(row["instance_id"])
 
 
-# ------------------------------------------------------------------------ user tasks and incidents
-
-
-def user_tasks(tx: Transaction, parameters: Mapping[str, str], page: Page) -> list[dict[str, Any]]:
-    """
-    The user tasks where instances wait.
-    """
-    given = _USER_TASKS.from_url(parameters, tx.version)
-    return [
-        {
-            "id": row["id"],
-            "name": row["name"],
-            "assignee": None,
-            "created": dates.format(row["create_time"]),
-            "due": None,
-            "followUp": None,
-            "lastUpdated": None,
-            "delegationState": None,
-            "description": None,
-            "executionId": row["execution_id"],
-            "owner": None,
-            "parentTaskId": None,
-            "priority": 50,
-            "processDefinitionId": row["definition_id"],
-            "processInstanceId": row["instance_id"],
-            "taskDefinitionKey": row["node"],
-            "caseExecutionId": None,
-            "caseInstanceId": None,
-            "caseDefinitionId": None,
-            "suspended": bool(row["suspended"]),
-            "formKey": None,
-            "camundaFormRef": None,
-            "tenantId": row["tenant_id"],
-            "taskState": "Created",
-        }
-        for row in _USER_TASKS.rows(tx, given, page)
-    ]
+# -------------------------------------------------------------------------------------- user tasks
 
 
 def complete_user_task(tx: Transaction, task_id: str, values: Mapping[str, Value]) -> None:
@@ -310,38 +330,3 @@ def complete_user_task(tx: Transaction, task_id: str, values: Mapping[str, Value
         )
     scopes.assign(tx, user_task["instance_id"], user_task["instance_id"], values)
     flow.leave_user_task(tx, user_task)
-
-
-def incidents(tx: Transaction, parameters: Mapping[str, str], page: Page) -> list[dict[str, Any]]:
-    """
-    The open incidents that match.
-    """
-    rows = _INCIDENTS.rows(tx, _INCIDENTS.from_url(parameters, tx.version), page)
-    return [_show_incident(row, tx.version) for row in rows]
-
-
-def count_incidents(tx: Transaction, parameters: Mapping[str, str]) -> int:
-    """
-    How many incidents match.
-    """
-    return _INCIDENTS.count(tx, _INCIDENTS.from_url(parameters, tx.version))
-
-
-def _show_incident(row: Row, version: Version) -> dict[str, Any]:
-    shown = {
-        "id": row["id"],
-        "processDefinitionId": row["definition_id"],
-        "processInstanceId": row["instance_id"],
-        "executionId": row["execution_id"],
-        "incidentTimestamp": dates.format(row["time"]),
-        "incidentType": row["type"],
-        "activityId": row["activity_id"],
-        "failedActivityId": None,
-        "causeIncidentId": row["id"],
-        "rootCauseIncidentId": row["id"],
-        "configuration": row["configuration"],
-        "incidentMessage": row["message"],
-        "tenantId": row["tenant_id"],
-        "jobDefinitionId": row["job_definition_id"],
-    }
-    return shown | ({"annotation": None} if version.batch_times else {})

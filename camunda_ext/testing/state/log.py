@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from camunda_ext.testing._errors import invalid_request
-from camunda_ext.testing.state.conditions import Filter, Given, Kind, Page, QueryType
+from camunda_ext.testing._versions import Version
+from camunda_ext.testing.state.conditions import Filter, Kind, QueryType
 from camunda_ext.testing.state.store import Row, Transaction
 from camunda_ext.testing.values import dates
 
@@ -35,6 +36,29 @@ def write(tx: Transaction, task_id: str, kind: str) -> None:
         kind,
         task_id,
     )
+
+
+def _show(row: Row, version: Version) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "timestamp": dates.format(row["time"]),
+        "removalTime": None,
+        "externalTaskId": row["task_id"],
+        "topicName": row["topic_name"],
+        "workerId": row["worker_id"],
+        "priority": row["priority"],
+        "retries": row["retries"],
+        "errorMessage": row["error_message"],
+        "activityId": row["activity_id"],
+        "activityInstanceId": row["activity_instance_id"],
+        "executionId": row["execution_id"],
+        "processInstanceId": row["instance_id"],
+        "processDefinitionId": row["definition_id"],
+        "processDefinitionKey": row["definition_key"],
+        "tenantId": row["tenant_id"],
+        "rootProcessInstanceId": row["instance_id"],
+        **{f"{kind}Log": row["kind"] == kind for kind in _KINDS},
+    }
 
 
 def _ids(column: str, strict_name: str) -> Filter:
@@ -77,6 +101,7 @@ QUERY: Final = QueryType(
         "processDefinitionKey": "definition_key",
         "tenantId": "tenant_id",
     },
+    show=_show,
     overruled={
         "tenantIdIn": ("withoutTenantId",),
         "creationLog": ("failureLog", "successLog", "deletionLog"),
@@ -84,20 +109,6 @@ QUERY: Final = QueryType(
         "successLog": ("deletionLog",),
     },
 )
-
-
-def select(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
-    """
-    The entries that match.
-    """
-    return [_show(row) for row in QUERY.rows(tx, given, page)]
-
-
-def count(tx: Transaction, given: Given) -> int:
-    """
-    How many entries match.
-    """
-    return QUERY.count(tx, given)
 
 
 def get(tx: Transaction, log_id: str) -> dict[str, Any]:
@@ -109,7 +120,7 @@ def get(tx: Transaction, log_id: str) -> dict[str, Any]:
         raise invalid_request(
             f"Historic external task log with id {log_id} does not exist", status=404
         )
-    return _show(row)
+    return _show(row, tx.version)
 
 
 def error_details(tx: Transaction, log_id: str) -> str | None:
@@ -125,26 +136,3 @@ def error_details(tx: Transaction, log_id: str) -> str | None:
         )
     details: str | None = row["error_details"]
     return details
-
-
-def _show(row: Row) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "timestamp": dates.format(row["time"]),
-        "removalTime": None,
-        "externalTaskId": row["task_id"],
-        "topicName": row["topic_name"],
-        "workerId": row["worker_id"],
-        "priority": row["priority"],
-        "retries": row["retries"],
-        "errorMessage": row["error_message"],
-        "activityId": row["activity_id"],
-        "activityInstanceId": row["activity_instance_id"],
-        "executionId": row["execution_id"],
-        "processInstanceId": row["instance_id"],
-        "processDefinitionId": row["definition_id"],
-        "processDefinitionKey": row["definition_key"],
-        "tenantId": row["tenant_id"],
-        "rootProcessInstanceId": row["instance_id"],
-        **{f"{kind}Log": row["kind"] == kind for kind in _KINDS},
-    }

@@ -5,8 +5,6 @@ What can be asked of external tasks, and done to them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -23,11 +21,9 @@ from camunda_ext.testing._errors import (
 from camunda_ext.testing._versions import Version
 from camunda_ext.testing.state import flow, log, scopes, users, variable_queries
 from camunda_ext.testing.state.conditions import (
+    Criteria,
     Filter,
-    Given,
     Kind,
-    NoDirection,
-    Page,
     QueryType,
     ensure_narrow,
     joined,
@@ -40,124 +36,6 @@ from camunda_ext.testing.values.variable import Value
 _LONGEST_MESSAGE: Final = 666
 
 _DEFINITION_NAME: Final = "(SELECT name FROM definition WHERE definition.id = task.definition_id)"
-
-#: The filters are in the order in which the engine looks at them.
-QUERY: Final = QueryType(
-    table="task",
-    filters={
-        "externalTaskId": Filter(Kind.TEXT, "id = ?"),
-        "externalTaskIdIn": Filter(Kind.ARRAY, "id"),
-        "topicName": Filter(Kind.TEXT, "topic_name = ?"),
-        "workerId": Filter(Kind.TEXT, "worker_id = ?"),
-        "locked": Filter(Kind.FLAG, "lock_expiration_time > ?"),
-        "notLocked": Filter(Kind.FLAG, "lock_expiration_time IS NULL OR lock_expiration_time < ?"),
-        "withRetriesLeft": Filter(Kind.FLAG, "retries IS NULL OR retries > 0"),
-        "noRetriesLeft": Filter(Kind.FLAG, "retries = 0"),
-        "lockExpirationBefore": Filter(Kind.DATE, "lock_expiration_time < ?"),
-        "lockExpirationAfter": Filter(Kind.DATE, "lock_expiration_time > ?"),
-        "activityId": Filter(Kind.TEXT, "activity_id = ?"),
-        "activityIdIn": Filter(Kind.LIST, "activity_id", list_name="activityIdIn"),
-        "executionId": Filter(Kind.TEXT, "execution_id = ?"),
-        "processInstanceId": Filter(Kind.TEXT, "instance_id = ?"),
-        "processInstanceIdIn": Filter(Kind.LIST, "instance_id", list_name="processInstanceIdIn"),
-        "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
-        "processDefinitionKey": Filter(Kind.TEXT, "definition_key = ?", young=True),
-        "processDefinitionKeyIn": Filter(Kind.ARRAY, "definition_key", young=True),
-        "processDefinitionName": Filter(Kind.TEXT, f"{_DEFINITION_NAME} = ?", young=True),
-        "processDefinitionNameLike": Filter(Kind.TEXT, like(_DEFINITION_NAME), young=True),
-        "active": Filter(Kind.FLAG, "NOT suspended"),
-        "suspended": Filter(Kind.FLAG, "suspended"),
-        "priorityHigherThanOrEquals": Filter(Kind.LONG, "priority >= ?"),
-        "priorityLowerThanOrEquals": Filter(Kind.LONG, "priority <= ?"),
-        "variableNamesIgnoreCase": Filter(Kind.FLAG, "TRUE", young=True),
-        "variableValuesIgnoreCase": Filter(Kind.FLAG, "TRUE", young=True),
-        "processVariables": Filter(Kind.CONDITIONS, lambda where: where(), young=True),
-        "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),
-    },
-    sort_by={
-        "id": "id",
-        "lockExpirationTime": "lock_expiration_time",
-        "processInstanceId": "instance_id",
-        "processDefinitionId": "definition_id",
-        "processDefinitionKey": "definition_key",
-        "tenantId": "tenant_id",
-        "taskPriority": "priority",
-        "createTime": "create_time",
-    },
-    overruled={"active": ("suspended",), "withRetriesLeft": ("noRetriesLeft",)},
-)
-
-
-def _with_variables(given: Given) -> Given:
-    filters = given.filters
-    if not filters.get("processVariables"):
-        return given
-    # What is wrong with them is noticed in its turn, between the other filters.
-    where = partial(
-        variable_queries.all_of,
-        filters["processVariables"],
-        names_ignore_case=bool(filters.get("variableNamesIgnoreCase")),
-        values_ignore_case=bool(filters.get("variableValuesIgnoreCase")),
-    )
-    return attrs.evolve(given, filters={**filters, "processVariables": where})
-
-
-def select(tx: Transaction, given: Given, page: Page) -> list[dict[str, Any]]:
-    """
-    The tasks that match.
-    """
-    if _finds_nothing(tx, given):
-        return []
-    rows = QUERY.rows(tx, _with_variables(given), page)
-    return [show(row, tx.version) for row in rows]
-
-
-def count(tx: Transaction, given: Given) -> int:
-    """
-    How many tasks match.
-    """
-    return 0 if _finds_nothing(tx, given) else QUERY.count(tx, _with_variables(given))
-
-
-def _finds_nothing(tx: Transaction, given: Given) -> bool:
-    """
-    Whether no priority is within the bounds, so that the engine does not even look.
-    """
-    lowest = given.filters.get("priorityHigherThanOrEquals")
-    highest = given.filters.get("priorityLowerThanOrEquals")
-    if lowest is None or highest is None or lowest <= highest:
-        return False
-    with suppress(NoDirection):
-        check(tx, given)
-    return True
-
-
-def check(tx: Transaction, given: Given) -> None:
-    """
-    Refuse what a query cannot be.
-
-    Raises:
-        EngineError: A filter or the sorting is refused.
-    """
-    QUERY.compile(tx, _with_variables(given))
-
-
-def ids(tx: Transaction, given: Given) -> list[str]:
-    """
-    The ids of the tasks that match.
-    """
-    return [] if _finds_nothing(tx, given) else QUERY.ids(tx, _with_variables(given))
-
-
-def topic_names(tx: Transaction, *, locked: bool, unlocked: bool, retries_left: bool) -> list[str]:
-    """
-    The topics of the tasks that match.
-    """
-    filters = {"locked": locked, "notLocked": unlocked, "withRetriesLeft": retries_left}
-    (where, values), _ = QUERY.compile(tx, Given(filters, None, None, ()))
-    return [
-        row[0] for row in tx.run(f"SELECT DISTINCT topic_name FROM task WHERE {where}", *values)
-    ]
 
 
 def show(row: Row, version: Version) -> dict[str, Any]:
@@ -192,6 +70,65 @@ def _named(row: Row, version: Version, *, everywhere: bool) -> dict[str, Any]:
     if version.create_time_everywhere or (version.create_time and not everywhere):
         shown["createTime"] = dates.format(row["create_time"])
     return shown
+
+
+#: The filters are in the order in which the engine looks at them.
+QUERY: Final = QueryType(
+    table="task",
+    filters={
+        "externalTaskId": Filter(Kind.TEXT, "id = ?"),
+        "externalTaskIdIn": Filter(Kind.ARRAY, "id"),
+        "topicName": Filter(Kind.TEXT, "topic_name = ?"),
+        "workerId": Filter(Kind.TEXT, "worker_id = ?"),
+        "locked": Filter(Kind.FLAG, "lock_expiration_time > ?"),
+        "notLocked": Filter(Kind.FLAG, "lock_expiration_time IS NULL OR lock_expiration_time < ?"),
+        "withRetriesLeft": Filter(Kind.FLAG, "retries IS NULL OR retries > 0"),
+        "noRetriesLeft": Filter(Kind.FLAG, "retries = 0"),
+        "lockExpirationBefore": Filter(Kind.DATE, "lock_expiration_time < ?"),
+        "lockExpirationAfter": Filter(Kind.DATE, "lock_expiration_time > ?"),
+        "activityId": Filter(Kind.TEXT, "activity_id = ?"),
+        "activityIdIn": Filter(Kind.LIST, "activity_id", list_name="activityIdIn"),
+        "executionId": Filter(Kind.TEXT, "execution_id = ?"),
+        "processInstanceId": Filter(Kind.TEXT, "instance_id = ?"),
+        "processInstanceIdIn": Filter(Kind.LIST, "instance_id", list_name="processInstanceIdIn"),
+        "processDefinitionId": Filter(Kind.TEXT, "definition_id = ?"),
+        "processDefinitionKey": Filter(Kind.TEXT, "definition_key = ?", young=True),
+        "processDefinitionKeyIn": Filter(Kind.ARRAY, "definition_key", young=True),
+        "processDefinitionName": Filter(Kind.TEXT, f"{_DEFINITION_NAME} = ?", young=True),
+        "processDefinitionNameLike": Filter(Kind.TEXT, like(_DEFINITION_NAME), young=True),
+        "active": Filter(Kind.FLAG, "NOT suspended"),
+        "suspended": Filter(Kind.FLAG, "suspended"),
+        "priorityHigherThanOrEquals": Filter(Kind.LONG, "priority >= ?"),
+        "priorityLowerThanOrEquals": Filter(Kind.LONG, "priority <= ?"),
+        "variableNamesIgnoreCase": Filter(Kind.FLAG, "TRUE", young=True),
+        "variableValuesIgnoreCase": Filter(Kind.FLAG, "TRUE", young=True),
+        "processVariables": Filter(Kind.CONDITIONS, variable_queries.all_of, young=True),
+        "tenantIdIn": Filter(Kind.LIST, "tenant_id", list_name="tenantIds"),
+    },
+    sort_by={
+        "id": "id",
+        "lockExpirationTime": "lock_expiration_time",
+        "processInstanceId": "instance_id",
+        "processDefinitionId": "definition_id",
+        "processDefinitionKey": "definition_key",
+        "tenantId": "tenant_id",
+        "taskPriority": "priority",
+        "createTime": "create_time",
+    },
+    show=show,
+    overruled={"active": ("suspended",), "withRetriesLeft": ("noRetriesLeft",)},
+)
+
+
+def topic_names(tx: Transaction, *, locked: bool, unlocked: bool, retries_left: bool) -> list[str]:
+    """
+    The topics of the tasks that match.
+    """
+    filters = {"locked": locked, "notLocked": unlocked, "withRetriesLeft": retries_left}
+    (where, values), _ = QUERY.compile(tx, Criteria(filters))
+    return [
+        row[0] for row in tx.run(f"SELECT DISTINCT topic_name FROM task WHERE {where}", *values)
+    ]
 
 
 def get(tx: Transaction, task_id: str) -> Row:

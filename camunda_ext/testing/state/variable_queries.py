@@ -52,28 +52,27 @@ def any_of(variables: Mapping[str, Any]) -> Where:
     return f"instance_id IN ({scopes} AND {alternatives})", values
 
 
-def all_of(
-    conditions: Sequence[Mapping[str, Any] | None],
-    *,
-    names_ignore_case: bool,
-    values_ignore_case: bool,
-) -> Where:
+def all_of(conditions: Sequence[Mapping[str, Any] | None], filters: Mapping[str, Any]) -> Where:
     """
     A task of an instance whose variables, in whatever scope, fulfil every condition.
+
+    Args:
+        filters: The other filters of the query, two of which say that upper case is lower case.
     """
     if len(conditions) > _MOST_CONDITIONS:
         raise invalid_request(
             f"The embedded engine takes no more than {_MOST_CONDITIONS} conditions on variables"
         )
+    ignores_case = bool(filters.get("variableValuesIgnoreCase"))
     parts: list[str] = []
     values: list[Any] = []
     for condition in conditions:
         if condition is None:
             raise null_pointer()
         name, operator = condition.get("name"), condition.get("operator")
-        where, needed = _condition(operator, condition.get("value"), name, values_ignore_case)
+        where, needed = _condition(operator, condition.get("value"), name, ignores_case)
         named = "name = ?"
-        if names_ignore_case:
+        if filters.get("variableNamesIgnoreCase"):
             named = f"upper({as_bytes('name')}) = upper({as_bytes('?')})"
         parts.append(f"max({named} AND {where})")
         values += [name, *needed]
