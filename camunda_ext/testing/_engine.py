@@ -76,13 +76,14 @@ class Engine:
         history_time_to_live: How many days the history of a process is kept that does not say it
             itself; without it, versions since 7.20 refuse such a model, as Camunda does by default.
 
-        seed: What the ids are made of; with the same one, the same calls give the same ids.
+        seed: Makes ids and the order of equal results repeatable: with the same seed, the same
+            calls give the same ids.
 
-        clock: Gives the time, in seconds since 1970.
+        clock: A function that returns the time, in seconds since 1970.
 
     Raises:
-        TypeError, ValueError: The version is not one of these, the days are none, or the file is
-            none of an engine.
+        TypeError, ValueError: The version is not one of these, the number of days is not valid,
+            or the file was not written by an engine.
         OSError: The file cannot be opened.
     """
 
@@ -96,10 +97,16 @@ class Engine:
         seed: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        #: The faults that its users shall meet.
+        #: The faults that are planned for requests.
         self.faults = Faults(OPERATIONS)
-        self._store = Store(db, Version.of(version), clock=clock, seed=seed)
-        self._store.history_time_to_live = _days(history_time_to_live)
+        _check_days(history_time_to_live)
+        self._store = Store(
+            db,
+            Version.of(version),
+            history_time_to_live=history_time_to_live,
+            clock=clock,
+            seed=seed,
+        )
         self._polls = Polls(self._store.now)
         self._auth = auth
         self._backend = Backend(self._store, self._polls, self.faults, auth is not None)
@@ -225,15 +232,15 @@ class Engine:
             ValueError: A variable is no value of its type, or the retries are negative.
             EngineError: No process can have such a key, or no task such a priority.
         """
-        given = extension_properties or {}
+        names_and_values = (extension_properties or {}).items()
         _check_int("priority", priority)
         if retries is not None and not 0 <= _check_int("retries", retries) < 2**31:
             raise ValueError(f"retries must be an integer of 31 bits, not {retries!r}")
-        for text in (topic, process_definition_key, *itertools.chain(*given.items())):
+        for text in (topic, process_definition_key, *itertools.chain(*names_and_values)):
             if not isinstance(text, str):
                 raise TypeError(f"topic, key and extension properties are text, not {text!r}")
         properties = "".join(
-            _PROPERTY.format(quoteattr(name), quoteattr(value)) for name, value in given.items()
+            _PROPERTY.format(quoteattr(name), quoteattr(value)) for name, value in names_and_values
         )
         model = _ONE_TASK.format(
             key=quoteattr(process_definition_key),
@@ -270,8 +277,8 @@ class Engine:
                 task = tx.row("SELECT instance_id FROM task WHERE id = ?", process_instance_id)
                 hint = f"; it is a task of {task['instance_id']}" if task is not None else ""
                 raise LookupError(f"no process instance has the id {process_instance_id}{hint}")
-            found = scopes.of_scope(tx, process_instance_id)
-        return {name: variable.show(value)["value"] for name, value in found.items()}
+            values = scopes.of_scope(tx, process_instance_id)
+        return {name: variable.show(value)["value"] for name, value in values.items()}
 
     def is_running(self, process_instance_id: str) -> bool:
         """
@@ -295,8 +302,8 @@ class Engine:
         """
         Let the engine's time go on at once: locks expire, long polls come to their end.
 
-        Go a little past the moment that you wait for: a lock of 60 seconds is neither running
-        nor over in the one millisecond in between.
+        Go a little past the moment that you wait for: in the very millisecond in which it expires,
+        a lock is neither held nor over.
 
         Args:
             seconds: How far, in seconds, or a ``timedelta``.
@@ -414,14 +421,13 @@ class Engine:
             self._store.close()
 
 
-def _days(given: object) -> int | None:
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise TypeError(f"history_time_to_live must be a number of days, not {given!r:.60}")
-    if not 0 <= given < 2**31:
-        raise ValueError(f"history_time_to_live must be a number of days, not {given}")
-    return given
+def _check_days(days: object) -> None:
+    if days is None:
+        return
+    if isinstance(days, bool) or not isinstance(days, int):
+        raise TypeError(f"history_time_to_live must be a number of days, not {days!r:.60}")
+    if not 0 <= days < 2**31:
+        raise ValueError(f"history_time_to_live must be a number of days, not {days}")
 
 
 def _check_auth(auth: object) -> None:

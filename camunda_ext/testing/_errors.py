@@ -1,5 +1,5 @@
 """
-What the engine answers when it does not do what it was told.
+The errors that the engine answers with.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ TOO_LONG: Final = 10002
 
 class EngineError(Exception):
     """
-    An answer other than success, in the engine's own words.
+    An answer other than success, as the engine words it.
 
-    The class names of Java are part of the answer: clients tell errors apart by them.
+    The names of Java's classes are part of the answer: clients tell errors apart by them.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class EngineError(Exception):
         self.message = message
         #: The engine's number for the error, if it has one.
         self.code = code
-        #: What the answer has besides, as ``details`` of a model that is refused.
+        #: Further properties of the answer, such as ``details`` of a refused model.
         self.details: Mapping[str, Any] = details
 
     def __str__(self) -> str:
@@ -44,28 +44,28 @@ class EngineError(Exception):
 
 def invalid_request(message: str, *, status: int = 400) -> EngineError:
     """
-    A request that the REST layer refuses by itself; such an answer has no code.
+    The error of a request that the REST layer refuses by itself; it has no code.
     """
     return EngineError(status, "InvalidRequestException", message)
 
 
 def not_readable() -> EngineError:
     """
-    A body that is no JSON, or has a value of the wrong JSON type; the engine says no more.
+    The error of a body that is not JSON, or has a value of the wrong JSON type.
     """
     return invalid_request("")
 
 
 def rest_error(status: int, message: str, *, code: int | None = 0) -> EngineError:
     """
-    An exception of the engine that the REST layer gives a status of its own.
+    The error of a command that the REST layer gives a status of its own.
     """
     return EngineError(status, "RestException", message, code)
 
 
 def updated_concurrently(entity: str) -> EngineError:
     """
-    The loser of two commands that change the same row.
+    The error of a command that loses against another one that changes the same row.
     """
     return failure(
         "OptimisticLockingException",
@@ -77,20 +77,20 @@ def updated_concurrently(entity: str) -> EngineError:
 
 def failure(java_type: str, message: str | None, *, code: int | None = 0) -> EngineError:
     """
-    An exception that the REST layer does not expect: whatever it is, it is a 500.
+    The error of a command that the REST layer does not expect, and answers with 500.
     """
     return EngineError(500, java_type, message, code)
 
 
 def null_value(message: str) -> EngineError:
     """
-    What must be given is missing, and only the engine's innards noticed.
+    The error of a command that lacks an argument.
     """
     return failure("NullValueException", message)
 
 
 def null_pointer() -> EngineError:
     """
-    What must be given is missing, and not even the innards expected that.
+    The error of a command that lacks an argument, which the engine does not check.
     """
     return failure("NullPointerException", None, code=None)

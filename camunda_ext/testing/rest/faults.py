@@ -17,29 +17,29 @@ from camunda_ext.testing.rest.messages import ConnectionClosed, ReadTimedOut
 
 class Fault(enum.Enum):
     """
-    What goes wrong.
+    A thing that goes wrong.
     """
 
-    #: Nobody accepts the connection, and nothing is done. For clients in process alone: over HTTP a
-    #: connection has been accepted by then, and what meets this fault is told so by a 501.
+    #: Nobody accepts the connection, and nothing is done. For clients in process alone: over HTTP,
+    #: where the connection is there by then, the answer is a 501 that says so.
     REFUSED = "refused"
 
     #: The connection is closed before the request is read. Nothing is done.
     CLOSED = "closed"
 
-    #: The connection breaks after the engine did what it was told, and before it could answer.
+    #: The connection breaks after the operation was done, and before the answer is sent.
     LOST_ANSWER = "lost answer"
 
-    #: The engine does what it was told, and its answer is late, by so many seconds.
+    #: The operation is done, and the answer is late, by so many seconds.
     SLOW = "slow"
 
     #: A gateway answers 503 with a page of its own. Nothing is done.
     UNAVAILABLE = "unavailable"
 
-    #: Something on the way answers 200 with a page, as a login does. Nothing is done.
+    #: A gateway answers 200 with a page to log in. Nothing is done.
     HTML_PAGE = "html page"
 
-    #: The engine answers 500, as to the loser of a race. Nothing is done.
+    #: The engine answers 500, as if another command had changed the task. Nothing is done.
     OPTIMISTIC_LOCKING = "optimistic locking"
 
 
@@ -51,16 +51,16 @@ class _Plan:
     probability: float | None
     times: int | None
     seconds: float
-    numbers: random.Random
+    chance: random.Random
     seen: int = 0
 
-    def strikes(self, operation: str) -> bool:
+    def is_due(self, operation: str) -> bool:
         if self.operation not in (None, operation) or self.times == 0:
             return False
         self.seen += 1
         if self.nth is not None and self.seen != self.nth:
             return False
-        return self.probability is None or self.numbers.random() < self.probability
+        return self.probability is None or self.chance.random() < self.probability
 
 
 @attrs.frozen
@@ -75,7 +75,7 @@ class Strike:
 
 class Faults:
     """
-    The faults that are planned; each request meets the first of them that strikes.
+    The faults that are planned. A request meets the first of them that is due.
     """
 
     def __init__(self, operations: Collection[str]) -> None:
@@ -99,18 +99,18 @@ class Faults:
         Plan a fault.
 
         Args:
-            operation: What it meets, named as the client's method; by default anything.
+            operation: The operation that meets it, named as the client's method; by default all.
 
-            nth: Which request of those it meets, counted from 1; by default each.
+            nth: Which of its requests meets the fault, counted from 1; by default each.
 
-            probability: How likely it meets one, from 0 to 1.
+            probability: How likely a request meets it, from 0 to 1.
 
-            times: How often it strikes at most.
+            times: How many requests meet it at most.
 
             seconds: How late the answer is, for `Fault.SLOW`. This is time of the machine, not
                 of the engine.
 
-            seed: What the chances depend on: the same requests meet the same faults again.
+            seed: Makes *probability* repeatable: the same requests meet the same faults again.
 
         Raises:
             ValueError: There is no such operation or fault, or a number makes no sense.
@@ -135,30 +135,29 @@ class Faults:
 
     def clear(self) -> None:
         """
-        Plan nothing any more.
+        Drop all plans.
         """
         with self._lock:
             self._plans.clear()
 
     def strike(self, operation: str) -> Strike | None:
         """
-        What a request meets now.
+        The fault that a request meets now, if there is one.
         """
         if not self._plans:
             return None
         with self._lock:
-            # All of them count the request, but only one is met.
-            struck = [plan for plan in self._plans if plan.strikes(operation)]
-            if not struck:
+            # All of them count the request.
+            due = [plan for plan in self._plans if plan.is_due(operation)]
+            if not due:
                 return None
-            met = struck[0]
-            if met.times is not None:
-                met.times -= 1
-            return Strike(met.fault, met.seconds)
+            if due[0].times is not None:
+                due[0].times -= 1
+            return Strike(due[0].fault, due[0].seconds)
 
     def delay(self, seconds: float, patience: float | None) -> None:
         """
-        Keep an answer back.
+        Wait *seconds* before an answer is sent.
 
         Raises:
             ReadTimedOut: The client waits no longer than *patience* seconds.
@@ -172,6 +171,6 @@ class Faults:
 
     def close(self) -> None:
         """
-        Keep nothing back any more.
+        End all waits.
         """
         self._closed.set()

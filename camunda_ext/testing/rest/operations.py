@@ -1,5 +1,5 @@
 """
-What an operation of the REST API is: where it is found, what it is given, what it may answer.
+What an operation of the REST API is: its path, its arguments, its result.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class Call:
     is_post: bool
     #: The parameters of the URL, of which only the first of each name counts.
     parameters: Mapping[str, str]
-    #: What the body is; it is read by `Call.body`.
+    #: The body, which `Call.body` reads.
     content: bytes
-    #: The parts of a form, by name: text, or a file's name and content.
+    #: The texts of a form by name, and the contents of its files by their names.
     form: Mapping[str, str]
     files: Mapping[str, bytes]
-    #: What precedes the path of an operation.
+    #: The URL that precedes the path of an operation.
     base_url: str
-    #: The user without any rights who asks, if it is one.
+    #: The user who asks, if that is one without any rights.
     powerless: str | None = None
     #: The user who asks, if credentials are asked for.
     user: str | None = None
-    #: How many transactions had been committed when it came.
+    #: How many transactions had been committed when the request came.
     begun: int = 0
     #: How long the client waits for the answer, in seconds, if that is known.
     read_timeout: float | None = None
@@ -62,11 +62,11 @@ class Call:
         """
         return reading.document(self.content, self.version)
 
-    def variables(self, given: Any) -> dict[str, variable.Value]:
+    def variables(self, sent: Any) -> dict[str, variable.Value]:
         """
-        Typed variables, as a property of the body has them.
+        Typed variables, from a property of the body.
         """
-        return variable.read_all(given)
+        return variable.read_all(sent)
 
 
 @attrs.frozen
@@ -96,19 +96,19 @@ Handler = Callable[..., Result]
 @attrs.frozen
 class Operation:
     """
-    One operation: where it is, and what it does.
+    An operation of the REST API.
     """
 
-    #: As the client's method is called, where it has one.
+    #: The name of the client's method, where it has one.
     name: str
     method: str
     path: str
     handler: Handler
-    #: Whether its handler is given a transaction, rather than making its own.
+    #: Whether its handler takes a transaction, rather than beginning its own.
     transactional: bool
-    #: What its body must be, if it has one.
+    #: The media type that its body must have; ``None`` if no body is read.
     consumes: str | None
-    #: What it answers.
+    #: The media type of its result.
     produces: str
     #: Whether a version has it.
     exists: Callable[[Version], bool]
@@ -116,7 +116,7 @@ class Operation:
 
 class Routes:
     """
-    Some of the operations, in the order in which they are written down.
+    Some of the operations, in the order in which they were added.
     """
 
     def __init__(self) -> None:
@@ -184,6 +184,6 @@ class Routes:
         self, name: str, method: str, path: str, **options: Any
     ) -> Callable[[Handler], Handler]:
         """
-        The same for an operation that has nothing to say: what the client accepts is no matter.
+        The same for an operation without a result, so that all media types are acceptable.
         """
         return self.operation(name, method, path, produces="*/*", **options)

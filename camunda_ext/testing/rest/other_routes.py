@@ -1,5 +1,5 @@
 """
-The operations on what stands around external tasks: the log, batches, and what brings them about.
+The other operations: the log, batches, deployments, process instances, user tasks, users.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _forget_batch(tx: Transaction, call: Call, batch_id: str) -> Result:
     batches.forget(tx, batch_id)
 
 
-# ----------------------------------------------------------------------- what feeds external tasks
+# -------------------------------------------------------------- deployments and process instances
 
 
 @ROUTES.operation("deploy", "POST", "/deployment/create", consumes="multipart/form-data")
@@ -158,7 +158,7 @@ def _start_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> R
 def _start_by_id(tx: Transaction, call: Call, definition_id: str) -> Result:
     definition = deployments.find_definition(tx, definition_id)
     if definition is None:
-        with _saying(f"Cannot instantiate process definition {definition_id}"):
+        with _with_prefix(f"Cannot instantiate process definition {definition_id}"):
             raise null_value(
                 f"no deployed process definition found with id '{definition_id}': "
                 "processDefinition is null"
@@ -178,7 +178,7 @@ def _start(tx: Transaction, call: Call, definition: Row) -> Result:
             "The embedded engine starts a process at its start event, and runs no "
             "startInstructions: deploy a model that starts where the test is to begin"
         )
-    with _saying(f"Cannot instantiate process definition {definition['id']}"):
+    with _with_prefix(f"Cannot instantiate process definition {definition['id']}"):
         variables = call.variables(body["variables"])
         instance, runs = flow.start(tx, definition, body["businessKey"], variables)
     started = {**attrs.asdict(instance), "suspended": False, "definition_key": definition["key"]}
@@ -190,17 +190,17 @@ def _start(tx: Transaction, call: Call, definition: Row) -> Result:
 
 
 @contextmanager
-def _saying(what: str) -> Iterator[None]:
+def _with_prefix(prefix: str) -> Iterator[None]:
     """
-    Have an error say first what could not be done, as some operations of the engine do.
+    Put a prefix before the message of an error, as some operations of the engine do.
     """
     try:
         yield
     except EngineError as error:
-        message = f"{what}: {error.message}"
+        message = f"{prefix}: {error.message}"
         if error.type in ("RestException", "InvalidRequestException"):
             raise invalid_request(message, status=error.status) from None
-        if error.code is None:  # It is none of the engine's own.
+        if error.code is None:  # It does not come from the engine itself.
             raise
         raise rest_error(error.status, message, code=error.code) from None
 
@@ -245,44 +245,45 @@ class _Variables:
         """
         Add them to all routes.
         """
-        path, one = self.path, f"{self.path}/<name>"
+        path, variable_path = self.path, f"{self.path}/<name>"
         ROUTES.operation(f"{self.prefix}variables", "GET", path)(self._all)
-        ROUTES.operation(f"{self.prefix}variable", "GET", one)(self._one)
-        ROUTES.command(f"set_{self.prefix}variable", "PUT", one)(self._set)
-        file = ROUTES.operation(f"{self.prefix}variable_file", "GET", f"{one}/data", produces="*/*")
-        file(self._file)
+        ROUTES.operation(f"{self.prefix}variable", "GET", variable_path)(self._get)
+        ROUTES.command(f"set_{self.prefix}variable", "PUT", variable_path)(self._set)
+        ROUTES.operation(
+            f"{self.prefix}variable_file", "GET", f"{variable_path}/data", produces="*/*"
+        )(self._file)
 
     def _all(self, tx: Transaction, call: Call, execution_id: str) -> Result:
-        found = instances.variables(tx, execution_id, local=self.local)
+        values = instances.variables(tx, execution_id, local=self.local)
         deserialize = _is_not_false(call, "deserializeValues")
         return {
             name: variable.show(value, deserialize=deserialize, name=name)
-            for name, value in found.items()
+            for name, value in values.items()
         }
 
-    def _one(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Result:
-        found = self._existing(tx, execution_id, name)
-        with _saying(f"Cannot get {self.owner} variable {name}"):
+    def _get(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Result:
+        value = self._existing(tx, execution_id, name)
+        with _with_prefix(f"Cannot get {self.owner} variable {name}"):
             deserialize = _is_not_false(call, "deserializeValue")
-            return variable.show(found, deserialize=deserialize, name=name)
+            return variable.show(value, deserialize=deserialize, name=name)
 
     def _existing(self, tx: Transaction, execution_id: str, name: str) -> variable.Value:
-        with _saying(f"Cannot get {self.owner} variable {name}"):
-            found = instances.variables(tx, execution_id, local=self.local).get(name)
-        if found is None:
+        with _with_prefix(f"Cannot get {self.owner} variable {name}"):
+            value = instances.variables(tx, execution_id, local=self.local).get(name)
+        if value is None:
             message = f"{self.owner} variable with name {name} does not exist"
             raise invalid_request(message, status=404)
-        return found
+        return value
 
     def _set(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Result:
         variable = reading.variable(call.json())
-        with _saying(f"Cannot put {self.owner} variable {name}"):
+        with _with_prefix(f"Cannot put {self.owner} variable {name}"):
             values = call.variables({name: variable})
             instances.set_variables(tx, execution_id, values, local=self.local)
 
     def _file(self, tx: Transaction, call: Call, execution_id: str, name: str) -> Result:
-        found = self._existing(tx, execution_id, name)
-        content, headers = variable.file_answer(found, execution_id)
+        value = self._existing(tx, execution_id, name)
+        content, headers = variable.file_answer(value, execution_id)
         return Contents(content, headers)
 
 
@@ -303,9 +304,9 @@ ROUTES.query(instances.INCIDENTS, "/incident", list_as="incidents", count_as="in
 
 @ROUTES.operation("complete_user_task", "POST", "/task/<task_id>/complete")
 def _complete_user_task(tx: Transaction, call: Call, task_id: str) -> Result:
-    given = call.body(variables=reading.variables)["variables"]
-    with _saying(f"Cannot complete task {task_id}"):
-        instances.complete_user_task(tx, task_id, call.variables(given))
+    sent = call.body(variables=reading.variables)["variables"]
+    with _with_prefix(f"Cannot complete task {task_id}"):
+        instances.complete_user_task(tx, task_id, call.variables(sent))
 
 
 @ROUTES.command("create_user", "POST", "/user/create")

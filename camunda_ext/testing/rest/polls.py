@@ -13,7 +13,7 @@ import attrs
 
 from camunda_ext.testing.rest.messages import ConnectionClosed, ReadTimedOut
 
-#: How often a poll looks again without a reason, in milliseconds of the engine's time.
+#: How often a poll looks for tasks without a reason, in milliseconds of the engine's time.
 _INTERVAL: Final = 30_000
 
 Tasks = Sequence[dict[str, Any]]
@@ -25,19 +25,23 @@ class _Abandoned:
     A poll whose client waits no longer, which the engine does not notice.
     """
 
-    attempt: Callable[[], Tasks]
+    fetch: Callable[[], Tasks]
+    #: When the poll ends, in milliseconds of the engine's time.
     deadline: int
-    #: When it looks again without a reason.
+    #: When it looks for tasks without a reason, in milliseconds of the engine's time.
     due: int
 
 
 class Polls:
     """
-    The fetches that wait, and what wakes them.
+    The fetches that wait, and what makes them look for tasks again.
 
-    As in the engine, all that wait look again whenever one of them has a reason to: a new task, a
-    task that was unlocked, another poll, the end of one's time, and every 30 seconds. Neither a
-    lock that expires nor retries that are raised is a reason.
+    As in the engine, all of them look whenever there is a reason for one: a new task, an unlocked
+    task, another poll, the end of a poll's time, and 30 seconds without a reason. A lock that
+    expires is none, nor are retries that are raised.
+
+    Args:
+        now: A function that returns the engine's time, in milliseconds.
     """
 
     def __init__(self, now: Callable[[], int]) -> None:
@@ -45,41 +49,42 @@ class Polls:
         lock = threading.RLock()
         self._changed = threading.Condition(lock)
         self._has_parked = threading.Condition(lock)
-        self._passes = 0
+        #: How often there was a reason to look.
+        self._reasons = 0
         self._closed = False
-        #: Those that have found nothing, and rest until there is a reason to look again.
+        #: The polls that wait for a reason.
         self._parked: set[object] = set()
         self._abandoned: list[_Abandoned] = []
 
     def wake(self) -> None:
         """
-        Let all that wait look again.
+        Let all polls look for tasks.
         """
         with self._changed:
-            self._passes += 1
+            self._reasons += 1
             self._rouse()
-        self._look_for_others(lambda poll, now: now < poll.deadline)
+        self._look_for_abandoned(lambda poll, now: now < poll.deadline)
 
     def look_at_the_clock(self) -> None:
         """
-        Let those look again whose time has come, for the engine's clock has jumped.
+        Let those polls look whose time has come, after the engine's clock was advanced.
         """
         with self._changed:
             self._rouse()
-        self._look_for_others(lambda poll, now: now >= poll.due)
+        self._look_for_abandoned(lambda poll, now: now >= poll.due)
 
     def close(self) -> None:
         """
-        Let all that wait hang up.
+        End all polls without an answer.
         """
         with self._changed:
             self._closed = True
             self._abandoned.clear()
             self._rouse()
 
-    def wait(self, attempt: Callable[[], Tasks], timeout: int, read_timeout: float | None) -> Tasks:
+    def wait(self, fetch: Callable[[], Tasks], timeout: int, read_timeout: float | None) -> Tasks:
         """
-        What *attempt* gives as soon as it gives something, or at the end of *timeout* milliseconds.
+        The result of *fetch* as soon as it is not empty, or after *timeout* milliseconds.
 
         Raises:
             ConnectionClosed: The engine is closed.
@@ -87,52 +92,52 @@ class Polls:
                 not notice: the next tasks are locked for it all the same.
         """
         deadline = self._now() + timeout
-        patience = None if read_timeout is None else time.monotonic() + read_timeout
+        gives_up = None if read_timeout is None else time.monotonic() + read_timeout
         self.wake()
         while True:
             with self._changed:
-                seen = self._passes
-            tasks = attempt()
+                reasons = self._reasons
+            tasks = fetch()
             now = self._now()
             if tasks or now >= deadline:
                 return tasks
             due = min(deadline, now + _INTERVAL)
-            if not self._has_a_reason(seen, due, patience):
-                self._abandon(_Abandoned(attempt, deadline, due))
+            if not self._wait_for_reason(reasons, due, gives_up):
+                self._abandon(_Abandoned(fetch, deadline, due))
                 raise ReadTimedOut
 
     def wait_until_parked(self, count: int, timeout: float) -> bool:
         """
-        Wait for so many polls to wait, for at most *timeout* seconds; whether they do.
+        Whether *count* polls wait at the same time within *timeout* seconds.
         """
         with self._changed:
             return self._has_parked.wait_for(lambda: len(self._parked) >= count, timeout)
 
-    def _has_a_reason(self, seen: int, due: int, patience: float | None) -> bool:
+    def _wait_for_reason(self, reasons: int, due: int, gives_up: float | None) -> bool:
         """
-        Wait for a reason to look again; none comes before the client's patience ends.
+        Whether a reason to look comes before the client gives up.
         """
         with self._changed:
-            while not self._closed and self._passes == seen and self._now() < due:
+            while not self._closed and self._reasons == reasons and self._now() < due:
                 seconds = (due - self._now()) / 1000
-                if patience is not None:
-                    seconds = min(seconds, patience - time.monotonic())
+                if gives_up is not None:
+                    seconds = min(seconds, gives_up - time.monotonic())
                     if seconds <= 0:
                         return False
                 self._park(max(0.0, seconds))
             if self._closed:
                 raise ConnectionClosed
-            its_own = self._passes == seen
-        if its_own:
+            is_own = self._reasons == reasons
+        if is_own:
             self.wake()
         return True
 
     def _park(self, seconds: float) -> None:
-        itself = object()
-        self._parked.add(itself)
+        poll = object()
+        self._parked.add(poll)
         self._has_parked.notify_all()
         self._changed.wait(seconds)
-        self._parked.discard(itself)
+        self._parked.discard(poll)
 
     def _rouse(self) -> None:
         # None of them is parked again before it has looked.
@@ -144,15 +149,15 @@ class Polls:
             if not self._closed:
                 self._abandoned.append(poll)
 
-    def _look_for_others(self, looks: Callable[[_Abandoned, int], bool]) -> None:
+    def _look_for_abandoned(self, looks: Callable[[_Abandoned, int], bool]) -> None:
         """
-        Look in the place of those whose clients wait no longer.
+        Fetch for those abandoned polls that *looks* chooses.
         """
         with self._changed:
             abandoned, self._abandoned = self._abandoned, []
         for poll in abandoned:
             now = self._now()
-            found = poll.attempt() if looks(poll, now) else ()
-            if not found and now < poll.deadline:
+            tasks = poll.fetch() if looks(poll, now) else ()
+            if not tasks and now < poll.deadline:
                 due = poll.due if now < poll.due else min(poll.deadline, now + _INTERVAL)
                 self._abandon(attrs.evolve(poll, due=due))

@@ -132,10 +132,10 @@ def _set_priority(tx: Transaction, call: Call, task_id: str) -> Result:
 def _set_retries(tx: Transaction, call: Call, task_id: str) -> Result:
     # The due date is one of a job's retries, which are set with the same body.
     body = call.body(retries=reading.int32, dueDate=reading.date)
-    tasks.set_retries(tx, task_id, _given_retries(body))
+    tasks.set_retries(tx, task_id, _retries_of(body))
 
 
-def _given_retries(body: Mapping[str, Any]) -> int:
+def _retries_of(body: Mapping[str, Any]) -> int:
     retries: int | None = body["retries"]
     if retries is None:
         raise invalid_request("The number of retries cannot be null.")
@@ -181,7 +181,7 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
         for name, query in _SELECTING.items()
         if body[name] is not None
     ]
-    retries = _given_retries(body)
+    retries = _retries_of(body)
     task_ids: list[str] = []
     for task_id in body["externalTaskIds"] or ():
         if task_id is None:
@@ -231,15 +231,15 @@ def _fetch_and_lock(call: Call) -> Result:
     topics = _topics(body["topics"] or ())
     worker_id, most = body["workerId"], body["maxTasks"]
 
-    def attempt() -> Sequence[dict[str, Any]]:
+    def fetch() -> Sequence[dict[str, Any]]:
         with call.backend.transaction() as tx:
             tx.powerless = call.powerless
             return tasks.fetch(tx, worker_id, most, topics, order)
 
-    fetched = attempt()
+    fetched = fetch()
     if fetched or timeout is None:
         return fetched
-    return call.backend.polls.wait(attempt, timeout, call.read_timeout)
+    return call.backend.polls.wait(fetch, timeout, call.read_timeout)
 
 
 _TOPIC: Final[Mapping[str, reading.Reader]] = {
@@ -271,15 +271,15 @@ _TOPIC_IN: Final = {
 }
 
 
-def _topics(given: Sequence[Mapping[str, Any] | None]) -> dict[str | None, tasks.Topic]:
+def _topics(topics: Sequence[Mapping[str, Any] | None]) -> dict[str | None, tasks.Topic]:
     """
     The topics by name; of two with the same name the later one counts.
     """
-    topics = {}
-    for each in given:
+    by_name: dict[str | None, tasks.Topic] = {}
+    for each in topics:
         if each is None:
             raise null_pointer()
-        topics[each["topicName"]] = tasks.Topic(
+        by_name[each["topicName"]] = tasks.Topic(
             name=each["topicName"],
             lock_duration=each["lockDuration"],
             where=_topic_conditions(each),
@@ -289,7 +289,7 @@ def _topics(given: Sequence[Mapping[str, Any] | None]) -> dict[str | None, tasks
             deserialize=each["deserializeValues"],
             extension_properties=each["includeExtensionProperties"],
         )
-    return topics
+    return by_name
 
 
 def _topic_conditions(topic: Mapping[str, Any]) -> list[tuple[str, Sequence[Any]]]:
@@ -325,5 +325,5 @@ def _fetch_order(use_priority: bool, sorting: Sequence[Mapping[str, Any] | None]
         criteria.append(f"create_time {sort_order}")
     if any(each is not None and each["sortOrder"] is None for each in sorting):
         raise NoDirection
-    # Without any wish the engine gives them in no order; the oldest first is as good as any.
+    # Without a sorting, the engine answers in no order; oldest first is as good as any.
     return "ORDER BY " + ", ".join([*criteria, "id"])

@@ -1,5 +1,5 @@
 """
-What a request names by its URL, and what it may not name.
+The parts of a request's URL.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 #: Where the REST API begins.
 BASE: Final = "/engine-rest"
 
-#: Tomcat lets none of these through, nor a percent sign that begins no byte, nor these bytes.
+#: What Tomcat refuses: some characters, a percent sign without two digits, and some bytes.
 _REFUSED_IN_PATHS: Final = re.compile(
     r'[\x00-\x20"#<>\[\]\\^`{|}\x7f-\U0010ffff]|%(?![0-9A-Fa-f]{2})|%(?:00|2[Ff]|5[Cc])'
 )
@@ -23,7 +23,7 @@ _ENGINE: Final = re.compile(r"/engine/([^/]+)(/.+)")
 
 def path_of(target: str) -> str | None:
     """
-    The path of a request's target, as the engine sees it; none if it never gets there.
+    The path of a request's target, as the engine sees it; ``None`` if Tomcat refuses it.
     """
     path, _, query = target.partition("?")
     if not path.startswith("/"):
@@ -41,8 +41,8 @@ def without_engine(path: str) -> tuple[str, str | None]:
     """
     The path of an operation, and the engine's name if it is named.
     """
-    found = _ENGINE.fullmatch(path)
-    return (path, None) if found is None else (found[2], found[1])
+    match = _ENGINE.fullmatch(path)
+    return (path, None) if match is None else (match[2], match[1])
 
 
 def parameters_of(target: str) -> dict[str, str]:

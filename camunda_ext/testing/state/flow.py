@@ -26,8 +26,8 @@ def model(tx: Transaction, definition_id: str) -> Process:
     """
     The model behind a process definition.
     """
-    found: Process | None = tx.models.get(definition_id)
-    if found is None:
+    process: Process | None = tx.models.get(definition_id)
+    if process is None:
         row = tx.one(
             "SELECT definition.key, resource.name, resource.content FROM definition "
             "JOIN resource ON resource.deployment_id = definition.deployment_id "
@@ -35,9 +35,9 @@ def model(tx: Transaction, definition_id: str) -> Process:
             definition_id,
         )
         processes = parse(row["name"], row["content"], requires_time_to_live=False)
-        found = next(process for process in processes if process.key == row["key"])
-        tx.models[definition_id] = found
-    return found
+        process = next(each for each in processes if each.key == row["key"])
+        tx.models[definition_id] = process
+    return process
 
 
 @attrs.frozen
@@ -108,8 +108,8 @@ def throw(tx: Transaction, task: Row, error_code: str, error_message: str | None
     if caught is None:
         _go(tx, Instance.of(task), ())
         return
-    told = {caught.code_variable: error_code, caught.message_variable: error_message}
-    values = {name: _text(said) for name, said in told.items() if name is not None}
+    texts = {caught.code_variable: error_code, caught.message_variable: error_message}
+    values = {name: _text(text) for name, text in texts.items() if name is not None}
     scopes.assign(tx, task["instance_id"], task["instance_id"], values)
     _go(tx, Instance.of(task), caught.outgoing)
 

@@ -114,7 +114,7 @@ CREATE TABLE user (
 
 #: What is written at the start of a file, so that one of another layout is refused.
 _LAYOUT: Final = 0x63616D02
-#: Of how many instances it is remembered that a task was completed.
+#: For how many instances the latest completion of a task is remembered.
 _MOST_MOVES: Final = 1_000
 
 _IDS_AT_ONCE: Final = 1000
@@ -143,9 +143,9 @@ class Transaction:
         self.powerless: str | None = None
         #: The version that the engine answers as.
         self.version = store.version
-        #: The instance that a completed task belonged to.
+        #: The instance of the task that the command completed.
         self.moved_on: str | None = None
-        #: What a process has that does not say how long its history is kept.
+        #: How many days the history of a process is kept whose model does not say it.
         self.history_time_to_live = store.history_time_to_live
 
     def has_moved_on(self, instance_id: str, since: int) -> bool:
@@ -165,21 +165,21 @@ class Transaction:
 
     def row(self, sql: str, *values: Any) -> Row | None:
         """
-        The first row that a query gives, if it gives one.
+        The first row of a result, if there is one.
         """
-        found: Row | None = self.run(sql, *values).fetchone()
-        return found
+        row: Row | None = self.run(sql, *values).fetchone()
+        return row
 
     def one(self, sql: str, *values: Any) -> Row:
         """
-        The only row of a query that is sure to give one.
+        The only row of a result that is never empty.
         """
-        found: Row = self.run(sql, *values).fetchone()
-        return found
+        row: Row = self.run(sql, *values).fetchone()
+        return row
 
     def value(self, sql: str, *values: Any) -> Any:
         """
-        The only value of that row.
+        The only value of the only row of a result.
         """
         return self.one(sql, *values)[0]
 
@@ -272,13 +272,14 @@ class Store:
         path: str | Path | None,
         version: Version,
         *,
+        history_time_to_live: int | None,
         clock: Callable[[], float],
         seed: int | None,
     ) -> None:
         self.version = version
-        #: How many days the history of a process is kept that does not say it; ``None`` for no such
-        #: number, which newer engines demand.
-        self.history_time_to_live: int | None = None
+        #: How many days the history of a process is kept whose model does not say it; without
+        #: that, newer engines refuse such a model.
+        self.history_time_to_live = history_time_to_live
         self._path = None if path is None else Path(path)
         self._clock = clock
         self._lock = threading.RLock()
@@ -289,7 +290,7 @@ class Store:
         node = numbers.getrandbits(47) | 1 << 40
         self._id_tail = f"-{middle:04x}-11f1-{clock_sequence:04x}-{node:012x}"
         self._numbers = numbers
-        #: What the order of equals is drawn from; another one for each transaction.
+        #: What the order of equal results depends on; another number for each transaction.
         self._salt = 0
         self._ids: Iterator[int] = iter(())
         self._ids_are_fresh = False

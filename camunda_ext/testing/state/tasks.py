@@ -219,10 +219,10 @@ def complete(
     begun: int,
 ) -> None:
     """
-    Go on behind a task.
+    Continue the process behind a task.
 
-    Tasks of one instance change the same rows where they leave it: of two commands that are under
-    way at once, the later one is rolled back, as it may be in a real engine.
+    Two tasks of one instance change the same rows: of two commands that complete them at the same
+    time, the later one is rolled back, as it may be in a real engine.
 
     Args:
         begun: How many transactions had been committed when the command came.
@@ -260,7 +260,7 @@ def fail(
     local_variables: Mapping[str, Value],
 ) -> None:
     """
-    Keep what a worker reports; without retries left there is an incident.
+    Keep the failure that a worker reports; without retries left there is an incident.
     """
     _ensure_worker(worker_id)
     _ensure_not_negative("retries", report.retries)
@@ -290,7 +290,7 @@ def _ensure_not_negative(name: str, number: int) -> None:
 
 def _cut(message: str | None) -> str | None:
     """
-    Cut a message to what the engine's column holds, if need be through a surrogate pair.
+    A message cut to what the engine's column holds, if need be through a surrogate pair.
     """
     if message is None or len(message) <= _LONGEST_MESSAGE // 2:
         return message
@@ -300,7 +300,7 @@ def _cut(message: str | None) -> str | None:
 
 def _later(now: int, milliseconds: int) -> int:
     """
-    Add as Java does: what is too much for 64 bits begins again at the other end.
+    The sum of two numbers as Java adds them: beyond 64 bits, it begins again at the other end.
     """
     return (now + milliseconds + 2**63) % 2**64 - 2**63
 
@@ -314,7 +314,7 @@ def bpmn_error(
     variables: Mapping[str, Value],
 ) -> None:
     """
-    Go on where the error is caught; where nobody does, this path ends.
+    Continue where the error is caught; if it is not, this path of the process ends.
     """
     _ensure_worker(worker_id)
     if error_code is None:
@@ -456,7 +456,7 @@ def _set_retries(tx: Transaction, task: Row, retries: int) -> None:
 @attrs.frozen
 class Topic:
     """
-    What a worker wants of one topic.
+    What a worker fetches of a topic.
     """
 
     name: str | None
@@ -479,7 +479,7 @@ def fetch(
     order: str,
 ) -> list[dict[str, Any]]:
     """
-    Lock what a worker may have, and give it.
+    The tasks that a worker may have, locked for it.
     """
     if worker_id is None:
         raise null_value("workerId is null")
@@ -499,7 +499,7 @@ def fetch(
         values += [value for _, needed in conditions for value in needed]
     if not topics or not most or tx.powerless is not None:
         return []
-    found = tx.run(
+    rows = tx.run(
         "SELECT * FROM task WHERE (lock_expiration_time IS NULL OR lock_expiration_time <= ?) "
         "AND NOT suspended AND (retries IS NULL OR retries > 0) "
         f"AND {joined('OR', parts)} {order} LIMIT ?",
@@ -507,9 +507,9 @@ def fetch(
         *values,
         most,
     ).fetchall()
-    if found:
+    if rows:
         ensure_narrow(tx, worker_id)
-    return [_lock_and_show(tx, task, worker_id, topics[task["topic_name"]]) for task in found]
+    return [_lock_and_show(tx, task, worker_id, topics[task["topic_name"]]) for task in rows]
 
 
 def _lock_and_show(tx: Transaction, task: Row, worker_id: str, topic: Topic) -> dict[str, Any]:

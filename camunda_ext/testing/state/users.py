@@ -28,7 +28,7 @@ def _digest(password: str, salt: str) -> str:
     return salt + hashlib.pbkdf2_hmac("sha256", content, salt.encode("ascii"), _ROUNDS).hex()
 
 
-def _proves(password: str, digest: str) -> bool:
+def _is_of(password: str, digest: str) -> bool:
     return hmac.compare_digest(digest, _digest(password, digest[:_SALT]))
 
 
@@ -38,7 +38,7 @@ _SALT: Final = 32
 
 def create(tx: Transaction, name: str, password: str, *, all_rights: bool) -> None:
     """
-    Add a user, or give one another password.
+    Add a user, or change the password of one.
     """
     tx.run(
         "INSERT OR REPLACE INTO user (id, password, all_rights) VALUES (?, ?, ?)",
@@ -50,7 +50,7 @@ def create(tx: Transaction, name: str, password: str, *, all_rights: bool) -> No
 
 def forget_administrators(tx: Transaction) -> None:
     """
-    Remove those with all rights, who may be of an earlier run.
+    Remove the users with all rights, who may come from an earlier run on the same file.
     """
     tx.run("DELETE FROM user WHERE all_rights")
 
@@ -64,7 +64,7 @@ def delete(tx: Transaction, name: str) -> None:
 
 def authenticate(tx: Transaction, authorization: str | None) -> Row | None:
     """
-    The user that an ``Authorization`` header proves; none if it does not.
+    The user that an ``Authorization`` header proves to ask; ``None`` if it proves nothing.
 
     A wrong password locks the user for a while, and then the right one is no use either.
     """
@@ -75,7 +75,7 @@ def authenticate(tx: Transaction, authorization: str | None) -> Row | None:
     user = tx.row("SELECT * FROM user WHERE id = ?", name)
     if user is None or tx.now < user["locked_until"] or user["attempts"] >= _MOST_ATTEMPTS:
         return None
-    if _proves(password, user["password"]):
+    if _is_of(password, user["password"]):
         if user["attempts"]:
             tx.run("UPDATE user SET attempts = 0, locked_until = 0 WHERE id = ?", name)
         return user

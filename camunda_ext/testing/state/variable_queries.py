@@ -31,7 +31,7 @@ _IN_WORDS: Final = {
 #: More would hold up everybody else for seconds.
 _MOST_CONDITIONS: Final = 5_000
 #: SQLite has room for 2,000 maxima in a query.
-_IN_A_LOOK: Final = 500
+_IN_A_SUBQUERY: Final = 500
 _NOTHING_STORED: Final = "text IS NULL AND long IS NULL AND double IS NULL AND data IS NULL"
 
 _INT16: Final = (-(2**15), 2**15 - 1)
@@ -40,7 +40,7 @@ _WHOLE_NUMBERS: Final = {"Integer": reading.INT32, "Long": reading.INT64, "Short
 
 def any_of(variables: Mapping[str, Any]) -> Where:
     """
-    A task of an instance that has at least one of these variables; what a topic asks for.
+    The condition that a task's instance has at least one of some variables.
     """
     parts, values = [], []
     for name, plain in variables.items():
@@ -54,7 +54,7 @@ def any_of(variables: Mapping[str, Any]) -> Where:
 
 def all_of(conditions: Sequence[Mapping[str, Any] | None], filters: Mapping[str, Any]) -> Where:
     """
-    A task of an instance whose variables, in whatever scope, fulfil every condition.
+    The condition that the variables of a task's instance, in any scope, fulfil all conditions.
 
     Args:
         filters: The other filters of the query, two of which say that upper case is lower case.
@@ -76,13 +76,13 @@ def all_of(conditions: Sequence[Mapping[str, Any] | None], filters: Mapping[str,
             named = f"upper({as_bytes('name')}) = upper({as_bytes('?')})"
         parts.append(f"max({named} AND {where})")
         values += [name, *needed]
-    # Many in one look at the variables: the more looks there are, the longer SQLite takes for each.
-    looks = [
-        f"(SELECT {joined('AND', parts[start : start + _IN_A_LOOK])} FROM variable "
+    # Many conditions share a subquery: the more subqueries, the longer SQLite takes for each.
+    subqueries = [
+        f"(SELECT {joined('AND', parts[start : start + _IN_A_SUBQUERY])} FROM variable "
         "WHERE variable.instance_id = task.instance_id)"
-        for start in range(0, len(parts), _IN_A_LOOK)
+        for start in range(0, len(parts), _IN_A_SUBQUERY)
     ]
-    return joined("AND", looks), values
+    return joined("AND", subqueries), values
 
 
 def _condition(operator: str | None, value: Any, name: str | None, ignore_case: bool) -> Where:
@@ -111,7 +111,7 @@ def _condition(operator: str | None, value: Any, name: str | None, ignore_case: 
 
 def _pattern(value: Any) -> Value:
     """
-    What a pattern is taken for, which may be no text.
+    The text that a pattern stands for, whatever its type.
     """
     read = variable.queried(value)
     if read.type == "Null":
