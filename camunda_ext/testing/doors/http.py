@@ -36,7 +36,7 @@ _MOST_ANSWERS: Final = 100
 _PATIENCE: Final = 30.0
 
 
-class HttpServer:
+class HttpServer(ThreadingTCPServer):
     """
     A server that answers with an application, from now on until it is closed.
 
@@ -56,6 +56,11 @@ class HttpServer:
         OSError: There is no such host here, or the port is taken.
     """
 
+    allow_reuse_address = os.name != "nt"  # Windows would let another program take the port.
+    request_queue_size = 1024
+    #: After how many seconds `handle_request` returns if nobody connects.
+    timeout = 1.0
+
     def __init__(
         self,
         application: Application,
@@ -72,16 +77,24 @@ class HttpServer:
             )
         if not 0 <= port <= 65535:
             raise ValueError(f"port must be between 0 and 65535, not {port}")
-        self._server = _Server(application, host, port, max_body)
-        self.host = host
-        self.port: int = self._server.server_address[1]
+        self.application = application
+        self.max_body = max_body
+        self.is_closing = False
         self._closing = threading.Lock()
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        self.address_family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[
+            0
+        ]
+        where: Any = address[:2]
+        super().__init__(where, _Connection)
+        self.host = host
+        self.port: int = self.server_address[1]
         self._accepting = threading.Thread(target=self._accept, name=_NAME, daemon=True)
         self._accepting.start()
 
     def _accept(self) -> None:
-        while not self._server.is_closing:
-            self._server.handle_request()
+        while not self.is_closing:
+            self.handle_request()
 
     def close(self) -> None:
         """
@@ -92,35 +105,19 @@ class HttpServer:
         Raises:
             RuntimeError: A request is still running after 30 seconds.
         """
-        address: Any = self._server.server_address[:2]
+        where: Any = self.server_address[:2]
         with self._closing:
-            if self._server.is_closing:
+            if self.is_closing:
                 return
-            self._server.is_closing = True
+            self.is_closing = True
             try:
                 if self._accepting.is_alive():  # It is not in a process that was forked since.
                     with suppress(OSError):  # One connection more wakes the thread that accepts.
-                        socket.create_connection(address, 1.0).close()
+                        socket.create_connection(where, 1.0).close()
                     self._accepting.join()
-                    self._server.end_connections()
+                    self._end_connections()
             finally:
-                self._server.server_close()
-
-
-class _Server(ThreadingTCPServer):
-    allow_reuse_address = os.name != "nt"  # Windows would let another program take the port.
-    request_queue_size = 1024
-    #: After how many seconds `handle_request` returns if nobody connects.
-    timeout = 1.0
-
-    def __init__(self, application: Application, host: str, port: int, max_body: int) -> None:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        self.address_family = family
-        self.application = application
-        self.max_body = max_body
-        self.is_closing = False
-        self._connections: dict[threading.Thread, socket.socket] = {}
-        super().__init__(address[:2], _Connection)  # type: ignore[arg-type]  # the stubs know IPv4
+                self.server_close()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """
@@ -143,13 +140,8 @@ class _Server(ThreadingTCPServer):
         thread.start()
         self._connections[thread] = request
 
-    def end_connections(self) -> None:
-        """
-        Let the requests that run be answered, and no other.
-
-        Raises:
-            RuntimeError: One of them does not end.
-        """
+    def _end_connections(self) -> None:
+        # The requests that run are still answered, and no others.
         own = threading.current_thread()
         others = {thread: each for thread, each in self._connections.items() if thread is not own}
         for connection in others.values():
@@ -171,7 +163,7 @@ class _Connection(BaseHTTPRequestHandler):
     A connection, with one request after the other.
     """
 
-    server: _Server
+    server: HttpServer
     protocol_version = "HTTP/1.1"
     #: After how many seconds a connection is closed on which nothing comes, as in Tomcat.
     timeout = 60

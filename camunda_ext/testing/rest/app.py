@@ -26,7 +26,7 @@ from camunda_ext.testing._errors import (
 )
 from camunda_ext.testing.rest import other_routes, task_routes
 from camunda_ext.testing.rest.backend import Backend
-from camunda_ext.testing.rest.faults import Fault, Strike
+from camunda_ext.testing.rest.faults import Fault
 from camunda_ext.testing.rest.messages import (
     Answer,
     ConnectionClosed,
@@ -40,9 +40,6 @@ from camunda_ext.testing.state import users
 from camunda_ext.testing.state.store import Row
 
 _JSON: Final = ("Content-Type", "application/json")
-
-#: What Java's writer escapes: no JSON of the engine's has characters beyond 16 bits.
-_BEYOND_16_BITS: Final = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]")
 
 _MEDIA_TYPE: Final = re.compile(r"[^\s/;,]+/[^\s/;,]+")
 
@@ -138,23 +135,21 @@ class App:
                     return Answer(401, [("WWW-Authenticate", 'Basic realm="default"')], b"")
         elif name not in (None, "default") and path != "/version":
             raise invalid_request("No process engine available")
-        if request.method == "OPTIONS":
-            return _options(path)
         kind = parse_options_header(request.headers.get("content-type"))[0].lower()
         operation, arguments = self._route(path, request.method)
         faults = self._backend.faults
-        strike = faults.strike(operation.name)
-        if strike is not None:
-            instead = _answer_instead(strike)
-            if instead is not None:
-                return instead
+        planned = faults.next(operation.name)
+        fault = None if planned is None else planned.fault
+        instead = _answer_instead(fault)
+        if instead is not None:
+            return instead
         if kind and not _MEDIA_TYPE.fullmatch(kind):
             return page(400)
         answer = self._run(operation, self._call(request, kind, operation, user), arguments)
-        if strike is not None and strike.fault is Fault.LOST_ANSWER:
+        if fault is Fault.LOST_ANSWER:
             raise ConnectionClosed
-        if strike is not None and strike.fault is Fault.SLOW:
-            faults.delay(strike.seconds, request.read_timeout)
+        if planned is not None and fault is Fault.SLOW:
+            faults.delay(planned.seconds, request.read_timeout)
         return answer
 
     # ------------------------------------------------------------------------------ who asks what
@@ -223,28 +218,19 @@ class App:
         return _json(200, result)
 
 
-def _options(path: str) -> Answer:
-    allowed = sorted({*_ROUTER.allowed_methods(path), "OPTIONS"})
-    if allowed == ["OPTIONS"]:
-        raise _not_found()
-    content = b'<application xmlns="http://wadl.dev.java.net/2009/02"/>'
-    kind = ("Content-Type", "application/vnd.sun.wadl+xml")
-    return Answer(200, [kind, ("Allow", ",".join(allowed))], content)
-
-
-def _answer_instead(strike: Strike) -> Answer | None:
+def _answer_instead(fault: Fault | None) -> Answer | None:
     """
     The answer of a fault that keeps the operation from being done; ``None`` if it does not.
     """
-    if strike.fault is Fault.REFUSED:
+    if fault is Fault.REFUSED:
         raise ConnectionRefused
-    if strike.fault is Fault.CLOSED:
+    if fault is Fault.CLOSED:
         raise ConnectionClosed
-    if strike.fault is Fault.UNAVAILABLE:
+    if fault is Fault.UNAVAILABLE:
         return Answer(503, [_HTML], _GATEWAY_PAGE)
-    if strike.fault is Fault.HTML_PAGE:
+    if fault is Fault.HTML_PAGE:
         return Answer(200, [_HTML], _LOGIN_PAGE)
-    if strike.fault is Fault.OPTIMISTIC_LOCKING:
+    if fault is Fault.OPTIMISTIC_LOCKING:
         raise updated_concurrently("ExternalTaskEntity")
     return None
 
@@ -283,12 +269,8 @@ def _ensure_acceptable(accept: str | None, operation: Operation) -> None:
 
 
 def _json(status: int, value: Any) -> Answer:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    if not text.isascii():
-        text = _BEYOND_16_BITS.sub(_escaped, text)
-    return Answer(status, [_JSON], text.encode())
-
-
-def _escaped(match: re.Match[str]) -> str:
-    units = match[0].encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[i : i + 2].hex().upper()}" for i in range(0, len(units), 2))
+    try:
+        content = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # It has half an emoji in it.
+        content = json.dumps(value, separators=(",", ":")).encode()
+    return Answer(status, [_JSON], content)

@@ -44,7 +44,11 @@ class Fault(enum.Enum):
 
 
 @attrs.define
-class _Plan:
+class PlannedFault:
+    """
+    A fault, and which requests meet it.
+    """
+
     fault: Fault
     operation: str | None
     nth: int | None
@@ -55,22 +59,15 @@ class _Plan:
     seen: int = 0
 
     def is_due(self, operation: str) -> bool:
+        """
+        Whether a request meets it, which is counted.
+        """
         if self.operation not in (None, operation) or self.times == 0:
             return False
         self.seen += 1
         if self.nth is not None and self.seen != self.nth:
             return False
         return self.probability is None or self.chance.random() < self.probability
-
-
-@attrs.frozen
-class Strike:
-    """
-    A fault that meets one request.
-    """
-
-    fault: Fault
-    seconds: float
 
 
 class Faults:
@@ -80,7 +77,7 @@ class Faults:
 
     def __init__(self, operations: Collection[str]) -> None:
         self._operations = operations
-        self._plans: list[_Plan] = []
+        self._plans: list[PlannedFault] = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
 
@@ -129,7 +126,9 @@ class Faults:
         if fault not in [*Fault, *(each.value for each in Fault)]:
             known = ", ".join(each.value for each in Fault)
             raise ValueError(f"no fault {fault!r}; there are: {known}")
-        plan = _Plan(Fault(fault), operation, nth, probability, times, seconds, random.Random(seed))
+        plan = PlannedFault(
+            Fault(fault), operation, nth, probability, times, seconds, random.Random(seed)
+        )
         with self._lock:
             self._plans.append(plan)
 
@@ -140,7 +139,7 @@ class Faults:
         with self._lock:
             self._plans.clear()
 
-    def strike(self, operation: str) -> Strike | None:
+    def next(self, operation: str) -> PlannedFault | None:
         """
         The fault that a request meets now, if there is one.
         """
@@ -153,7 +152,7 @@ class Faults:
                 return None
             if due[0].times is not None:
                 due[0].times -= 1
-            return Strike(due[0].fault, due[0].seconds)
+            return due[0]
 
     def delay(self, seconds: float, patience: float | None) -> None:
         """

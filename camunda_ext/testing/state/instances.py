@@ -107,30 +107,25 @@ def _show_user_task(row: Row, version: Version) -> dict[str, Any]:
     return {
         "id": row["id"],
         "name": row["name"],
-        "assignee": None,
         "created": dates.format(row["create_time"]),
-        "due": None,
-        "followUp": None,
-        "lastUpdated": None,
-        "delegationState": None,
-        "description": None,
         "executionId": row["execution_id"],
-        "owner": None,
-        "parentTaskId": None,
         "priority": 50,
         "processDefinitionId": row["definition_id"],
         "processInstanceId": row["instance_id"],
         "taskDefinitionKey": row["node"],
-        "caseExecutionId": None,
-        "caseInstanceId": None,
-        "caseDefinitionId": None,
         "suspended": bool(row["suspended"]),
-        "formKey": None,
-        "camundaFormRef": None,
         "tenantId": row["tenant_id"],
         "taskState": "Created",
+        **dict.fromkeys(_NOT_KEPT),
     }
 
+
+#: The properties of user tasks that the embedded engine keeps nothing of.
+_NOT_KEPT: Final = (
+    *("assignee", "due", "followUp", "lastUpdated", "delegationState", "description", "owner"),
+    *("parentTaskId", "caseExecutionId", "caseInstanceId", "caseDefinitionId", "formKey"),
+    "camundaFormRef",
+)
 
 USER_TASKS: Final = QueryType(
     table="(SELECT user_task.*, instance.definition_id, instance.tenant_id, instance.suspended "
@@ -230,18 +225,19 @@ def activity_instances(tx: Transaction, instance_id: str) -> dict[str, Any]:
     process = flow.model(tx, instance["definition_id"])
 
     def node(
-        node_id: str, parent: str | None, activity: str, kind: str, name: str | None
+        node_id: str, activity_id: str, kind: str, name: str | None, execution_id: str
     ) -> dict[str, Any]:
+        is_whole = node_id == instance_id
         return {
             "id": node_id,
-            "parentActivityInstanceId": parent,
-            "activityId": activity,
+            "parentActivityInstanceId": None if is_whole else instance_id,
+            "activityId": activity_id,
             "activityType": kind,
             "processInstanceId": instance_id,
             "processDefinitionId": instance["definition_id"],
             "childActivityInstances": [],
             "childTransitionInstances": [],
-            "executionIds": [instance_id],
+            "executionIds": [execution_id],
             "activityName": name,
             "incidentIds": [],
             "incidents": [],
@@ -250,21 +246,20 @@ def activity_instances(tx: Transaction, instance_id: str) -> dict[str, Any]:
 
     children = []
     for task in tx.run("SELECT * FROM task WHERE instance_id = ?", instance_id).fetchall():
-        name = process.nodes[task["activity_id"]].name
+        activity_id = task["activity_id"]
+        name = process.nodes[activity_id].name
         child = node(
-            task["activity_instance_id"], instance_id, task["activity_id"], "serviceTask", name
+            task["activity_instance_id"], activity_id, "serviceTask", name, task["execution_id"]
         )
-        child["executionIds"] = [task["execution_id"]]
         for (incident_id,) in tx.run("SELECT id FROM incident WHERE configuration = ?", task["id"]):
             child["incidentIds"].append(incident_id)
-            child["incidents"].append({"id": incident_id, "activityId": task["activity_id"]})
+            child["incidents"].append({"id": incident_id, "activityId": activity_id})
         children.append(child)
     for task in tx.run("SELECT * FROM user_task WHERE instance_id = ?", instance_id):
         node_id = f"{task['node']}:{task['id']}"
-        child = node(node_id, instance_id, task["node"], "userTask", task["name"])
-        child["executionIds"] = [task["execution_id"]]
-        children.append(child)
-    whole = node(instance_id, None, instance["definition_id"], "processDefinition", process.name)
+        children.append(node(node_id, task["node"], "userTask", task["name"], task["execution_id"]))
+    definition_id = instance["definition_id"]
+    whole = node(instance_id, definition_id, "processDefinition", process.name, instance_id)
     whole["childActivityInstances"] = children
     return whole
 
