@@ -45,14 +45,14 @@ class Clock:
 
     def __call__(self) -> float:
         """
-        Give the time.
+        The time.
         """
         return self.seconds
 
 
 def model(topic: str = "a", *, extra: str = "", time_to_live: bool = True) -> str:
     """
-    Give a process with one task.
+    A process with one task.
     """
     kept = 'camunda:historyTimeToLive="1"' if time_to_live else ""
     return f"""\
@@ -68,7 +68,7 @@ def model(topic: str = "a", *, extra: str = "", time_to_live: bool = True) -> st
 
 def fetched(engine: Engine, worker_id: str) -> list[str]:
     """
-    Give the ids of the tasks that a worker gets now.
+    The ids of the tasks that a worker gets now.
     """
     with engine.client() as client:
         return [task.id for task in client.fetch_and_lock(worker_id, _TOPICS, max_tasks=100)]
@@ -143,15 +143,15 @@ def test_time_is_shared_by_engines_on_a_file(tmp_path: Path) -> None:
     And it is still there when the file is opened again.
     """
     clock, db = Clock(), tmp_path / "engine.db"
-    with Engine(db, clock=clock) as one, Engine(db, clock=clock) as other:
-        task_id = one.create_task("a")
-        assert fetched(one, "kim") == [task_id]
-        one.advance(61)
-        assert other.now == one.now
+    with Engine(db, clock=clock) as first, Engine(db, clock=clock) as other:
+        task_id = first.create_task("a")
+        assert fetched(first, "kim") == [task_id]
+        first.advance(61)
+        assert other.now == first.now
         assert fetched(other, "pat") == [task_id]
         other.advance(61)
-        assert one.now == other.now
-        assert fetched(one, "kim") == [task_id]
+        assert first.now == other.now
+        assert fetched(first, "kim") == [task_id]
     with Engine(db, clock=clock) as later:
         assert later.now == datetime(2023, 11, 14, 22, 15, 22, tzinfo=timezone.utc)
 
@@ -161,7 +161,7 @@ def test_time_is_shared_by_engines_on_a_file(tmp_path: Path) -> None:
 
 def make(engine: Engine) -> list[str]:
     """
-    Give the ids of what a few calls make.
+    The ids of what a few calls create.
     """
     deployment = engine.deploy(model())
     instance = engine.start("invoice", variables={"amount": 1})
@@ -174,14 +174,14 @@ def test_same_seed_gives_same_ids() -> None:
     """
     The same calls make the same, and another seed makes others.
     """
-    made = []
+    ids = []
     for seed in (1, 1, 2, None, None):
         with Engine(seed=seed) as engine:
-            made.append(make(engine))
+            ids.append(make(engine))
 
-    assert made[0] == made[1]
-    assert len({tuple(each) for each in made}) == 4
-    assert not {*made[0]} & {*made[2]}
+    assert ids[0] == ids[1]
+    assert len({tuple(each) for each in ids}) == 4
+    assert not {*ids[0]} & {*ids[2]}
 
 
 def test_equals_come_in_another_order_each_time() -> None:
@@ -197,7 +197,7 @@ def test_equals_come_in_another_order_each_time() -> None:
             by_time = HistoricExternalTaskLogQuery().sort_by("timestamp")
             asked.append(
                 [[ids.index(task.id) for task in client.list(by_priority)] for _ in range(5)]
-                + [[ids.index(one.external_task_id) for one in client.log_list(by_time)]]
+                + [[ids.index(entry.external_task_id) for entry in client.log_list(by_time)]]
             )
             assert [task.id for task in client.list(by_priority.sort_by("id"))] == ids
             assert [task.id for task in client.list()] == ids
@@ -213,11 +213,11 @@ def test_ids_look_like_ids() -> None:
     As those of the engine, they are UUIDs of the first kind.
     """
     with Engine(seed=1) as engine:
-        made = make(engine)
+        ids = make(engine)
 
-    [name, version, number] = made[3].split(":")
+    [name, version, number] = ids[3].split(":")
     assert (name, version) == ("invoice", "1")
-    assert [each for each in (*made[:3], number, made[4]) if not _ID.fullmatch(each)] == []
+    assert [each for each in (*ids[:3], number, ids[4]) if not _ID.fullmatch(each)] == []
 
 
 def test_later_ids_sort_behind_earlier_ones() -> None:
@@ -241,18 +241,18 @@ def test_ids_of_two_engines_on_a_file_differ(tmp_path: Path) -> None:
     Even with the same seed, and with calls between that fail.
     """
     db = tmp_path / "engine.db"
-    with Engine(db, seed=1) as one, Engine(db, seed=1) as other:
+    with Engine(db, seed=1) as first, Engine(db, seed=1) as other:
         ids = []
         for _ in range(30):
-            for engine in (one, other):
+            for engine in (first, other):
                 with pytest.raises(TypeError):
                     engine.create_task("a", variables={"x": object()})
                 ids.append(engine.create_task("a"))
-        with one.client() as client:
-            found = {task.id for task in client.list()}
+        with first.client() as client:
+            listed = {task.id for task in client.list()}
 
-    assert found == {*ids}
-    assert len(found) == 60
+    assert listed == {*ids}
+    assert len(listed) == 60
 
 
 def test_what_failed_is_forgotten() -> None:
@@ -263,11 +263,11 @@ def test_what_failed_is_forgotten() -> None:
         for failing in ("a", "b", "c"):
             with pytest.raises(TypeError):
                 engine.create_task(failing, variables={"x": object()})
-        made = {topic: engine.create_task(topic) for topic in ("c", "b", "a")}
+        created = {topic: engine.create_task(topic) for topic in ("c", "b", "a")}
         with engine.client() as client:
             topics = {task.topic_name: task.id for task in client.list()}
 
-    assert topics == made
+    assert topics == created
 
 
 # ----------------------------------------------------------------------------------- what it holds
@@ -369,10 +369,10 @@ def test_model_comes_as_text_or_file(tmp_path: Path, form: str) -> None:
     """
     path = tmp_path / "ünvoice.bpmn"
     path.write_text(model("b"), "utf-8")
-    given: dict[str, Any] = {"text": model("b"), "bytes": model("b").encode(), "file": path}
+    forms: dict[str, Any] = {"text": model("b"), "bytes": model("b").encode(), "file": path}
     with Engine() as engine, engine.client() as client:
         engine.deploy(model("a"))
-        engine.deploy(given[form])
+        engine.deploy(forms[form])
         engine.start("invoice")
         [task] = client.list()
 
@@ -527,13 +527,13 @@ def test_two_engines_know_nothing_of_each_other() -> None:
     Neither tasks nor time.
     """
     clock = Clock()
-    with Engine(clock=clock) as one, Engine(clock=clock, version="7.18") as other:
-        task_id = one.create_task("a")
-        one.advance(3600)
+    with Engine(clock=clock) as first, Engine(clock=clock, version="7.18") as other:
+        task_id = first.create_task("a")
+        first.advance(3600)
 
-        assert (fetched(other, "kim"), fetched(one, "kim")) == ([], [task_id])
-        assert one.now - other.now == timedelta(hours=1)
-        assert one.url != other.url
+        assert (fetched(other, "kim"), fetched(first, "kim")) == ([], [task_id])
+        assert first.now - other.now == timedelta(hours=1)
+        assert first.url != other.url
 
 
 # ----------------------------------------------------------------------------------------- versions
@@ -563,7 +563,7 @@ def test_unknown_versions_are_refused(version: str, message: str) -> None:
 
 def seen_from_outside(version: str) -> str:
     """
-    Give a letter for each thing that an engine has, of all that came after 7.13.
+    A letter for each feature of an engine that came after 7.13.
     """
     with Engine(version=version) as engine, requests.Session() as session:
         session.trust_env = False
@@ -926,15 +926,15 @@ def test_siblings_that_are_completed_at_once_conflict(monkeypatch: pytest.Monkey
         engine.deploy(bpmn("Q", key="q", topic_a="a", topic_b="b"))
         engine.start("q")
         tasks = client.fetch_and_lock(
-            "w1", [Topic(one, lock_duration=60_000) for one in "ab"], max_tasks=2
+            "w1", [Topic(name, lock_duration=60_000) for name in "ab"], max_tasks=2
         )
-        told = []
+        conflicts = []
 
         def complete(task_id: str) -> None:
             try:
                 client.complete(task_id, "w1")
             except Conflict as error:
-                told.append(error.message)
+                conflicts.append(error.message)
 
         threads = [threading.Thread(target=complete, args=(task.id,)) for task in tasks]
         monkeypatch.setattr("camunda_ext.testing.rest.app.Call", call)
@@ -948,4 +948,4 @@ def test_siblings_that_are_completed_at_once_conflict(monkeypatch: pytest.Monkey
         [left] = client.list()
         client.complete(left.id, "w1")
 
-    assert [str(message)[:30] for message in told] == ["ENGINE-03005 Execution of 'UPD"]
+    assert [str(message)[:30] for message in conflicts] == ["ENGINE-03005 Execution of 'UPD"]

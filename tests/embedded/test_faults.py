@@ -33,7 +33,7 @@ Client = Callable[..., ExternalTaskClient]
 @pytest.fixture
 def engine() -> Iterator[Engine]:
     """
-    Give an engine of its own.
+    An engine of the test's own.
     """
     with Engine() as engine:
         yield engine
@@ -56,7 +56,7 @@ def client(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Client]:
 
 def met(ask: Callable[[], object]) -> tuple[type[CamundaError], int | None] | None:
     """
-    Give the class and the status of what a call raises; none if it does what it is told.
+    The class and the status of the error that a call raises; ``None`` if it raises none.
     """
     try:
         ask()
@@ -105,8 +105,10 @@ def test_what_the_client_raises(engine: Engine, fault: Fault, door: str) -> None
     with ExitStack() as stack:
         over_http = door == "over HTTP"
         patient = 0.05 if fault is Fault.SLOW else 60
-        made = ExternalTaskClient(engine.url, timeout=patient, retry=False) if over_http else None
-        client = stack.enter_context(made or engine.client(timeout=patient, retry=False))
+        options: dict[str, Any] = {"timeout": patient, "retry": False}
+        client = stack.enter_context(
+            ExternalTaskClient(engine.url, **options) if over_http else engine.client(**options)
+        )
         engine.faults.add(fault, operation="count", times=1, seconds=60)
         engine.faults.add(fault, operation="complete", times=1, seconds=60)
 
@@ -264,9 +266,9 @@ def test_requests_of_an_operation_are_counted(engine: Engine, client: Client) ->
     engine.faults.add(Fault.UNAVAILABLE, operation="count", nth=2)
     asked = client()
 
-    found = [met(each) for each in (asked.count, asked.list, asked.list, asked.count, asked.count)]
+    errors = [met(each) for each in (asked.count, asked.list, asked.list, asked.count, asked.count)]
 
-    assert found == [None, None, None, _BUSY, None]
+    assert errors == [None, None, None, _BUSY, None]
 
 
 def test_both_forms_of_a_query_are_one_operation(engine: Engine, client: Client) -> None:
@@ -276,9 +278,9 @@ def test_both_forms_of_a_query_are_one_operation(engine: Engine, client: Client)
     engine.faults.add(Fault.UNAVAILABLE, operation="count", times=2)
     asked = client()
 
-    found = [met(lambda via=via: asked.count(via=via)) for via in ("GET", "POST", "GET")]  # type: ignore[misc]  # no type is inferred for via
+    errors = [met(lambda via=via: asked.count(via=via)) for via in ("GET", "POST", "GET")]  # type: ignore[misc]  # no type is inferred for via
 
-    assert found == [_BUSY, _BUSY, None]
+    assert errors == [_BUSY, _BUSY, None]
 
 
 def test_first_fault_is_met_and_the_others_are_not_used_up(engine: Engine, client: Client) -> None:
@@ -368,8 +370,8 @@ def test_unknown_operation_is_refused_with_the_known_ones(engine: Engine) -> Non
     with pytest.raises(ValueError, match="no operation") as caught:
         engine.faults.add(Fault.SLOW, operation="fetchAndLock")
 
-    said, _, known = str(caught.value).partition("; there are: ")
-    assert said == "no operation 'fetchAndLock'"
+    message, _, known = str(caught.value).partition("; there are: ")
+    assert message == "no operation 'fetchAndLock'"
     assert {
         "batch", "batch_statistics", "bpmn_error", "complete", "count", "delete_batch",
         "error_details", "extend_lock", "failure", "fetch_and_lock", "get", "list", "lock",

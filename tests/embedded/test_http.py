@@ -35,14 +35,14 @@ _UNREADABLE: Final = "unreadable"
 
 def no_task(task_id: str) -> str:
     """
-    Give what is said of a task that is not there.
+    The error of a task that does not exist.
     """
     return f"RestException: External task with id {task_id} does not exist"
 
 
 def no_boolean(value: str) -> str:
     """
-    Give what is said of a flag that is none.
+    The error of a flag that is neither true nor false.
     """
     return (
         f"InvalidRequestException: Cannot set query parameter 'active' to value '{value}': "
@@ -53,7 +53,7 @@ def no_boolean(value: str) -> str:
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """
-    Give an engine without any task.
+    An engine without any task.
     """
     with Engine() as engine:
         yield engine
@@ -69,7 +69,7 @@ def send(
     host: str | None = "",
 ) -> tuple[int, dict[str, str], bytes]:
     """
-    Give status, headers, and body of the answer to a request as it is, with nothing made better.
+    Status, headers and body of the answer to a request that is sent as it is.
     """
     server = urlsplit(url)
     lines = [f"{method} {target} HTTP/1.1"]
@@ -90,9 +90,9 @@ def send(
         connection.close()
 
 
-def said(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, Any]:
+def summary(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, Any]:
     """
-    Give an answer's status, and what it says in short.
+    The status of an answer, and its content in short.
     """
     status, headers, content = answer
     kind = headers.get("Content-Type", "")
@@ -100,15 +100,15 @@ def said(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, Any]:
         return status, _PAGE
     if kind != _JSON or not content:
         return status, content
-    found = json.loads(content)
-    if not isinstance(found, dict) or found.keys() != {"type", "message", "code"}:
-        return status, found
-    if (found["type"], found["message"]) == ("InvalidRequestException", ""):
+    body = json.loads(content)
+    if not isinstance(body, dict) or body.keys() != {"type", "message", "code"}:
+        return status, body
+    if (body["type"], body["message"]) == ("InvalidRequestException", ""):
         return status, _UNREADABLE
-    if found["type"] == "NullPointerException":
+    if body["type"] == "NullPointerException":
         return status, "NullPointerException"
-    code = "" if found["code"] is None else f" ({found['code']})"
-    return status, f"{found['type']}: {found['message']}{code}"
+    code = "" if body["code"] is None else f" ({body['code']})"
+    return status, f"{body['type']}: {body['message']}{code}"
 
 
 PATHS: Final[list[tuple[str, str, int, Any]]] = [
@@ -283,7 +283,10 @@ def test_targets(engine: Engine, method: str, target: str, status: int, expected
     brings = method in ("POST", "PUT", "PATCH")
     headers, content = ({"Content-Type": _JSON}, b"{}") if brings else ({}, None)
 
-    assert said(send(engine.url, method, target, headers, content)) == (status, expected)
+    assert summary(send(engine.url, method, target, headers, content)) == (
+        status,
+        expected,
+    )
 
 
 @pytest.mark.parametrize(("kind", "content", "status", "expected"), BODIES)
@@ -296,7 +299,7 @@ def test_bodies(
     headers = {} if kind is None else {"Content-Type": kind}
     answer = send(engine.url, "POST", "/engine-rest/external-task/count", headers, content)
 
-    assert said(answer) == (status, expected)
+    assert summary(answer) == (status, expected)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +321,10 @@ def test_what_is_acceptable(engine: Engine, accept: str, status: int, expected: 
     """
     url = "/engine-rest/external-task/count"
 
-    assert said(send(engine.url, "GET", url, {"Accept": accept})) == (status, expected)
+    assert summary(send(engine.url, "GET", url, {"Accept": accept})) == (
+        status,
+        expected,
+    )
 
 
 def test_unlock_takes_any_body(engine: Engine) -> None:
@@ -328,14 +334,14 @@ def test_unlock_takes_any_body(engine: Engine) -> None:
     url = "/engine-rest/external-task/x/unlock"
     expected = (404, "RestException: External task with id x does not exist (0)")
 
-    assert said(send(engine.url, "POST", url)) == expected
-    assert said(send(engine.url, "POST", url, {"Content-Type": "text/plain"}, b"x")) == expected
-    assert said(send(engine.url, "POST", url, {"Content-Type": _JSON}, b"{")) == expected
+    assert summary(send(engine.url, "POST", url)) == expected
+    assert summary(send(engine.url, "POST", url, {"Content-Type": "text/plain"}, b"x")) == expected
+    assert summary(send(engine.url, "POST", url, {"Content-Type": _JSON}, b"{")) == expected
 
 
 def nested(depth: int) -> bytes:
     """
-    Give an object with lists in lists, as deep as that.
+    A JSON object with lists in lists, *depth* of them.
     """
     lists = depth - 1
     return b'{"x":' + b"[" * lists + b"]" * lists + b"}"
@@ -367,7 +373,7 @@ def test_json_has_limits(engine: Engine, content: bytes, expected: Any) -> None:
     """
     url = "/engine-rest/external-task/count"
 
-    assert said(send(engine.url, "POST", url, {"Content-Type": _JSON}, content)) == expected
+    assert summary(send(engine.url, "POST", url, {"Content-Type": _JSON}, content)) == expected
 
 
 @pytest.mark.parametrize("digits", [1001, 100_000])
@@ -378,9 +384,9 @@ def test_long_numbers_are_refused(engine: Engine, digits: int) -> None:
     url = "/engine-rest/external-task/count"
     content = b'{"a":' + b"1" * digits + b"}"
 
-    status, found = said(send(engine.url, "POST", url, {"Content-Type": _JSON}, content))
+    status, error = summary(send(engine.url, "POST", url, {"Content-Type": _JSON}, content))
 
-    assert (status, found.partition(": ")[0]) == (500, "StreamConstraintsException")
+    assert (status, error.partition(": ")[0]) == (500, "StreamConstraintsException")
 
 
 @pytest.mark.parametrize("content", [nested(100_000), b'{"a":' * 100_000, b'{"a":' + b"1" * 99_999])
@@ -390,10 +396,10 @@ def test_older_versions_survive_what_they_do_not_limit(content: bytes) -> None:
     """
     with Engine(version="7.18") as engine:
         url = "/engine-rest/external-task/count"
-        status, _ = said(send(engine.url, "POST", url, {"Content-Type": _JSON}, content))
+        status, _ = summary(send(engine.url, "POST", url, {"Content-Type": _JSON}, content))
 
         assert status in (400, 500)
-        assert said(send(engine.url, "GET", url)) == (200, _COUNT)
+        assert summary(send(engine.url, "GET", url)) == (200, _COUNT)
 
 
 def test_gzip_is_not_read(engine: Engine) -> None:
@@ -403,8 +409,11 @@ def test_gzip_is_not_read(engine: Engine) -> None:
     headers = {"Content-Type": _JSON, "Content-Encoding": "gzip"}
     url = "/engine-rest/external-task/count"
 
-    assert said(send(engine.url, "POST", url, headers, gzip.compress(b"{}"))) == (400, _UNREADABLE)
-    assert said(send(engine.url, "POST", url, headers, b"{}")) == (200, _COUNT)
+    assert summary(send(engine.url, "POST", url, headers, gzip.compress(b"{}"))) == (
+        400,
+        _UNREADABLE,
+    )
+    assert summary(send(engine.url, "POST", url, headers, b"{}")) == (200, _COUNT)
 
 
 def test_unknown_engine_is_refused(engine: Engine) -> None:
@@ -413,11 +422,14 @@ def test_unknown_engine_is_refused(engine: Engine) -> None:
     """
     url = "/engine-rest/engine/nope"
 
-    assert said(send(engine.url, "GET", f"{url}/external-task/count")) == (
+    assert summary(send(engine.url, "GET", f"{url}/external-task/count")) == (
         400,
         "InvalidRequestException: No process engine available",
     )
-    assert said(send(engine.url, "GET", f"{url}/version")) == (200, {"version": "7.24.0"})
+    assert summary(send(engine.url, "GET", f"{url}/version")) == (
+        200,
+        {"version": "7.24.0"},
+    )
 
 
 # ------------------------------------------------------------------------------- who may ask at all
@@ -447,9 +459,12 @@ def test_foreign_hosts_are_refused(engine: Engine, host: str | None) -> None:
     """
     A web page whose name leads to this machine cannot reach the engine by it.
     """
-    assert said(send(engine.url, "GET", "/engine-rest/version", host=host))[0] in (400, 403)
+    assert summary(send(engine.url, "GET", "/engine-rest/version", host=host))[0] in (
+        400,
+        403,
+    )
     if host is not None:
-        assert said(send(engine.url, "GET", "/engine-rest/version", host=host)) == _FOREIGN
+        assert summary(send(engine.url, "GET", "/engine-rest/version", host=host)) == _FOREIGN
 
 
 @pytest.mark.parametrize(
@@ -461,7 +476,7 @@ def test_names_of_this_machine_are_taken(engine: Engine, host: str) -> None:
     """
     answer = send(engine.url, "GET", "/engine-rest/external-task/count", host=host)
 
-    assert said(answer) == (200, _COUNT)
+    assert summary(answer) == (200, _COUNT)
 
 
 def test_engine_for_other_machines_takes_any_name() -> None:
@@ -474,7 +489,7 @@ def test_engine_for_other_machines_takes_any_name() -> None:
             engine.url, "GET", "/engine-rest/external-task/count", host="engine.example:80"
         )
 
-        assert said(answer) == (200, _COUNT)
+        assert summary(answer) == (200, _COUNT)
 
 
 def test_web_pages_are_told_nothing(engine: Engine) -> None:
@@ -499,7 +514,7 @@ def test_web_pages_are_told_nothing(engine: Engine) -> None:
 
 def basic(credentials: bytes | str, *, scheme: str = "Basic ") -> str:
     """
-    Give the header that proves who asks.
+    The header that proves who asks.
     """
     encoded = credentials if isinstance(credentials, bytes) else credentials.encode()
     return scheme + b64encode(encoded).decode()
@@ -512,7 +527,7 @@ _ENCODED: Final = _GOOD.removeprefix("Basic ")
 @pytest.fixture
 def guarded() -> Iterator[Engine]:
     """
-    Give an engine that knows one user.
+    An engine that knows one user.
     """
     with Engine(auth=("kim", "pässword:")) as engine:
         yield engine
@@ -564,7 +579,7 @@ def test_credentials(guarded: Engine, authorization: str | None, status: int) ->
 
 def login(engine: Engine, credentials: str) -> int:
     """
-    Give the status that a user gets.
+    The status that a user gets.
     """
     with requests.Session() as session:
         session.mount("http://", engine.session().get_adapter(engine.local_url))
@@ -839,14 +854,14 @@ def test_history_may_have_a_time_to_live_by_default(own: int | None) -> None:
     """
     Without which newer versions refuse a model that says none.
     """
-    said = "" if own is None else f'camunda:historyTimeToLive="{own}"'
-    model = _MODEL.replace('camunda:historyTimeToLive="1"', said)
+    attribute = "" if own is None else f'camunda:historyTimeToLive="{own}"'
+    model = _MODEL.replace('camunda:historyTimeToLive="1"', attribute)
     with Engine(history_time_to_live=180) as engine, requests.Session() as session:
         engine.deploy(model.format('<startEvent id="s"/>'))
         engine.serve()
-        found = session.get(f"{engine.url}/process-definition/key/p").json()
+        definition = session.get(f"{engine.url}/process-definition/key/p").json()
 
-    assert found["historyTimeToLive"] == (own or 180)
+    assert definition["historyTimeToLive"] == (own or 180)
     with pytest.raises(ValueError, match="history_time_to_live"):
         Engine(history_time_to_live=-1)
     with pytest.raises(TypeError, match="history_time_to_live"):
@@ -875,9 +890,9 @@ def test_a_pattern_is_looked_for_piece_by_piece(text: str, pattern: str, is_like
     """
     with Engine() as engine, engine.client() as client:
         engine.create_task("a", variables={"v": text})
-        found = client.count(ExternalTaskQuery().process_variable("v", "like", pattern))
+        matches = client.count(ExternalTaskQuery().process_variable("v", "like", pattern))
 
-    assert found == int(is_like)
+    assert matches == int(is_like)
 
 
 def test_a_value_that_is_nested_deeply_is_refused() -> None:

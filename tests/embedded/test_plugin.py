@@ -45,7 +45,7 @@ sys.meta_path.insert(0, Missing())
 
 def run(folder: Path, tests: str, *options: str, **files: str) -> tuple[int, str]:
     """
-    Give the exit code and the output of pytest in a project that has nothing but these files.
+    The exit code and the output of pytest in a project that has nothing but these files.
     """
     for name, content in {"test_project": tests, **files}.items():
         (folder / f"{name}.py").write_text(content, "utf-8")
@@ -65,7 +65,7 @@ def run(folder: Path, tests: str, *options: str, **files: str) -> tuple[int, str
 
 def outcomes(output: str) -> str:
     """
-    Give what the last line of pytest says, without the time.
+    The last line of pytest's output, without the time.
     """
     return output.strip().splitlines()[-1].strip("= ").partition(" in ")[0]
 

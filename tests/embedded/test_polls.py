@@ -32,7 +32,7 @@ class Clock:
 
     def __call__(self) -> float:
         """
-        Give the time.
+        The time.
         """
         return self.seconds
 
@@ -40,7 +40,7 @@ class Clock:
 @pytest.fixture
 def engine() -> Iterator[Engine]:
     """
-    Give an engine whose time goes on only when it is told to.
+    An engine whose time stands still until it is advanced.
     """
     with Engine(clock=Clock()) as engine:
         yield engine
@@ -49,7 +49,7 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
     """
-    Give threads that have ended when the test has.
+    Threads that end with the test.
     """
     with ThreadPoolExecutor(64) as pool:
         yield pool
@@ -65,7 +65,7 @@ def fetch(
     timeout: float | None = _HANGS,
 ) -> tuple[int, Any]:
     """
-    Give the status of a fetch and the ids of its tasks, or what it answered instead.
+    The status of a fetch and the ids of its tasks, or another answer.
     """
     body: dict[str, Any] = {
         "workerId": worker_id,
@@ -103,7 +103,7 @@ def poll(request: pytest.FixtureRequest, engine: Engine, pool: ThreadPoolExecuto
 
 def locked(engine: Engine, worker_id: str, topic: str = "a") -> str:
     """
-    Give the id of a new task that a worker holds for a minute.
+    The id of a new task that a worker holds for a minute.
     """
     task_id = engine.create_task(topic)
     engine.client().lock(task_id, worker_id, 60_000)

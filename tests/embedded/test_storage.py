@@ -78,7 +78,7 @@ def process(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 def read_line(started: subprocess.Popen[str]) -> str:
     """
-    Give the next line that a process says.
+    The next line that a process prints.
     """
     assert started.stdout is not None
     return started.stdout.readline().strip()
@@ -124,8 +124,8 @@ def test_only_one_file_stays(tmp_path: Path) -> None:
     SQLite's own are gone when the last engine is closed.
     """
     db = tmp_path / "engine.db"
-    with Engine(db) as one, Engine(db) as other:
-        one.create_task("a")
+    with Engine(db) as first, Engine(db) as other:
+        first.create_task("a")
         other.create_task("a")
 
     assert [path.name for path in tmp_path.iterdir()] == ["engine.db"]
@@ -279,7 +279,7 @@ def test_what_was_answered_outlives_the_process(tmp_path: Path, kill_at: int) ->
     with process(_SERVE, str(db)) as started, ThreadPoolExecutor(workers) as pool:
         url = read_line(started)
         working = [Worker(url, number) for number in range(workers)]
-        for each in [pool.submit(one.work, started, numbers, kill_at) for one in working]:
+        for each in [pool.submit(worker.work, started, numbers, kill_at) for worker in working]:
             each.result()
 
     with Engine(db) as engine, engine.client() as client, engine.session() as session:
@@ -291,12 +291,12 @@ def test_what_was_answered_outlives_the_process(tmp_path: Path, kill_at: int) ->
         done = {task_id: engine.variables(instances[task_id]) for task_id in instances}
 
         # What was answered is there.
-        assert set().union(*(one.completed for one in working)) <= completed
-        for number, one in enumerate(working):
-            assert {left[task_id].worker_id for task_id in one.locked} <= {f"worker {number}"}
+        assert set().union(*(worker.completed for worker in working)) <= completed
+        for number, worker in enumerate(working):
+            assert {left[task_id].worker_id for task_id in worker.locked} <= {f"worker {number}"}
         # What was not answered may be there, but nothing else.
-        doubtful = {str(one.doubtful) for one in working}
-        assert completed <= set().union(*(one.completed for one in working)) | doubtful
+        doubtful = {str(worker.doubtful) for worker in working}
+        assert completed <= set().union(*(worker.completed for worker in working)) | doubtful
         # And none of it is half done.
         assert sorted(logged) == sorted(completed)
         assert sorted(each["processInstanceId"] for each in users) == sorted(
@@ -383,11 +383,11 @@ def peak_of_paging(engine: Engine, tasks: int) -> int:
     with engine.client() as client:
         tracemalloc.start()
         try:
-            found = sum(1 for _ in client.iterate(page_size=100))
+            count = sum(1 for _ in client.iterate(page_size=100))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert found == tasks + 1
+    assert count == tasks + 1
     return peak
 
 
