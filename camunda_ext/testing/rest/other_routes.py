@@ -135,22 +135,16 @@ def _get_definition(tx: Transaction, call: Call, definition_id: str) -> Result:
 
 
 @ROUTES.operation("get_definition", "GET", "/process-definition/key/<key>")
-def _get_definition_by_key(tx: Transaction, call: Call, key: str) -> Result:
-    return deployments.show_definition(deployments.latest(tx, key, None))
-
-
 @ROUTES.operation("get_definition", "GET", "/process-definition/key/<key>/tenant-id/<tenant_id>")
-def _get_definition_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> Result:
+def _get_definition_by_key(
+    tx: Transaction, call: Call, key: str, tenant_id: str | None = None
+) -> Result:
     return deployments.show_definition(deployments.latest(tx, key, tenant_id))
 
 
 @ROUTES.operation("start", "POST", "/process-definition/key/<key>/start")
-def _start_by_key(tx: Transaction, call: Call, key: str) -> Result:
-    return _start(tx, call, deployments.latest(tx, key, None))
-
-
 @ROUTES.operation("start", "POST", "/process-definition/key/<key>/tenant-id/<tenant_id>/start")
-def _start_by_tenant(tx: Transaction, call: Call, key: str, tenant_id: str) -> Result:
+def _start_by_key(tx: Transaction, call: Call, key: str, tenant_id: str | None = None) -> Result:
     return _start(tx, call, deployments.latest(tx, key, tenant_id))
 
 

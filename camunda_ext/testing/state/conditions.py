@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -461,10 +462,8 @@ def _page_number(parameters: Mapping[str, str], name: str) -> int | None:
     text = parameters.get(name, "")
     if text == "":
         return None
-    digits = text[1:] if text[0] in "+-" else text
-    # As in Java, the digits may be of any script; and no number of so many is one of 32 bits.
-    if digits.isdecimal() and len(digits) < 100:
-        number = int(text)
-        if reading.INT32[0] <= number <= reading.INT32[1]:
-            return number
+    lowest, highest = reading.INT32
+    # As in Java, the digits may be of any script.
+    if re.fullmatch(r"[+-]?\d{1,99}", text) and lowest <= int(text) <= highest:
+        return int(text)
     raise EngineError(404, "QueryParamException", "HTTP 404 Not Found")

@@ -70,7 +70,7 @@ def start(
     instance = Instance(tx.new_id(), definition["id"], business_key, definition["tenant_id"])
     ensure_narrow(tx, business_key)
     tx.insert("instance", **attrs.asdict(instance))
-    scopes.assign_local(tx, instance.id, instance.id, variables)
+    scopes.assign(tx, instance.id, instance.id, variables)
     process = model(tx, instance.definition_id)
     return instance, _go(tx, instance, [process.start])
 
@@ -199,7 +199,7 @@ def _create_task(tx: Transaction, instance: Instance, process: Process, node: No
         business_key=instance.business_key,
     )
     inputs = {name: _text(text) for name, text in node.inputs.items()}
-    scopes.assign_local(tx, instance.id, execution_id, inputs)
+    scopes.assign(tx, instance.id, execution_id, inputs, local=True)
     log.write(tx, task_id, "creation")
     tx.wakes_polls = True
 

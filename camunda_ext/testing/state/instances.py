@@ -288,7 +288,7 @@ def set_variables(
     """
     instance_id = _instance_of(tx, execution_id)
     try:
-        (scopes.assign_local if local else scopes.assign)(tx, instance_id, execution_id, values)
+        scopes.assign(tx, instance_id, execution_id, values, local=local)
     except EngineError as error:
         if error.code != TOO_LONG:
             raise

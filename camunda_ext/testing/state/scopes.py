@@ -14,30 +14,25 @@ from camunda_ext.testing.values.variable import Value
 Values = Mapping[str, Value]
 
 
-def assign(tx: Transaction, instance_id: str, scope_id: str, values: Values) -> None:
+def assign(
+    tx: Transaction, instance_id: str, scope_id: str, values: Values, *, local: bool = False
+) -> None:
     """
-    Set variables where they are, seen from a scope; new ones at the process instance.
+    Set variables where they are seen from a scope, and new ones at the process instance.
+
+    Args:
+        local: Whether to set all of them in the scope itself.
     """
-    _check(tx, values)
-    for name, value in values.items():
-        here = scope_id != instance_id and tx.row(
-            "SELECT 1 FROM variable WHERE scope_id = ? AND name = ?", scope_id, name
-        )
-        _put(tx, instance_id, scope_id if here else instance_id, name, value)
-
-
-def assign_local(tx: Transaction, instance_id: str, scope_id: str, values: Values) -> None:
-    """
-    Set variables in a scope itself.
-    """
-    _check(tx, values)
-    for name, value in values.items():
-        _put(tx, instance_id, scope_id, name, value)
-
-
-def _check(tx: Transaction, values: Values) -> None:
     if values:
         variable.check_all(values, error_type=tx.version.persistence_error)
+    for name, value in values.items():
+        is_here = local or (scope_id != instance_id and _has(tx, scope_id, name))
+        _put(tx, instance_id, scope_id if is_here else instance_id, name, value)
+
+
+def _has(tx: Transaction, scope_id: str, name: str) -> bool:
+    query = "SELECT 1 FROM variable WHERE scope_id = ? AND name = ?"
+    return tx.row(query, scope_id, name) is not None
 
 
 def _put(tx: Transaction, instance_id: str, scope_id: str, name: str, value: Value) -> None:

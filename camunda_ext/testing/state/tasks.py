@@ -234,7 +234,7 @@ def complete(
         raise updated_concurrently("ExecutionEntity")
     tx.moved_on = task["instance_id"]
     scopes.assign(tx, task["instance_id"], task["execution_id"], variables)
-    scopes.assign_local(tx, task["instance_id"], task["execution_id"], local_variables)
+    scopes.assign(tx, task["instance_id"], task["execution_id"], local_variables, local=True)
     flow.drop_task(tx, task, "success")
     flow.leave(tx, task)
 
@@ -269,7 +269,7 @@ def fail(
     task = _held(tx, task_id, worker_id, what)
     _ensure_active(task)
     scopes.assign(tx, task["instance_id"], task["execution_id"], variables)
-    scopes.assign_local(tx, task["instance_id"], task["execution_id"], local_variables)
+    scopes.assign(tx, task["instance_id"], task["execution_id"], local_variables, local=True)
     tx.run(
         "UPDATE task SET error_message = ?, error_details = coalesce(?, error_details), "
         "lock_expiration_time = ? WHERE id = ?",
@@ -397,10 +397,7 @@ def set_priority(tx: Transaction, task_id: str, priority: int) -> None:
 # ---------------------------------------------------------------------------------------- retries
 
 
-def negative_retries(status_type: str, *, code: int | None) -> EngineError:
-    """
-    The refusal of a negative number of retries, as the operation words it.
-    """
+def _negative_retries(status_type: str, *, code: int | None) -> EngineError:
     message = "The number of retries cannot be negative: retries is not greater than or equal to 0"
     return EngineError(400, status_type, message, code)
 
@@ -410,7 +407,7 @@ def set_retries(tx: Transaction, task_id: str, retries: int) -> None:
     Set the retries of one task.
     """
     if retries < 0:
-        raise negative_retries("BadUserRequestException", code=0)
+        raise _negative_retries("BadUserRequestException", code=0)
     _set_retries(tx, _existing(tx, task_id), retries)
 
 
@@ -420,7 +417,7 @@ def set_retries_of(tx: Transaction, task_ids: Sequence[str], retries: int) -> No
     """
     for task_id in task_ids:
         if retries < 0:
-            raise negative_retries("InvalidRequestException", code=None)
+            raise _negative_retries("InvalidRequestException", code=None)
         task = _find(tx, task_id)
         if task is None:
             raise invalid_request(
