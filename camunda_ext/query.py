@@ -16,7 +16,7 @@ from camunda_ext._display.explanation import Explanation, explanation_of
 from camunda_ext._wire import checks
 from camunda_ext._wire.dates import MODERN, aware_date
 from camunda_ext._wire.encode import encode
-from camunda_ext._wire.names import wire_name
+from camunda_ext._wire.names import wire_name, without_none
 from camunda_ext._wire.urls import project
 from camunda_ext._wire.value import TakenAsIs, exported
 from camunda_ext.dto import Operator, Sorting, SortOrder, VariableQueryParameter
@@ -254,7 +254,7 @@ def _method(field: "attrs.Attribute[Any]") -> str:
 
 
 def _is_flag(field: "attrs.Attribute[Any]") -> bool:
-    return str(field.type).startswith("bool")
+    return without_none(field.type) is bool
 
 
 def _calls(field: "attrs.Attribute[Any]", value: Any) -> Iterator[tuple[Any, ...]]:

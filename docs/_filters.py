@@ -5,6 +5,7 @@ The directive ``filter-table``: the filters of a query as the fields of its clas
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from importlib import import_module
 from typing import Any, Final
 
@@ -13,16 +14,17 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from camunda_ext._wire.names import wire_name
+from camunda_ext._wire.names import wire_name, without_none
+from camunda_ext.dto import VariableQueryParameter
 
 #: What a filter takes, by the type of its field.
-_TAKES: Final = {
-    "str | None": "a text",
-    "tuple[str, ...] | None": "texts",
-    "bool | None": "nothing",
-    "datetime | None": "an aware datetime",
-    "int | None": "an integer",
-    "tuple[VariableQueryParameter, ...] | None": "name, operator, value",
+_TAKES: Final[dict[Any, str]] = {
+    str: "a text",
+    tuple[str, ...]: "texts",
+    bool: "nothing",
+    datetime: "an aware datetime",
+    int: "an integer",
+    tuple[VariableQueryParameter, ...]: "name, operator, value",
 }
 
 
@@ -51,7 +53,7 @@ def _table(query: type[Any]) -> Iterator[str]:
             yield from _row(
                 f"`~camunda_ext.{query.__name__}.{method}()`",
                 f"``{wire_name(field.name)}``",
-                _TAKES[str(field.type)],
+                _TAKES[without_none(field.type)],
                 field.metadata["since"],
             )
 

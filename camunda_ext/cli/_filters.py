@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import wraps
-from typing import Any, Final, NoReturn, get_args
+from types import NoneType, UnionType
+from typing import Any, Final, NoReturn, get_args, get_origin
 
 import attrs
 import click
@@ -67,14 +68,14 @@ def with_query(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _fields() -> Iterator[tuple[str, attrs.Attribute[Any], str]]:
     """
-    Give the method of each field, the field, and the first word of its type as it is written.
+    The method of each field, the field, and the name of its type, but for ``None``.
     """
-    # The fields themselves do not know it any more once an answer was read.
-    types = {**ExternalTaskQuery.__annotations__}
     for field in attrs.fields(ExternalTaskQuery):
         method = str(field.metadata.get("method", field.name.lstrip("_")))
-        kind = str(types.get(field.name, "tuple")).partition(" ")[0].partition("[")[0]
-        yield method, field, kind
+        kind: Any = field.type
+        if isinstance(kind, UnionType):
+            kind = next(member for member in get_args(kind) if member is not NoneType)
+        yield method, field, (get_origin(kind) or kind).__name__
 
 
 def _options() -> Iterator[tuple[str, dict[str, Any]]]:
