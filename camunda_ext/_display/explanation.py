@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import attrs
 
 from camunda_ext._wire.text import visible, visible_json
-from camunda_ext._wire.urls import curl, url
+from camunda_ext._wire.urls import checked_url, curl, url
 from camunda_ext._wire.value import Value, exported
 
 
@@ -73,7 +73,7 @@ def explanation_of(
     Raises:
         ValueError: *base_url* is no URL that could be shown.
     """
-    base = _base(base_url)
+    base = checked_url("base_url", base_url).rstrip("/")
     whole_url, body = base + path, query.body()
     get_url, why_no_get = None, None
     try:
@@ -88,20 +88,3 @@ def explanation_of(
         curl=curl("POST", whole_url, visible_json(body)),
         young=young,
     )
-
-
-def _base(base_url: str) -> str:
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(base_url)
-    except ValueError:
-        raise ValueError("base_url is no URL: look at its host") from None
-    if "@" in parts.netloc:
-        # What is refused is not repeated: it may hold a password.
-        raise ValueError("base_url must not hold credentials")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("base_url must begin with http:// or https:// and a host")
-    if parts.query or parts.fragment or not base_url.isprintable() or " " in base_url:
-        raise ValueError("base_url must end with its path, and have no space or control character")
-    return base_url.rstrip("/")

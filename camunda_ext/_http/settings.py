@@ -1,5 +1,5 @@
 """
-How to reach a server: certificates, proxies and headers, and warnings of what gives secrets away.
+How to reach a server: certificates and proxies, and warnings of what gives secrets away.
 """
 
 from __future__ import annotations
@@ -7,11 +7,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import attrs
 from requests.utils import get_environ_proxies
+
+from camunda_ext._wire.urls import is_loopback
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -40,14 +41,17 @@ def connection_settings(
     stacklevel: int,
 ) -> ConnectionSettings:
     """
-    Check what a user gave to reach a server, and add what the environment says.
+    How to reach a server, by what a user says and else by the environment.
+
+    Warns of what would give secrets away, *stacklevel* frames above the caller.
+
+    Raises:
+        TypeError, ValueError: A setting cannot be meant as it is.
     """
-    target = urlsplit(url)
-    host = target.hostname or ""
-    loopback = _is_loopback(host)
+    is_local = is_loopback(url)
     if proxies is None:
         # What stays on this machine is no business of the environment's proxy.
-        proxies = {} if loopback else get_environ_proxies(url)
+        proxies = {} if is_local else get_environ_proxies(url)
     if not isinstance(proxies, Mapping):
         raise TypeError("proxies must be a mapping")
     if verify is True:
@@ -62,16 +66,10 @@ def connection_settings(
             "verify=False: anybody on the way can read and change what is sent",
             stacklevel=stacklevel + 1,
         )
-    if target.scheme == "http" and has_credentials and not loopback:
+    target = urlsplit(url)
+    if target.scheme == "http" and has_credentials and not is_local:
         warnings.warn(
-            f"credentials go to {host} by plain http, for anybody on the way to read",
+            f"credentials go to {target.hostname} by plain http, for anybody on the way to read",
             stacklevel=stacklevel + 1,
         )
     return ConnectionSettings(verify=verify, cert=cert, proxies=dict(proxies))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 from camunda_ext._wire import checks
 
@@ -17,7 +18,7 @@ _LONGEST_QUERY: Final = 8000
 
 def project(body: Mapping[str, Any]) -> dict[str, str]:
     """
-    Give the GET parameters that say what the POST *body* says.
+    The GET parameters that say what the POST *body* says.
 
     Raises:
         ValueError: GET has no form for it.
@@ -91,7 +92,7 @@ _SIBLINGS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def segment(name: str, value: object) -> str:
     """
-    Give an id as one percent-encoded segment of a path.
+    An id as one percent-encoded segment of a path.
 
     Raises:
         ValueError: No id that a URL could carry: an empty one, a dot segment, one with a slash or a
@@ -138,7 +139,7 @@ _NOT_IN_IDS: Final = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def url(base: str, path: str, ids: Mapping[str, str], params: Mapping[str, str]) -> str:
     """
-    Give the whole URL of a request, its ids filled in and all of it encoded.
+    The whole URL of a request, its ids filled in and all of it encoded.
     """
     if ids:
         path = path.format_map({name: segment(name, value) for name, value in ids.items()})
@@ -169,3 +170,56 @@ def curl(method: str, url: str, body: str | None) -> str:
     if body is not None:
         lines += ["-H 'Content-Type: application/json'", f"--data-raw {quote_word(body)}"]
     return " \\\n  ".join(lines)
+
+
+def checked_url(name: str, url: object, *, instead: str = "", has_query: bool = False) -> str:
+    """
+    A URL, if it can be that of a server.
+
+    Args:
+        name: The name of the argument, for what is raised.
+
+        instead: Where credentials belong.
+
+        has_query: Whether it may have a query.
+
+    Raises:
+        TypeError, ValueError: It cannot. It is not repeated, for a mistyped URL may hold a
+            password anywhere.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"{name} must be a str, not {type(url).__name__}")
+    problem = _problem_of_url(url, instead, has_query=has_query)
+    if problem is not None:
+        raise ValueError(f"{name} {problem}")
+    return url
+
+
+def _problem_of_url(url: str, instead: str, *, has_query: bool) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is no URL: look at its host and port"
+    if "@" in parts.netloc:
+        return f"must not hold credentials: {instead}" if instead else "must not hold credentials"
+    if parts.scheme not in ("http", "https") or not host:
+        return "must begin with http:// or https:// and a host"
+    if not has_query and ("?" in url or "#" in url):
+        return "must end with its path"
+    if "#" in url:
+        return "must not have a fragment"
+    if not url.isprintable() or " " in url or "\\" in url:
+        return "must have no space, backslash or control character"
+    return None
+
+
+def is_loopback(url: str) -> bool:
+    """
+    Whether a URL leads to this machine.
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
