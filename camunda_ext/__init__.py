@@ -18,6 +18,11 @@ if TYPE_CHECKING:  # for type checkers and editors: what the table below says, a
     from camunda_ext._display.explanation import (
         Explanation as Explanation,
     )
+    from camunda_ext._http.credentials import (
+        Auth as Auth,
+        Basic as Basic,
+        Bearer as Bearer,
+    )
     from camunda_ext._http.messages import (
         Timeout as Timeout,
     )
@@ -28,11 +33,6 @@ if TYPE_CHECKING:  # for type checkers and editors: what the table below says, a
         BulkFailed as BulkFailed,
         BulkProblem as BulkProblem,
         BulkSummary as BulkSummary,
-    )
-    from camunda_ext.auth import (
-        Auth as Auth,
-        Basic as Basic,
-        Bearer as Bearer,
     )
     from camunda_ext.batch_run import (
         BatchFailed as BatchFailed,
@@ -104,7 +104,7 @@ _NAMES = {
     "_http.messages": "Timeout",
     "_http.oauth2": "OAuth2ClientCredentials",
     "_many.summary": "BulkFailed BulkProblem BulkSummary",
-    "auth": "Auth Basic Bearer",
+    "_http.credentials": "Auth Basic Bearer",
     "batch_run": "BatchFailed BatchResult BatchRun",
     "client": "ExternalTaskClient Via",
     "dto": (

@@ -19,17 +19,18 @@ from camunda_ext._call.backoff import Retry, RetryPolicy
 from camunda_ext._call.hooks import Hooks
 from camunda_ext._call.request import AnyAnswer, Raw, Request
 from camunda_ext._call.rules import Rule, rule_of
+from camunda_ext._http.credentials import Auth, to_auth
 from camunda_ext._http.messages import Timeout
-from camunda_ext._http.transport import LARGEST_ANSWER, POOL_SIZE, Session, to_base, to_transport
+from camunda_ext._http.transport import LARGEST_ANSWER, POOL_SIZE, Session, to_transport
 from camunda_ext._many.proof import EngineFacts, FilterProof
+from camunda_ext._secrets.hidden import hiding
 from camunda_ext._wire import checks
 from camunda_ext._wire.checks import check_header
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.encode import encode
 from camunda_ext._wire.names import wire_name
-from camunda_ext._wire.urls import project, refuse_odd_path, segment
+from camunda_ext._wire.urls import checked_url, project, refuse_odd_path, segment
 from camunda_ext._wire.value import TakenAsIs, exported
-from camunda_ext.auth import Auth, hiding, to_auth
 from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import (
     Batch,
@@ -154,7 +155,8 @@ class ExternalTaskClient(TakenAsIs):
         hooks: Iterable[Hook] = (),
         log_bodies: bool = False,
     ) -> None:
-        base = to_base(base_url)
+        checked = checked_url("base_url", base_url, instead="pass auth=(user, password)")
+        base = checked.rstrip("/")
         if engine is not None:
             base += f"/engine/{segment('engine', engine)}"
         signs = to_auth(auth)

@@ -14,8 +14,9 @@ import pytest
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from camunda_ext import Basic, Bearer, ExternalTaskClient, NotSent
-from camunda_ext.auth import Secret
+import camunda_ext
+from camunda_ext import Basic, Bearer, ExternalTaskClient, NotSent, auth
+from camunda_ext._secrets.hidden import Secret
 from tests.stub import Stub, json_answer
 
 _VERSION: Final = json_answer(200, {"version": "7.24.0"})
@@ -285,6 +286,14 @@ def test_headers_go_out_besides_the_credentials() -> None:
         "x-api-key": "k",
         "x-empty": "",
     }
+
+
+def test_all_credentials_are_in_one_place() -> None:
+    """
+    The module shows what users name, and the package has the same.
+    """
+    assert sorted(auth.__all__) == ["Auth", "Basic", "Bearer", "OAuth2ClientCredentials"]
+    assert all(getattr(auth, name) is getattr(camunda_ext, name) for name in auth.__all__)
 
 
 # ------------------------------------------------------------------------------------------ secrets

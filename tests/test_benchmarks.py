@@ -32,8 +32,8 @@ _ROWS = {
     "calls": [
         ("get", _PLAIN, "wall", 0.5),
         ("complete", _PLAIN, "wall", 0.5),
-        ("get, own session=", _PLAIN, "wall", 0.55),
-        ("complete, own session=", _PLAIN, "wall", 0.55),
+        ("get, own session=", _PLAIN, "wall", 0.5),
+        ("complete, own session=", _PLAIN, "wall", 0.5),
     ],
     "decoding": [
         ("decode 1,000 tasks", _BY_HAND, "cpu", 1.0),
@@ -57,7 +57,7 @@ _ROWS = {
         ("query of six filters, POST", "dict literal and json.dumps", "cpu", 3.2),
     ],
     "threads": [
-        ("get by 32 threads, one client", "32 plain requests.Sessions", "cpu", 0.6),
+        ("get by 32 threads, one client", "32 plain requests.Sessions", "cpu", 0.55),
         (
             "get by a new thread, 20 ms latency",
             "one shared plain requests.Session",

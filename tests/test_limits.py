@@ -34,7 +34,7 @@ from camunda_ext import (
     Timeout,
 )
 from camunda_ext._call.backoff import Retry
-from camunda_ext._http.transport import _gunzip
+from camunda_ext._http.answers import gunzip
 from camunda_ext._wire import json as own_json
 from camunda_ext._wire.decode import decode, decode_each
 from camunda_ext.dto import CountResult
@@ -799,6 +799,6 @@ def test_a_deadline_holds_while_it_is_unpacked() -> None:
     """
     packed = gzip.compress(b" " * 10_000_000) * 5
 
-    assert _gunzip(packed, 10**8, monotonic() + 60.0) == b" " * 50_000_000
+    assert gunzip(packed, 10**8, monotonic() + 60.0) == b" " * 50_000_000
     with pytest.raises(requests.ReadTimeout):
-        _gunzip(packed, 10**8, monotonic())
+        gunzip(packed, 10**8, monotonic())

@@ -281,7 +281,7 @@ def test_a_proxy_that_takes_no_connection_in_time_is_named() -> None:
     For whatever is behind it, a connection is one to the proxy.
     """
     place: Any = None
-    told = reasons.told_of(
+    reason = reasons.reason_of(
         requests.ConnectTimeout(
             MaxRetryError(place, "/", ConnectTimeoutError(place, "Connection to proxy timed out."))
         ),
@@ -289,8 +289,8 @@ def test_a_proxy_that_takes_no_connection_in_time_is_named() -> None:
         f"http://kim:{_PASSWORD}@proxy:3128",
     )
 
-    assert told.reason.startswith("ConnectTimeout: no connection to the proxy proxy:3128: ")
-    assert "timed out" in told.reason
+    assert reason.text.startswith("ConnectTimeout: no connection to the proxy proxy:3128: ")
+    assert "timed out" in reason.text
 
 
 def test_a_proxy_that_wants_credentials_is_told() -> None:

@@ -566,6 +566,25 @@ def test_no_wrong_credentials_are_shown(make: Callable[[], object]) -> None:
     assert _leaks({"str": str(caught.value), "traceback": _traceback(caught.value)}) == []
 
 
+def test_what_a_users_own_argument_raises_keeps_its_frames() -> None:
+    """
+    In a constructor, where all others are hidden with the arguments.
+    """
+
+    class Lazy(dict[str, str]):
+        def items(self) -> Any:
+            raise LookupError("no such header")
+
+    with pytest.raises(LookupError) as caught:
+        ExternalTaskClient("https://engine.invalid", auth=("kim", _PASSWORD), headers=Lazy(a="b"))
+    error = caught.value
+    frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    error.with_traceback(_without_first(error))
+
+    assert frames[-1] == "items"
+    assert _leaks({"traceback": _traceback(error)}) == []
+
+
 class Limit(Exception):
     """
     What a task queue raises in a thread whose time is up, wherever that is.

@@ -35,8 +35,8 @@ from camunda_ext import (
 )
 from camunda_ext._call.backoff import Retry
 from camunda_ext._call.characters import first_odd
-from camunda_ext._http.oauth2 import OAuth2ClientCredentials
-from camunda_ext.auth import NoCredentials
+from camunda_ext._http.credentials import NoCredentials
+from camunda_ext.auth import OAuth2ClientCredentials
 from camunda_ext.hooks import Ended, Failed, Outgoing
 from camunda_ext.testing import Engine, Fault
 from tests.stub import (

@@ -27,7 +27,7 @@ import requests
 import urllib3
 from hypothesis import HealthCheck, given, settings, strategies as st
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
+from requests.auth import AuthBase, HTTPDigestAuth
 
 import camunda_ext
 from camunda_ext import (
@@ -1189,6 +1189,92 @@ def test_an_injected_session_is_not_closed() -> None:
     assert [seen.connection for seen in stub.seen] == [1, 1]
 
 
+def test_an_adapter_that_changes_a_part_of_sending_is_heard() -> None:
+    """
+    Whichever part it is, with a session that has nothing else to be done.
+    """
+
+    class Watching(HTTPAdapter):
+        def add_headers(self, request: requests.PreparedRequest, **kwargs: Any) -> None:
+            request.headers["X-Watched"] = "yes"
+
+    with Stub(NO_CONTENT) as stub, requests.Session() as session:
+        session.trust_env = False
+        with once(stub.url, session=session) as client:
+            client.unlock("t1")
+            session.mount("http://", Watching())
+            client.unlock("t1")
+
+    assert [seen.headers.get("x-watched") for seen in stub.seen] == [None, "yes"]
+
+
+def test_settings_of_an_injected_session_may_change() -> None:
+    """
+    Each call has those of its time.
+    """
+    with Stub(_COUNT) as proxy, Stub(_COUNT, tls=True) as stub, requests.Session() as session:
+        session.trust_env = False
+        with once(stub.url, session=session) as client:
+            refused = _error(client, "count")
+            session.verify = str(CERTIFICATE)
+            counted = client.count()
+        with once("http://engine.invalid/engine-rest", session=session) as client:
+            lost = _error(client, "count")
+            session.proxies = {"http": f"http://127.0.0.1:{proxy.port}"}
+            counted += client.count()
+
+    assert (type(refused), type(lost), counted) == (NotSent, NotSent, 2)
+    assert [seen.target for seen in proxy.seen] == [
+        "http://engine.invalid/engine-rest/external-task/count"
+    ]
+
+
+def test_a_hook_that_an_auth_object_adds_is_called() -> None:
+    """
+    Digest answers a challenge in one.
+    """
+    challenge = raw_answer("401 No", 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"')
+    with (
+        Stub(challenge, NO_CONTENT) as stub,
+        once(stub.url, auth=HTTPDigestAuth("kim", "demo")) as client,
+    ):
+        client.unlock("t1")
+
+    assert [seen.headers.get("authorization", "")[:21] for seen in stub.seen] == [
+        "",
+        'Digest username="kim"',
+    ]
+
+
+def test_an_injected_session_keeps_its_cookies() -> None:
+    """
+    Whoever passes a session may need them.
+    """
+    answer = raw_answer("204 No Content", "Set-Cookie: ROUTE=1; Path=/")
+    with Stub(answer) as stub, requests.Session() as session:
+        session.trust_env = False
+        with once(stub.url, session=session) as client:
+            client.unlock("t1")
+            client.unlock("t1")
+
+    assert [seen.headers.get("cookie") for seen in stub.seen] == [None, "ROUTE=1"]
+
+
+def test_the_connection_of_an_injected_session_is_closed_with_it() -> None:
+    """
+    The client does not keep it; the next call opens another.
+    """
+    with Stub(NO_CONTENT) as stub, requests.Session() as session:
+        session.trust_env = False
+        with once(stub.url, session=session) as client:
+            client.unlock("t1")
+            session.close()
+            left = stub.is_left()
+            client.unlock("t1")
+
+    assert (left, [seen.connection for seen in stub.seen]) == (True, [1, 2])
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -1729,7 +1815,7 @@ def test_a_call_through_a_wrapper_has_its_own_deadline(monkeypatch: pytest.Monke
         client.count()
         transport: Any = client._sender.transport
         [session] = transport._pool._idle
-        session.under_way.deadline = 0.0  # long ago
+        session.call.deadline = 0.0  # long ago
         monkeypatch.setattr(requests.Session, "request", watched)
 
         assert client.count() == 1

@@ -62,7 +62,7 @@ class Timeout(Value):
 
     def plus(self, seconds: float) -> Timeout:
         """
-        Give the time-outs of a request that the engine may take *seconds* longer for.
+        The time-outs of a request that the engine may take *seconds* longer for.
         """
         if not seconds:
             return self
@@ -94,14 +94,14 @@ class HttpRequest:
     #: How long to wait.
     timeout: Timeout
 
-    #: When all must be over, by the monotonic clock; ``None`` for no such time.
+    #: When the call must be over, by the monotonic clock; ``None`` if it may take any time.
     deadline: float | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class HttpResponse:
     """
-    An answer, whole.
+    A whole answer.
     """
 
     #: The HTTP status.
@@ -113,22 +113,22 @@ class HttpResponse:
     #: The body, its content encoding undone.
     content: bytes
 
-    #: Gives what was sent that nobody is to see, such as credentials: a server may repeat it.
+    #: Returns what was sent that nobody is to see, such as credentials: a server may repeat it.
     secrets: Callable[[], tuple[str, ...]] = tuple
 
 
 class FailureKind(Enum):
     """
-    What came of an attempt that failed, and might not the next time.
+    In which way an attempt failed that may succeed the next time.
     """
 
-    #: It provably never left.
+    #: The request provably never left.
     NOT_SENT = "not sent"
 
-    #: It was refused before anything was done: the engine starts, or has too many requests.
+    #: It was refused before anything was done: the engine is starting, or has too many requests.
     NOT_NOW = "not now"
 
-    #: The engine rolled it back, for somebody else changed the same rows.
+    #: The engine rolled it back, because somebody else changed the same rows.
     ROLLED_BACK = "rolled back"
 
     #: The engine's database failed; it was rolled back, unless what failed was the commit.
@@ -141,8 +141,8 @@ class FailureKind(Enum):
     #: No trustworthy answer came.
     NO_ANSWER = "no answer"
 
-    #: No answer came in time: the engine may be at it still.
+    #: No answer came in time: the engine may still be working on it.
     TIMED_OUT = "timed out"
 
-    #: More came than an answer may have.
+    #: The answer is larger than it may be.
     TOO_LARGE = "too large"

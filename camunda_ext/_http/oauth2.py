@@ -4,27 +4,34 @@ Tokens by OAuth 2, for programs: the grant by client credentials.
 
 from __future__ import annotations
 
-import base64
 import logging
 import os
 import re
 import threading
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from time import monotonic
-from typing import Final, Literal, NoReturn
-from urllib.parse import quote_plus, urlencode, urlsplit
+from typing import Any, Final, Literal, NoReturn
+from urllib.parse import quote_plus, urlencode
 
 import attrs
 import requests
 from requests.auth import AuthBase
 
-from camunda_ext._http.session import LeanSession, stay
-from camunda_ext._http.settings import ConnectionSettings, connection_settings
-from camunda_ext._secrets.tracebacks import without_libraries
-from camunda_ext._version import __version__
+from camunda_ext._http.credentials import Basic, NoCredentials
+from camunda_ext._http.messages import (
+    FailureKind,
+    HttpRequest,
+    HttpResponse,
+    Timeout,
+)
+from camunda_ext._http.settings import connection_settings
+from camunda_ext._http.transport import RequestsTransport, TransportFailure
+from camunda_ext._secrets.hidden import Secret, hiding, token_problem, utf8
+from camunda_ext._wire import checks
 from camunda_ext._wire.json import loads
+from camunda_ext._wire.urls import checked_url
 from camunda_ext._wire.value import TakenAsIs
-from camunda_ext.auth import NoCredentials, Secret, header_text, hiding, utf8
 
 _log: Final = logging.getLogger("camunda_ext")
 
@@ -42,15 +49,32 @@ _ERROR_CODES: Final = frozenset(
     }
 )
 _LONGEST_ANSWER: Final = 1024 * 1024
-_PIECE: Final = 64 * 1024
 #: How long a token is used that comes without `expires_in`, in seconds. Some clients use one for
 #: ever, others only once; this asks seldom enough, and a 401 renews it before.
-_UNTOLD_LIFE: Final = 300.0
+_USUAL_LIFE: Final = 300.0
 #: Longer than any token lives, in seconds; a greater number might be beyond the floats.
 _LONGEST_LIFE: Final = 10**9
 _NUMBER: Final = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
 #: How long a token endpoint that failed is left alone while the last token is good, in seconds.
 _PAUSE: Final = 5.0
+
+
+@attrs.define(eq=False, repr=False)
+class _Token:
+    """
+    A token, and when it is to be used, by the monotonic clock.
+    """
+
+    text: Secret
+    renew_at: float
+    expires_at: float
+    is_refused: bool = False
+
+    def is_good(self, now: float) -> bool:
+        """
+        Whether an engine may still take it.
+        """
+        return now < self.expires_at and not self.is_refused
 
 
 class OAuth2ClientCredentials(TakenAsIs, AuthBase):
@@ -81,10 +105,10 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
             servers that look for them in the form.
 
         leeway:
-            How many seconds before it expires a token is renewed, but never in the first half of
-            its life.
+            How long before it expires a token is renewed, in seconds, or a `timedelta`; but never
+            in the first half of its life.
 
-        timeout: How many seconds to wait for the login server.
+        timeout: How long to wait for the login server, in seconds, or a `timedelta`.
 
         verify: As of `ExternalTaskClient`.
 
@@ -97,7 +121,7 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
     """
 
     # A frame that an error tracker shows may have one that is only half made.
-    _shown = _client_id = ""
+    _shown_url = _client_id = ""
 
     @hiding
     def __init__(
@@ -109,51 +133,64 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         scope: str | None = None,
         audience: str | None = None,
         client_auth: Literal["basic", "body"] = "basic",
-        leeway: float = 30.0,
-        timeout: float = 10.0,
+        leeway: float | timedelta = 30.0,
+        timeout: float | timedelta = 10.0,
         verify: bool | str = True,
         cert: str | tuple[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
-        url, secret = Secret(token_url), Secret(client_secret)
-        # What is raised from here shows this frame's locals to error trackers, and a mistyped URL
-        # may hold a password anywhere.
-        del token_url, client_secret
+        url = checked_url(
+            "token_url", token_url, instead="pass client_id and client_secret", has_query=True
+        )
         _check_text("client_id", client_id)
-        _check_text("client_secret", secret)
+        _check_text("client_secret", client_secret)
+        form = {"grant_type": "client_credentials"}
         for name, text in (("scope", scope), ("audience", audience)):
             if text is not None:
                 _check_text(name, text)
+                form[name] = text
         if client_auth not in ("basic", "body"):
             raise ValueError(f"client_auth must be 'basic' or 'body', not {client_auth!r:.80}")
-        _check_seconds("leeway", leeway)
-        _check_seconds("timeout", timeout)
-        if not timeout:
-            raise ValueError("timeout must be more than 0 seconds")
-        form = {"grant_type": "client_credentials", "scope": scope, "audience": audience}
-        self._endpoint = _to_endpoint(
+        leeway = checks.seconds("leeway", leeway, may_be_zero=True)
+        timeout = checks.seconds("timeout", timeout)
+        auth = None
+        if client_auth == "basic":
+            # RFC 6749, 2.3.1: form-urlencoded first, so that a colon does not part the name.
+            auth = Basic(quote_plus(client_id), quote_plus(client_secret))
+        else:
+            form |= {"client_id": client_id, "client_secret": client_secret}
+        settings = connection_settings(
             url,
-            authorization=_to_header(client_id, secret) if client_auth == "basic" else None,
-            form=_to_form(form, client_id, None if client_auth == "basic" else secret),
-            timeout=timeout,
             verify=verify,
             cert=cert,
             proxies=proxies,
+            has_credentials=True,
+            stacklevel=3,
         )
-        self._shown, self._client_id = self._endpoint.shown, client_id
+        # A connection would long be closed when the next token is asked for.
+        self._transport = RequestsTransport(
+            auth=auth, headers={}, own=settings, max_answer=_LONGEST_ANSWER, pool_size=0
+        )
+        self._url, self._form = Secret(url), Secret(urlencode(form))
+        # Without its query, which may hold a key.
+        self._shown_url = url.partition("?")[0]
+        self._client_id = client_id
         self._leeway = leeway
+        self._timeout = timeout
         self._clock: Callable[[], float] = monotonic
         self._token: _Token | None = None
         self._not_before = float("-inf")
+        # How often the login server has answered or failed, and why it gave no token at last.
+        self._times_asked = 0
+        self._problem: NoCredentials | None = None
         self._used = threading.local()
-        # By process, and without a lock, which a fork could leave locked in the child: of several
-        # threads, `setdefault` lets one be the first.
-        self._flights: dict[int, _Flight] = {}
+        # By process: a fork may leave a lock locked in the child, without the thread that has it.
+        self._locks: dict[int, threading.Lock] = {}
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         token = self._current()
-        if isinstance(token, _Problem):
-            raise NoCredentials(token.told, is_temporary=token.is_temporary)
+        if isinstance(token, NoCredentials):
+            raise NoCredentials(str(token), is_temporary=token.is_temporary)
         self._used.token = token
         r.headers["Authorization"] = f"Bearer {token.text.reveal()}"
         return r
@@ -169,7 +206,7 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         if refused is None:
             return False
         self._used.token = None
-        # A mark, for another thread may have put a new token into this one's place meanwhile.
+        # Marked and not removed: another thread may have put a new token in its place meanwhile.
         refused.is_refused = True
         return True
 
@@ -183,324 +220,145 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         raise TypeError("secrets are not pickled")
 
     def __repr__(self) -> str:
-        return f"OAuth2ClientCredentials({self._shown!r}, {self._client_id!r}, ***)"
+        return f"OAuth2ClientCredentials({self._shown_url!r}, {self._client_id!r}, ***)"
 
-    def _current(self) -> _Token | _Problem:
+    def _current(self) -> _Token | NoCredentials:
         """
-        Give a token, or say why there is none: what raises here would show more than words.
+        The token, or why there is none: raised from here, frames would show more than words.
         """
-        token = self._at_hand()
+        token = self._kept()
         if token is not None:
             return token
-        process, own = os.getpid(), _Flight()
-        flight = self._flights.setdefault(process, own)
-        if flight is own:
-            try:
-                flight.outcome = self._next()
-            finally:
-                del self._flights[process]
-                flight.landed.set()
-        else:
-            token = self._token
-            if token is not None and token.is_good(self._clock()):
+        times, token = self._times_asked, self._token
+        is_good = token is not None and token.is_good(self._clock())
+        lock = self._locks.setdefault(os.getpid(), threading.Lock())
+        if not lock.acquire(timeout=0 if is_good else self._timeout):  # another thread asks already
+            return (is_good and token) or self._no_token(
+                "another thread still waits for its answer", is_temporary=True
+            )
+        try:
+            token = self._kept()
+            if token is not None:
                 return token
-            flight.landed.wait(self._endpoint.timeout)
-        return flight.outcome or self._endpoint.no_token(
-            "another thread still waits for its answer", is_temporary=True
-        )
+            if self._times_asked != times and self._problem is not None:
+                return self._problem  # of the thread that this one has waited for
+            return self._ask()
+        finally:
+            lock.release()
 
-    def _at_hand(self) -> _Token | None:
+    def _kept(self) -> _Token | None:
         """
-        Give the token if there is no need to ask for another one.
+        The token if there is no need to ask for another one.
         """
         token, now = self._token, self._clock()
         if token is None or not token.is_good(now):
             return None
         return token if now < max(token.renew_at, self._not_before) else None
 
-    def _next(self) -> _Token | _Problem:
-        # Another thread may have got one since this one looked.
-        token = self._at_hand()
-        if token is not None:
-            return token
-        asked = self._clock()
-        granted = self._endpoint.ask()
-        if isinstance(granted, _Grant):
-            _log.debug("a token from %s, for %.0f s", self._endpoint.place, granted.life)
-            self._token = granted.to_token(asked, self._leeway)
-            return self._token
-        token, now = self._token, self._clock()
+    def _ask(self) -> _Token | NoCredentials:
+        asked_at = self._clock()
+        outcome = self._answer(asked_at)
+        self._times_asked += 1
+        if isinstance(outcome, _Token):
+            life = outcome.expires_at - asked_at
+            _log.debug("a token from %s, for %.0f s", self._shown_url, life)
+            self._token, self._problem = outcome, None
+            return outcome
+        now, token = self._clock(), self._token
+        self._problem = outcome
         if token is None or not token.is_good(now):
-            return granted
-        _log.warning("%s; the last one is good for another %.0f s", granted, token.expires_at - now)
+            return outcome
+        _log.warning("%s; the last one is good for another %.0f s", outcome, token.expires_at - now)
         self._not_before = now + _PAUSE
         return token
 
-
-@attrs.define(eq=False, repr=False)
-class _Token:
-    """
-    A token, and when it is to be used, by the clock of who asked for it.
-    """
-
-    text: Secret
-    renew_at: float
-    expires_at: float
-    is_refused: bool = False
-
-    def is_good(self, now: float) -> bool:
+    def _answer(self, asked_at: float) -> _Token | NoCredentials:
         """
-        Tell whether an engine may still take it.
+        What the login server says; a token lives from *asked_at*, for the server cannot have begun
+        to count before.
         """
-        return now < self.expires_at and not self.is_refused
-
-
-@attrs.frozen(eq=False, repr=False)
-class _Grant:
-    """
-    What a login server gave: a token for some seconds.
-    """
-
-    text: Secret
-    life: float
-
-    def to_token(self, asked: float, leeway: float) -> _Token:
-        """
-        Give the token for a clock that showed *asked* before the server can have begun to count.
-        """
-        unused = max(self.life - leeway, self.life / 2)
-        return _Token(self.text, renew_at=asked + unused, expires_at=asked + self.life)
-
-
-@attrs.frozen(eq=False, repr=False)
-class _Problem:
-    """
-    Why there is no token.
-    """
-
-    told: str
-    is_temporary: bool
-
-    def __str__(self) -> str:
-        return self.told
-
-
-@attrs.define(eq=False, repr=False)
-class _Flight:
-    """
-    One thread's way to the login server, which others wait for.
-    """
-
-    landed: threading.Event = attrs.field(factory=threading.Event)
-    outcome: _Token | _Problem | None = None
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class _Endpoint:
-    """
-    A token endpoint, and all that it is told.
-    """
-
-    url: str = attrs.field(repr=False)
-    #: The URL without its query, which may hold a key.
-    shown: str
-    #: Host and path.
-    place: str
-    authorization: Secret | None
-    form: Secret
-    timeout: float
-    reach: ConnectionSettings
-
-    def ask(self) -> _Grant | _Problem:
-        """
-        Give a token, or say why there is none.
-        """
-        try:
-            status, content = self._post()
-        except Exception as error:  # noqa: BLE001  # whatever the way to a server may raise
-            return self._failed(error)
-        except BaseException as error:  # noqa: BLE001  # Ctrl-C, or a limit of time
-            # Its frames would show the request to whoever looks at local variables.
-            error.__cause__ = error.__context__ = None
-            raise error.with_traceback(None) from None
-        if len(content) > _LONGEST_ANSWER:
-            return self.no_token(f"HTTP {status}, with more than 1 MiB")
-        granted = _read_grant(content) if status == 200 else _refusal(status, content)
-        if isinstance(granted, _Grant):
-            return granted
-        return self.no_token(granted, is_temporary=status == 429 or status >= 500)
-
-    def no_token(self, problem: str, *, is_temporary: bool = False) -> _Problem:
-        """
-        Say why there is no token, and whether it may go better the next time.
-        """
-        return _Problem(f"no OAuth 2 token from {self.place}: {problem}", is_temporary)
-
-    def _post(self) -> tuple[int, bytes]:
-        deadline = monotonic() + self.timeout
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/x-www-form-urlencoded",
-            "User-Agent": f"camunda_ext/{__version__} {requests.utils.default_user_agent()}",
-        }
-        if self.authorization is not None:
-            headers["Authorization"] = self.authorization.reveal()
-        with LeanSession(self.reach, headers) as session:
-            session.under_way.deadline, session.under_way.read = deadline, self.timeout
-            with session.request(
-                "POST",
-                self.url,
-                data=self.form.reveal(),
-                timeout=self.timeout,
-                allow_redirects=False,
-                stream=True,
-                hooks={"response": [stay]},
-            ) as response:
-                content = bytearray()
-                while piece := response.raw.read1(_PIECE, decode_content=True):
-                    content += piece
-                    if len(content) > _LONGEST_ANSWER:
-                        break
-                return response.status_code, bytes(content)
-
-    def _failed(self, error: Exception) -> _Problem:
-        from camunda_ext._http import reasons  # only now: few requests fail
-
-        if not reasons.is_of_the_way(error):
-            # A mistake of whoever has taken the place of requests.
-            raise error.with_traceback(without_libraries(error.__traceback__)) from error.__cause__
-        if reasons.is_timeout(error):
-            return self.no_token(f"no answer within {self.timeout:g} seconds", is_temporary=True)
-        proxy = reasons.proxy_of(self.url, self.reach.proxies, trust_env=False)
-        told = reasons.told_of(error, self.url, proxy)
-        return self.no_token(
-            f"{told.reason}. {told.hint}".rstrip(". "), is_temporary=told.is_temporary
+        request = HttpRequest(
+            method="POST",
+            url=self._url.reveal(),
+            headers={
+                "Accept": "application/json",
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+            content=self._form.reveal().encode("ascii"),
+            timeout=Timeout(connect=self._timeout, read=self._timeout, total=self._timeout),
+            deadline=monotonic() + self._timeout,
         )
+        try:
+            response = self._transport.send(request)
+        except TransportFailure as failure:
+            if failure.how is FailureKind.TOO_LARGE:
+                return self._no_token(f"HTTP {failure.status}, with more than 1 MiB")
+            if failure.how is FailureKind.TIMED_OUT:
+                reason = f"no answer within {self._timeout:g} seconds"
+            else:
+                reason = f"{failure.reason}. {failure.hint}".rstrip(". ")
+            return self._no_token(reason, is_temporary=failure.again)
+        if response.status != 200:
+            return self._no_token(
+                _refusal(response), is_temporary=response.status == 429 or response.status >= 500
+            )
+        return self._token_in(_json_object(response), asked_at)
+
+    def _token_in(
+        self, answer: Mapping[str, Any] | None, asked_at: float
+    ) -> _Token | NoCredentials:
+        if answer is None:
+            return self._no_token("HTTP 200 without a JSON object")
+        kind = answer.get("token_type")
+        if kind is not None and (not isinstance(kind, str) or kind.lower() != "bearer"):
+            return self._no_token("its token_type is not bearer")
+        text = Secret(answer.get("access_token"))
+        if token_problem(text) is not None:
+            return self._no_token("its access_token is missing, or is no text in printable ASCII")
+        life = _seconds(answer.get("expires_in"))
+        if life is None:
+            return self._no_token("its expires_in is no number above 0")
+        renew_at = asked_at + max(life - self._leeway, life / 2)
+        return _Token(text, renew_at=renew_at, expires_at=asked_at + life)
+
+    def _no_token(self, problem: str, *, is_temporary: bool = False) -> NoCredentials:
+        place = self._shown_url.partition("://")[2]
+        return NoCredentials(f"no OAuth 2 token from {place}: {problem}", is_temporary=is_temporary)
 
 
-def _read_grant(content: bytes) -> _Grant | str:
+def _json_object(response: HttpResponse) -> Mapping[str, Any] | None:
     try:
-        answer = loads(content)
+        answer = loads(response.content)
     except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        return "HTTP 200 without a JSON object"
-    kind = answer.get("token_type")
-    if kind is not None and (not isinstance(kind, str) or kind.lower() != "bearer"):
-        return "its token_type is not bearer"
-    try:
-        text = Secret(header_text(answer.get("access_token")))
-    except (TypeError, ValueError):
-        return "its access_token is missing, or is no text in printable ASCII"
-    told = answer.get("expires_in")
-    life = _UNTOLD_LIFE if told is None else _seconds_of(told)
-    return "its expires_in is no number above 0" if life is None else _Grant(text, life)
-
-
-def _seconds_of(told: object) -> float | None:
-    if isinstance(told, str) and _NUMBER.fullmatch(told):
-        told = float(told)
-    if isinstance(told, bool) or not isinstance(told, (int, float)) or told <= 0:
         return None
-    return float(min(told, _LONGEST_LIFE))
+    return answer if isinstance(answer, dict) else None
 
 
-def _refusal(status: int, content: bytes) -> str:
-    if 300 <= status < 400:
-        return f"HTTP {status}, a redirect, which is not followed"
-    try:
-        answer = loads(content)
-    except ValueError:
-        answer = None
-    code = answer.get("error") if isinstance(answer, dict) else None
-    known = isinstance(code, str) and code in _ERROR_CODES
-    return f"HTTP {status}, {code}" if known else f"HTTP {status}"
-
-
-def _to_header(client_id: str, client_secret: Secret) -> Secret:
-    # RFC 6749, 2.3.1: each is form-urlencoded first, so that a colon does not part the name.
-    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret.reveal())}"
-    return Secret(f"Basic {base64.b64encode(pair.encode('ascii')).decode('ascii')}")
-
-
-def _to_form(
-    fields: Mapping[str, str | None], client_id: str, client_secret: Secret | None
-) -> Secret:
-    told = {name: value for name, value in fields.items() if value is not None}
-    if client_secret is not None:
-        told |= {"client_id": client_id, "client_secret": client_secret.reveal()}
-    return Secret(urlencode(told))
-
-
-def _to_endpoint(
-    url: Secret,
-    *,
-    authorization: Secret | None,
-    form: Secret,
-    timeout: float,
-    verify: bool | str,
-    cert: str | tuple[str, str] | None,
-    proxies: Mapping[str, str] | None,
-) -> _Endpoint:
+def _seconds(expires_in: object) -> float | None:
     """
-    Make the way to a token endpoint, and warn of what would give secrets away.
+    How long a token lives; ``None`` if that is no number.
     """
-    if not isinstance(url.reveal(), str):
-        raise TypeError("token_url must be a str")
-    problem = _problem_of_url(url)
-    if problem is not None:
-        raise ValueError(f"token_url {problem}")
-    reach = connection_settings(
-        url.reveal(),
-        verify=verify,
-        cert=cert,
-        proxies=proxies,
-        has_credentials=True,
-        stacklevel=4,
-    )
-    target = urlsplit(url.reveal())
-    return _Endpoint(
-        url=url.reveal(),
-        shown=f"{target.scheme}://{target.netloc}{target.path}",
-        place=f"{target.netloc}{target.path}",
-        authorization=authorization,
-        form=form,
-        timeout=timeout,
-        reach=reach,
-    )
+    if expires_in is None:
+        return _USUAL_LIFE
+    if isinstance(expires_in, str) and _NUMBER.fullmatch(expires_in):
+        expires_in = float(expires_in)
+    if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)) or expires_in <= 0:
+        return None
+    return float(min(expires_in, _LONGEST_LIFE))
 
 
-def _problem_of_url(hidden: Secret) -> str | None:
-    url = hidden.reveal()
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "is no URL: look at its host and port"
-    if "@" in parts.netloc:
-        return "must not hold credentials: pass client_id and client_secret"
-    if parts.scheme not in ("http", "https") or not host:
-        return "must begin with http:// or https:// and a host"
-    if "#" in url:
-        return "must not have a fragment"
-    if not url.isprintable() or " " in url or "\\" in url:
-        return "must have no space, backslash or control character"
-    return None
+def _refusal(response: HttpResponse) -> str:
+    if 300 <= response.status < 400:
+        return f"HTTP {response.status}, a redirect, which is not followed"
+    code = (_json_object(response) or {}).get("error")
+    is_known = isinstance(code, str) and code in _ERROR_CODES
+    return f"HTTP {response.status}, {code}" if is_known else f"HTTP {response.status}"
 
 
-def _check_text(name: str, given: str | Secret) -> None:
-    text = given if isinstance(given, Secret) else Secret(given)
-    if not isinstance(text.reveal(), str):
+def _check_text(name: str, text: object) -> None:
+    if not isinstance(text, str):
         raise TypeError(f"{name} must be a str")
-    if not text.reveal():
+    if not text:
         raise ValueError(f"{name} must not be empty")
-    if utf8(text.reveal()) is None:
+    if utf8(text) is None:
         raise ValueError(f"{name} must be text that UTF-8 has bytes for")
-
-
-def _check_seconds(name: str, given: float) -> None:
-    if isinstance(given, bool) or not isinstance(given, (int, float)):
-        raise TypeError(f"{name} must be seconds as a number, not {given!r:.80}")
-    if not 0 <= given <= threading.TIMEOUT_MAX:
-        raise ValueError(f"{name} must be a number of seconds, not {given}")

@@ -16,16 +16,10 @@ from time import monotonic
 from typing import Any, Final
 from weakref import WeakSet
 
-from camunda_ext._http.session import LeanSession
+from camunda_ext._http.session import OwnSession
 
 #: Tomcat closes a connection without a word when it has rested for 60 seconds.
 _LONGEST_REST: Final = 50.0
-
-
-class PoolClosed(Exception):
-    """
-    The client is closed, and lends nothing any more.
-    """
 
 
 class Pool:
@@ -41,24 +35,18 @@ class Pool:
         size: How many are kept while nobody uses them. A call that finds none opens one.
     """
 
-    def __init__(self, open_session: Callable[[], LeanSession], size: int) -> None:
+    def __init__(self, open_session: Callable[[], OwnSession], size: int) -> None:
         self._open_session = open_session
         self._size = size
-        self._idle: deque[LeanSession] = deque()
-        self._opened: WeakSet[LeanSession] = WeakSet()
+        self._idle: deque[OwnSession] = deque()
+        self._opened: WeakSet[OwnSession] = WeakSet()
         self._process = os.getpid()
-        self._is_closed = False
         _pools().add(self)
 
-    def lend(self) -> LeanSession:
+    def lend(self) -> OwnSession:
         """
-        Give a session to whoever makes a call, and to nobody else until it is given back.
-
-        Raises:
-            PoolClosed: The client is closed.
+        A session for whoever makes a call, and for nobody else until it is given back.
         """
-        if self._is_closed:
-            raise PoolClosed
         # A child process that shared its parent's connections would read the parent's answers.
         # Not every program that forks tells Python so.
         if self._process != os.getpid():
@@ -73,32 +61,24 @@ class Pool:
             session.close()  # its connection; it opens another one
         return session
 
-    def give_back(self, session: LeanSession) -> None:
+    def give_back(self, session: OwnSession) -> None:
         """
-        Keep a session for the next call, or close the one that has rested for longest.
+        Keep a session for the next call, and close those that are too many or have rested for long.
         """
         session.used = now = monotonic()
         self._idle.append(session)
-        try:
-            while (
-                len(self._idle) > self._size
-                or now - self._idle[0].used > _LONGEST_REST
-                or self._is_closed
-            ):
+        with suppress(IndexError):  # another thread was quicker
+            while len(self._idle) > self._size or now - self._idle[0].used > _LONGEST_REST:
                 self._idle.popleft().close()
-        except IndexError:  # another thread was quicker
-            pass
 
     def close(self) -> None:
         """
-        Close all connections: those that are in use, when they are given back.
+        Close all connections, and from now on those that are in use when they are given back.
         """
-        self._is_closed = True
-        try:
+        self._size = 0
+        with suppress(IndexError):
             while True:
                 self._idle.popleft().close()
-        except IndexError:
-            pass
 
     def forget(self) -> None:
         """
@@ -108,7 +88,7 @@ class Pool:
         self._process = os.getpid()
         for session in inherited:
             # Those in use, too: the threads that use them are not in this process.
-            _abandon(session.under_way.connection())
+            _abandon(session.call.connection())
 
 
 def _abandon(connection: Any) -> None:
@@ -123,7 +103,7 @@ def _abandon(connection: Any) -> None:
 @cache
 def _pools() -> WeakSet[Pool]:
     """
-    Give all pools of this process, which a child has to forget.
+    All pools of this process, which a child has to forget.
     """
     pools: WeakSet[Pool] = WeakSet()
 

@@ -24,13 +24,13 @@ from urllib3.util.ssl_match_hostname import CertificateError
 from camunda_ext._secrets.tracebacks import LIBRARIES, is_of_hook, raised_by
 
 
-class Told(NamedTuple):
+class Reason(NamedTuple):
     """
-    What is said of an exception.
+    Why no answer came, for a person to read.
     """
 
-    #: Why no answer came.
-    reason: str
+    #: The exception's name and what it says, without secrets.
+    text: str
 
     #: What to do about it; empty if there is no more to say.
     hint: str = ""
@@ -39,7 +39,7 @@ class Told(NamedTuple):
     is_temporary: bool = True
 
 
-#: What says that something went wrong on the way, whoever raises it.
+#: Exceptions about the network, whoever raises them.
 _OF_NETWORKS: Final = (
     requests.RequestException,
     HTTPError,
@@ -48,7 +48,7 @@ _OF_NETWORKS: Final = (
     TimeoutError,
     socket.gaierror,
 )
-#: What says that a URL is none: raised before there is anything to send.
+#: Exceptions about a URL that is none, raised before there is anything to send.
 _OF_FORM: Final[tuple[type[Exception], ...]] = (
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
@@ -60,19 +60,19 @@ _OF_FORM: Final[tuple[type[Exception], ...]] = (
     UnicodeError,
 )
 
-#: What says that nobody has answered at all.
+#: Exceptions of urllib3 about a connection that nobody has accepted.
 _OF_CONNECTING: Final = (
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.NewConnectionError,
 )
-#: What it comes from if there was never a connection.
+#: Where a chain of exceptions begins if there was never a connection.
 _NOT_CONNECTED: Final = (CertificateError, ssl.SSLCertVerificationError, *_OF_CONNECTING)
 
 
 def is_of_the_way(error: Exception) -> bool:
     """
-    Tell whether an exception says that something went wrong on the way, and not in code of the
-    user's that the HTTP library has called, nor in ours.
+    Whether an exception is about the way to the engine, and not about code of the user's that the
+    HTTP library has called, nor about ours.
     """
     raising = raised_by(error)
     if raising not in LIBRARIES and is_of_hook(error):
@@ -86,7 +86,7 @@ def is_of_the_way(error: Exception) -> bool:
 
 def is_never_sent(error: Exception, proxy: str | None) -> bool:
     """
-    Tell whether an exception is raised before there is anything to send.
+    Whether an exception was raised before there was anything to send.
     """
     return (
         _is_of_form(error)
@@ -97,9 +97,11 @@ def is_never_sent(error: Exception, proxy: str | None) -> bool:
 
 
 def _is_of_form(error: Exception) -> bool:
-    found = next((one for one in (error, _innermost(error)) if isinstance(one, _OF_FORM)), None)
     # What cannot be decoded has come: it is about an answer.
-    return found is not None and not isinstance(found, UnicodeDecodeError)
+    return any(
+        isinstance(candidate, _OF_FORM) and not isinstance(candidate, UnicodeDecodeError)
+        for candidate in (error, _innermost(error))
+    )
 
 
 def _is_of_header(error: Exception) -> bool:
@@ -129,7 +131,7 @@ def _is_of_proxys_url(error: Exception, proxy: str | None) -> bool:
 
 def is_before_connected(error: Exception) -> bool:
     """
-    Tell whether an exception says that there was no connection to send anything on.
+    Whether there was no connection to send anything on.
     """
     return isinstance(error, requests.ConnectTimeout) or isinstance(
         _innermost(error), _NOT_CONNECTED
@@ -138,7 +140,7 @@ def is_before_connected(error: Exception) -> bool:
 
 def is_timeout(error: Exception) -> bool:
     """
-    Tell whether an exception says that no answer came in time.
+    Whether no answer came in time.
     """
     # Within a body, requests wraps the time-out of urllib3 into something else.
     cause = _innermost(error)
@@ -150,16 +152,16 @@ def is_timeout(error: Exception) -> bool:
 
 def proxy_of(url: str, proxies: Mapping[str, str], *, trust_env: bool) -> str | None:
     """
-    Give the URL of the proxy that is asked for a *url*; ``None`` for none.
+    The URL of the proxy on the way to a *url*; ``None`` if there is none.
     """
     of_environment = get_environ_proxies(url) if trust_env else {}
-    chosen: str | None = select_proxy(url, {**of_environment, **proxies})
-    return chosen
+    proxy: str | None = select_proxy(url, {**of_environment, **proxies})
+    return proxy
 
 
-def told_of(error: Exception, url: str, proxy: str | None) -> Told:
+def reason_of(error: Exception, url: str, proxy: str | None) -> Reason:
     """
-    Say why no answer came.
+    Why no answer came.
 
     Args:
         proxy: The URL of the proxy on the way, which may hold credentials.
@@ -167,44 +169,46 @@ def told_of(error: Exception, url: str, proxy: str | None) -> Told:
     name, cause = type(error).__name__, _innermost(error)
     if _is_of_proxys_url(error, proxy):
         hint = "Look at proxies=, or at the environment: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
-        return Told(f"{name}: the URL of the proxy is none", hint, is_temporary=False)
+        return Reason(f"{name}: the URL of the proxy is none", hint, is_temporary=False)
     if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
-        return Told(f"{name}: a SOCKS proxy needs a package of its own", _SOCKS, is_temporary=False)
+        return Reason(
+            f"{name}: a SOCKS proxy needs a package of its own", _SOCKS, is_temporary=False
+        )
     if _is_of_header(error):
-        return Told(f"{name}: a header is none", _HEADER, is_temporary=False)
+        return Reason(f"{name}: a header is none", _HEADER, is_temporary=False)
     if _is_of_form(error):
         host = urlsplit(url).hostname or ""
-        return Told(
+        return Reason(
             f"{name}: {host!r:.80} is no name of a host", "Look at the URL.", is_temporary=False
         )
     if _is_of_tls_files(error):
-        said = getattr(cause, "strerror", None) or str(cause)
-        return Told(f"{name}: {said}", _TLS_FILES, is_temporary=False)
+        text = getattr(cause, "strerror", None) or str(cause)
+        return Reason(f"{name}: {text}", _TLS_FILES, is_temporary=False)
     if isinstance(cause, (ssl.SSLError, CertificateError)):
         asked = "proxy" if isinstance(error, requests.exceptions.ProxyError) else "server"
-        return _told_of_tls(name, cause, asked)
+        return _reason_of_tls(name, cause, asked)
     if isinstance(cause, _OF_CONNECTING) and (
         proxy is not None or isinstance(cause, urllib3.exceptions.NewConnectionError)
     ):
-        return _told_of_connection(error, cause, proxy)
+        return _reason_of_connection(error, cause, proxy)
     if isinstance(cause, OSError) and cause.strerror:
-        return Told(f"{name}: {cause.strerror}", _hint_of(cause.strerror))
+        return Reason(f"{name}: {cause.strerror}", _hint_of(cause.strerror))
     if not isinstance(cause, (OSError, HTTPError, HTTPException)):
-        return Told(name)  # Its text may quote a header.
+        return Reason(name)  # Its text may quote a header.
     if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
-        return Told(f"{name}: {_NO_HTTP}")  # The server may have sent back what it was sent.
+        return Reason(f"{name}: {_NO_HTTP}")  # The server may have sent back what it was sent.
     # How long it was waited for depends on what was left of the call.
-    said = _said(cause).partition(" (read timeout=")[0]
-    return Told(f"{name}: {said}".rstrip(": "), _hint_of(said))
+    text = _text_of(cause).partition(" (read timeout=")[0]
+    return Reason(f"{name}: {text}".rstrip(": "), _hint_of(text))
 
 
-def _told_of_tls(name: str, cause: ssl.SSLError | CertificateError, asked: str) -> Told:
+def _reason_of_tls(name: str, cause: ssl.SSLError | CertificateError, asked: str) -> Reason:
     if isinstance(cause, (ssl.SSLCertVerificationError, CertificateError)):
-        said = getattr(cause, "verify_message", None) or str(cause)
-        return Told(f"{name}: {said.rstrip('.')}", _CERTIFICATE, is_temporary=False)
-    reason, said = cause.reason or "", cause.strerror or str(cause)
+        text = getattr(cause, "verify_message", None) or str(cause)
+        return Reason(f"{name}: {text.rstrip('.')}", _CERTIFICATE, is_temporary=False)
+    reason, text = cause.reason or "", cause.strerror or str(cause)
     hint = next((hint for sign, hint in _OF_TLS.items() if sign in reason), "")
-    return Told(f"{name}: {said}", hint.format(asked=asked), is_temporary=not hint)
+    return Reason(f"{name}: {text}", hint.format(asked=asked), is_temporary=not hint)
 
 
 _NO_HTTP: Final = "what came is no answer of HTTP"
@@ -238,8 +242,8 @@ _SOCKS: Final = "pip install 'requests[socks]'."
 _PROXY_AUTH: Final = "The proxy wants credentials: they belong in its URL, see proxies=."
 
 
-def _hint_of(said: str) -> str:
-    return _PROXY_AUTH if "407" in said else ""
+def _hint_of(text: str) -> str:
+    return _PROXY_AUTH if "407" in text else ""
 
 
 def _has_host(url: str) -> bool:
@@ -257,34 +261,34 @@ def _has_host(url: str) -> bool:
 _SCHEMES: Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
-def _told_of_connection(error: Exception, cause: HTTPError, proxy: str | None) -> Told:
-    said = _said(cause).rpartition(": ")[2]
+def _reason_of_connection(error: Exception, cause: HTTPError, proxy: str | None) -> Reason:
+    text = _text_of(cause).rpartition(": ")[2]
     if proxy is None:
-        return Told(f"{type(cause).__name__}: {said}")
+        return Reason(f"{type(cause).__name__}: {text}")
     # Its credentials come before an "@".
     host = urlsplit(proxy).netloc.rpartition("@")[2] or proxy.rpartition("@")[2]
-    return Told(f"{type(error).__name__}: no connection to the proxy {host}: {said}")
+    return Reason(f"{type(error).__name__}: no connection to the proxy {host}: {text}")
 
 
 def _innermost(error: Any) -> Any:
     """
-    Give what a chain of wrapped exceptions started with.
+    The exception that a chain of wrapped ones began with.
     """
     for _ in range(10):
         inner = getattr(error, "reason", None)
         if not isinstance(inner, Exception):
-            inner = next((one for one in error.args if isinstance(one, Exception)), None)
+            inner = next((part for part in error.args if isinstance(part, Exception)), None)
         if inner is None or isinstance(error, urllib3.exceptions.NewConnectionError):
             break
         error = inner
     return error
 
 
-def _said(error: Exception) -> str:
+def _text_of(error: Exception) -> str:
     """
-    Give the text of an exception without the object that urllib3 puts before it.
+    The text of an exception without the object that urllib3 puts before it.
     """
-    texts = [one for one in error.args if isinstance(one, str)]
+    texts = [part for part in error.args if isinstance(part, str)]
     return _OBJECT.sub("", texts[-1] if texts else str(error))
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 _HIDDEN: Final = "***"
-#: What is shorter may stand in any text by chance.
+#: How many characters a secret has at least: a shorter text may occur anywhere by chance.
 _SHORTEST: Final = 6
 #: Headers that say nothing of who asks.
 _PLAIN: Final = frozenset(
@@ -33,7 +33,7 @@ _PLAIN: Final = frozenset(
 
 def of_headers(headers: Mapping[str, Any]) -> Iterator[str]:
     """
-    Give what headers hold that nobody else is to see: whole values, and their parts.
+    The secrets in headers: whole values, and their parts.
     """
     for name, value in headers.items():
         if str(name).lower() in _PLAIN or value is None:
@@ -45,7 +45,7 @@ def of_headers(headers: Mapping[str, Any]) -> Iterator[str]:
         if scheme.lower() == "basic":
             yield from _of_basic(rest)
         if str(name).lower() == "cookie":
-            yield from (one.partition("=")[2] for one in text.split("; "))
+            yield from (cookie.partition("=")[2] for cookie in text.split("; "))
 
 
 def _of_basic(encoded: str) -> Iterator[str]:
@@ -57,19 +57,17 @@ def _of_basic(encoded: str) -> Iterator[str]:
     yield both.partition(":")[2]
 
 
-def of_url(sent: str, given: str) -> Iterator[str]:
+def of_url(sent: str, asked: str) -> Iterator[str]:
     """
-    Give what a URL holds besides what it was given: what a session or an auth object has added.
+    The values in the query of a URL that a session or an auth object has added to it.
     """
-    known = parse_qsl(urlsplit(given).query)
-    yield from (
-        value for one in parse_qsl(urlsplit(sent).query) if one not in known for value in one[1:]
-    )
+    known = parse_qsl(urlsplit(asked).query)
+    yield from (pair[1] for pair in parse_qsl(urlsplit(sent).query) if pair not in known)
 
 
 def of_proxy(url: str | None) -> Iterator[str]:
     """
-    Give the credentials in the URL of a proxy, as they are and as a header has them.
+    The credentials in the URL of a proxy, as they are and as a header has them.
     """
     if url is None or "@" not in url:
         return
@@ -82,20 +80,20 @@ def of_proxy(url: str | None) -> Iterator[str]:
 
 def may_be_in(content: bytes, secrets: Iterable[str]) -> bool:
     """
-    Tell whether a long answer may repeat one of the *secrets*; it takes no time to see that it does
-    not.
+    Whether a long answer may repeat one of the *secrets*; it takes no time to see that it does not.
     """
     return any(_longest_run(secret).encode() in content for secret in _long_ones(secrets))
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
     """
-    Give a short text without any of the *secrets*, however they are escaped.
+    A short text without any of the *secrets*, however they are escaped.
     """
     for secret in sorted(_long_ones(secrets), key=len, reverse=True):
         if _longest_run(secret) in text:
-            # Each character is taken in one way: with several, there were as many for the whole as
-            # they make together. So an assertion finds it, and a reference to that takes it.
+            # Once a character has matched in one of its forms, no other is tried: to try all forms
+            # of all characters would take exponential time. So a lookahead matches it, and a
+            # reference to that consumes it.
             pattern = "".join(
                 part if len(part) == 1 else f"(?=(?P<c{place}>{part}))(?P=c{place})"
                 for place, part in enumerate(map(_escaped, secret))
@@ -110,14 +108,14 @@ def _long_ones(secrets: Iterable[str]) -> set[str]:
 
 def _longest_run(secret: str) -> str:
     """
-    Give the longest part that no escape touches.
+    The longest part that no escape touches.
     """
     return max(re.findall("[A-Za-z0-9]+", secret), key=len, default="")
 
 
 def _escaped(character: str) -> str:
     """
-    Give the pattern of a character as it is, or as it is escaped, maybe twice.
+    The pattern of a character as it is, or as it is escaped, maybe twice.
     """
     if character.isascii() and character.isalnum():
         return character

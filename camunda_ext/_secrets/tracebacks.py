@@ -8,8 +8,11 @@ variables. What a user's own adapter, hook or auth function raises keeps all of 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 #: Packages between a client and its engine; gevent and eventlet replace some of the others.
 LIBRARIES: Final = frozenset(
@@ -19,7 +22,7 @@ LIBRARIES: Final = frozenset(
 
 def raised_by(error: BaseException) -> str:
     """
-    Give the package whose code has raised an exception, by itself or through the standard library.
+    The package whose code has raised an exception, by itself or through the standard library.
 
     A mock of `unittest` raises what a test has told it to.
     """
@@ -36,29 +39,42 @@ def raised_by(error: BaseException) -> str:
 
 def is_of_hook(error: BaseException) -> bool:
     """
-    Tell whether an exception comes out of a hook that requests has called.
+    Whether an exception comes out of a hook that requests has called.
     """
     return any(_module(frame) == "requests.hooks" for frame in _frames(error))
 
 
-def _frames(error: BaseException) -> list[TracebackType]:
-    frames, traceback = [], error.__traceback__
+def without_library_frames(error: E) -> E:
+    """
+    The same exception, its traceback without the frames of the HTTP library and of this package,
+    and of what these have called of the standard library.
+
+    If none is left, no code of the user's had a part in it: then it loses its causes, too, which
+    may hold a request.
+    """
+    frames = []
+    is_users = False
+    for frame in _frames(error):
+        package = _package(frame)
+        if package in LIBRARIES:
+            is_users = False
+        elif package not in sys.stdlib_module_names or package == "unittest":
+            is_users = True
+        if is_users:
+            frames.append(frame)
+    if not frames:
+        error.__cause__ = error.__context__ = None
+    rest: TracebackType | None = None
+    for frame in reversed(frames):
+        rest = TracebackType(rest, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return error.with_traceback(rest)
+
+
+def _frames(error: BaseException) -> Iterator[TracebackType]:
+    traceback = error.__traceback__
     while traceback is not None:
-        frames.append(traceback)
+        yield traceback
         traceback = traceback.tb_next
-    return frames
-
-
-def without_libraries(traceback: TracebackType | None) -> TracebackType | None:
-    """
-    Give a traceback without the frames of the HTTP library.
-    """
-    if traceback is None:
-        return None
-    rest = without_libraries(traceback.tb_next)
-    if _package(traceback) in LIBRARIES:
-        return rest
-    return TracebackType(rest, traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno)
 
 
 def _package(traceback: TracebackType) -> str:

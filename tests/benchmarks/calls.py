@@ -18,8 +18,6 @@ from tests.benchmarks._table import Row
 #: Id of the one task that the stub knows.
 TASK: Final = "9bf3c1f5-c76c-11f0-a0c1-0242ac110002"
 _BOUND: Final = 0.5
-#: With the user's own Session, more of its ways have to be kept.
-_BOUND_OF_OWN: Final = 0.55
 
 
 def get_plainly(session: requests.Session, url: str) -> Any:
@@ -50,21 +48,18 @@ def rows(effort: Effort) -> Iterator[Row]:
         own.trust_env = False
         get = partial(get_plainly, plain, url)
         complete = partial(_complete_plainly, plain, url)
-        for asked, how, bound in (
-            (client, "", _BOUND),
-            (client_of_own, ", own session=", _BOUND_OF_OWN),
-        ):
+        for asked, how in ((client, ""), (client_of_own, ", own session=")):
             yield Row(
                 what=f"get{how}",
                 against="plain requests.Session",
                 ratios=compare(partial(asked.get, TASK), get, effort),
                 judged="wall",
-                bound=bound,
+                bound=_BOUND,
             )
             yield Row(
                 what=f"complete{how}",
                 against="plain requests.Session",
                 ratios=compare(partial(asked.complete, TASK, "worker"), complete, effort),
                 judged="wall",
-                bound=bound,
+                bound=_BOUND,
             )

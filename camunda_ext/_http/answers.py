@@ -1,0 +1,179 @@
+"""
+An answer as it comes: its body is read and unpacked within a limit of size and time.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from time import monotonic
+from typing import Any, Final
+
+import attrs
+import requests
+from requests.structures import CaseInsensitiveDict
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict
+
+#: How many bytes are read at a time.
+_PIECE: Final = 64 * 1024
+#: How many bytes are unpacked at a time.
+_UNPACKED_PIECE: Final = 1024 * 1024
+#: For zlib: a stream with the head of gzip, of any window.
+_GZIP: Final = 31
+#: How a stream of gzip begins.
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+#: A stream of gzip may have several members; one that has many is made to keep us busy.
+_MOST_MEMBERS: Final = 100
+
+
+_NO_RESPONSE: Final = "what sends for requests gave no response of requests"
+
+
+class TooLarge(requests.RequestException):
+    """
+    More came than an answer may have.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the answer has more than {most} bytes: see max_answer=")
+
+
+@attrs.frozen(eq=False, repr=False)
+class Incoming:
+    """
+    An answer, its body still to be read.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    #: What the body is read from; ``None`` if somebody has read it.
+    raw: BaseHTTPResponse | None
+    #: The request as it was sent, if that is known.
+    sent: requests.PreparedRequest | None
+    #: The answer as requests has it; ``None`` if it came the quick way.
+    response: Any = None
+
+    @classmethod
+    def of(cls, response: Any) -> Incoming:
+        """
+        The answer that requests gave, or whatever has taken its place.
+        """
+        status = response.status_code
+        if not isinstance(status, int):
+            raise TypeError(f"{_NO_RESPONSE}: its status_code is {type(status).__name__}")
+        headers: Mapping[str, str] = response.headers
+        if not isinstance(headers, (HTTPHeaderDict, CaseInsensitiveDict)):
+            headers = CaseInsensitiveDict(headers)  # of a mock, such as one of unittest's
+        is_unread = isinstance(response.raw, BaseHTTPResponse) and not response._content_consumed
+        raw = response.raw if is_unread else None
+        return cls(status, headers, raw, getattr(response, "request", None), response)
+
+    def read(self, most: int, deadline: float | None, *, any_encoding: bool) -> bytes:
+        """
+        The body, unpacked.
+
+        Args:
+            most: How many bytes it may have.
+
+            deadline: When all must be over, by the monotonic clock.
+
+            any_encoding: Whether more may have been asked for than gzip.
+        """
+        encoding = self.headers.get("Content-Encoding", "identity").lower()
+        if self.raw is None:
+            return self._read_before(encoding, most, deadline)
+        if self.status < 200 and self.raw.connection is not None:
+            # The real answer is to come, and would be taken for that of the next request.
+            self.raw.connection.close()
+        # urllib3 undoes what it knows; but of gzip it takes half a stream for a whole one.
+        decode = any_encoding and encoding not in ("identity", "gzip")
+        content = b"".join(_pieces(self.raw, most, deadline, decode=decode))
+        if self.response is not None:
+            # For who looks at it later, such as a library for tests.
+            self.response._content, self.response._content_consumed = content, True
+        if decode or encoding == "identity":
+            return content
+        if encoding != "gzip":
+            raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
+        return gunzip(content, most, deadline)
+
+    def _read_before(self, encoding: str, most: int, deadline: float | None) -> bytes:
+        """
+        What an adapter, a hook or a library for tests has read; most of them unpack it.
+        """
+        content = self.response.content
+        if not isinstance(content, bytes):
+            raise TypeError(f"{_NO_RESPONSE}: its content is {type(content).__name__}")
+        if len(content) > most:
+            raise TooLarge(most)
+        is_packed = encoding == "gzip" and content.startswith(_GZIP_MAGIC)
+        return gunzip(content, most, deadline) if is_packed else content
+
+    def close(self) -> None:
+        """
+        Give the connection back; close it if the answer has not been read to its end.
+        """
+        if self.response is not None:
+            self.response.close()
+        elif self.raw is not None:
+            self.raw.close()
+            self.raw.release_conn()
+
+
+def _pieces(raw: Any, most: int, deadline: float | None, *, decode: bool) -> Iterator[bytes]:
+    """
+    The body in what comes at a time: the read time-out alone does not end a drip.
+    """
+    size = 0
+    while piece := raw.read1(_PIECE, decode_content=decode):
+        size += len(piece)
+        if size > most:
+            raise TooLarge(most)
+        yield piece
+        if not decode and raw.length_remaining == 0:
+            return
+        _refuse_late(deadline)
+
+
+def gunzip(content: bytes, most: int, deadline: float | None) -> bytes:
+    """
+    A body unpacked: a small one may hold a thousand times its size.
+
+    Raises:
+        TooLarge: It does.
+
+        requests.RequestException: It is broken, or to unpack it takes too long.
+    """
+    unpacked, size, start = [], 0, 0
+    whole = memoryview(content)
+    for _ in range(_MOST_MEMBERS):
+        unpacker = zlib.decompressobj(wbits=_GZIP)
+        while not unpacker.eof and start < len(content):
+            packed: Any = whole[start : start + _UNPACKED_PIECE]
+            start += len(packed)
+            while packed and not unpacker.eof:
+                _refuse_late(deadline)
+                try:
+                    piece = unpacker.decompress(packed, _UNPACKED_PIECE)
+                except zlib.error:
+                    raise _broken_gzip() from None
+                size += len(piece)
+                if size > most:
+                    raise TooLarge(most)
+                unpacked.append(piece)
+                packed = unpacker.unconsumed_tail
+        start -= len(unpacker.unused_data)
+        if not unpacker.eof:
+            break
+        if start == len(content):
+            return b"".join(unpacked)
+    raise _broken_gzip()
+
+
+def _broken_gzip() -> Exception:
+    return requests.exceptions.ContentDecodingError("broken gzip")
+
+
+def _refuse_late(deadline: float | None) -> None:
+    if deadline is not None and monotonic() > deadline:
+        raise requests.ReadTimeout("the answer took longer than the whole call may take")
