@@ -2,8 +2,8 @@
 The quick way of a request: straight to the connection pool that requests would choose.
 
 `requests` finds out for each call what is the same for all calls of a client: the proxy, the
-certificates, the cookies, the environment, the pool of connections. That is half of its time. Here
-it is found out once, and urllib3 is called as requests calls it.
+certificates, the cookies, the environment, the pool of connections. Here it is found out once, and
+urllib3 is called as requests calls it: that saves 50 % of a warm call.
 
 Libraries for tests and for tracing replace methods of `requests`, before or after a client is made.
 So each call looks whether the methods that it would leave out are still those of requests; if one
