@@ -367,7 +367,7 @@ def test_a_client_with_a_secret_is_not_copied_into_a_pickle() -> None:
 
 def _sent(auth: Any) -> dict[str, str]:
     """
-    Give the headers with credentials that a client sends.
+    The headers with credentials that a client sends.
     """
     with Stub(_VERSION) as stub, ExternalTaskClient(stub.url, auth=auth) as client:
         client.version()

@@ -1125,14 +1125,14 @@ def _auth(stub: Stub, clock: Clock | None = None, **settings: Any) -> OAuth2Clie
 
 def _header(auth: requests.auth.AuthBase) -> str:
     """
-    Give what a request would be sent with.
+    What a request would be sent with.
     """
     return auth(requests.Request("GET", "http://127.0.0.1:1/").prepare()).headers["Authorization"]
 
 
 def _problem(auth: requests.auth.AuthBase) -> str:
     """
-    Give what is said when there is no token.
+    What is said when there is no token.
     """
     with pytest.raises(AuthFailed) as caught:
         _header(auth)
@@ -1141,7 +1141,7 @@ def _problem(auth: requests.auth.AuthBase) -> str:
 
 def _problem_with(answer: Answer) -> str:
     """
-    Give what is said after where it was asked.
+    What is said after where it was asked.
     """
     with Stub(answer) as stub:
         problem = _problem(_auth(stub))
@@ -1154,7 +1154,7 @@ def _at_once(
     count: int, act: Callable[[], Any], then: Callable[[], None] = lambda: None
 ) -> list[Any]:
     """
-    Give what *count* threads get that act at the same time.
+    What *count* threads get that act at the same time.
 
     Args:
         then: What to do when all of them have begun.
@@ -1180,7 +1180,7 @@ def _places(
     client: ExternalTaskClient, caplog: pytest.LogCaptureFixture
 ) -> tuple[CamundaError, dict[str, str]]:
     """
-    Give the error of a call that fails, and what shows, by place.
+    The error of a call that fails, and what shows, by place.
     """
     with pytest.raises(CamundaError) as caught:
         client.complete("t1", "w1")
@@ -1198,7 +1198,7 @@ def _places(
 
 def _traceback(error: BaseException) -> str:
     """
-    Give what error trackers show: each frame with its local variables, causes included.
+    What error trackers show: each frame with its local variables, causes included.
     """
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
     return "".join(told.format())

@@ -45,7 +45,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def bundle(tmp_path: Path) -> str:
     """
-    Give the path of the certificate of the authority.
+    The path of the certificate of the authority.
     """
     path = tmp_path / "authority.pem"
     _AUTHORITY.cert_pem.write_to_path(str(path))

@@ -255,7 +255,7 @@ _SHAPES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 
 def raw_json(status: str, body: bytes) -> bytes:
     """
-    Give an answer of JSON that nobody has checked.
+    An answer of JSON that nobody has checked.
     """
     return raw_answer(status, "Content-Type: application/json", body=body)
 
@@ -620,7 +620,7 @@ def test_what_ends_a_call_from_outside_shows_no_request(
 
 def _without_first(error: BaseException) -> Any:
     """
-    Give the traceback without the frame of the test, which has the secret for good reason.
+    The traceback without the frame of the test, which has the secret for good reason.
     """
     return error.__traceback__ and error.__traceback__.tb_next
 
@@ -629,7 +629,7 @@ def _places(
     client: ExternalTaskClient, asked: Operation, caplog: pytest.LogCaptureFixture
 ) -> dict[str, str]:
     """
-    Give what shows, by place, after a call that fails.
+    What shows, by place, after a call that fails.
     """
     with pytest.raises(CamundaError) as caught:
         asked.call(client)
@@ -651,7 +651,7 @@ def _places(
 
 def _chain(error: BaseException | None) -> str:
     """
-    Give all that an exception came from, shown or not.
+    All that an exception came from, shown or not.
     """
     found: list[Any] = []
     todo = [error]
@@ -665,7 +665,7 @@ def _chain(error: BaseException | None) -> str:
 
 def _traceback(error: BaseException) -> str:
     """
-    Give what error trackers show: each frame with its local variables, causes included.
+    What error trackers show: each frame with its local variables, causes included.
     """
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
     return "".join(told.format())
@@ -681,7 +681,7 @@ def _leaks(places: Mapping[str, str]) -> list[str]:
 
 def _nobody() -> str:
     """
-    Give a URL on this machine where nobody listens.
+    A URL on this machine where nobody listens.
     """
     with socket.socket() as once:
         once.bind(("127.0.0.1", 0))

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="gunicorn is not for Win
 @contextmanager
 def _serving(command: tuple[str, ...], engine_url: str) -> Iterator[str]:
     """
-    Give the URL of an application that asks an engine, until the end of the with block.
+    The URL of an application that asks an engine, until the end of the with block.
     """
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         listener.set_inheritable(True)

@@ -38,7 +38,7 @@ _MOCKED: Final = {"count": 7}
 @pytest.fixture
 def stub() -> Iterator[Stub]:
     """
-    Give the engine that a test without a network must not reach.
+    The engine that a test without a network must not reach.
     """
     with Stub(_REAL) as stub:
         yield stub
@@ -47,7 +47,7 @@ def stub() -> Iterator[Stub]:
 @pytest.fixture(params=["ours", "own session"])
 def client(stub: Stub, request: pytest.FixtureRequest) -> Iterator[ExternalTaskClient]:
     """
-    Give a client that has a connection already.
+    A client that has a connection already.
     """
     with requests.Session() as session:
         session.trust_env = False
@@ -60,7 +60,7 @@ def client(stub: Stub, request: pytest.FixtureRequest) -> Iterator[ExternalTaskC
 
 def response() -> requests.Response:
     """
-    Give what a mock of requests is told to answer.
+    What a mock of requests is told to answer.
     """
     made = requests.Response()
     made.status_code = 200

@@ -1763,7 +1763,7 @@ def _error(client: ExternalTaskClient, name: str, asked: Operation | None = None
 
 def _raised_with(adapter: HTTPAdapter) -> CamundaError:
     """
-    Give what a command raises whose session has this adapter.
+    What a command raises whose session has this adapter.
     """
     with requests.Session() as session:
         session.mount("http://", adapter)
@@ -1778,7 +1778,7 @@ def _error_within(timeout: Timeout, answer: Answer) -> CamundaError:
 
 def _nobody() -> str:
     """
-    Give a URL on this machine where nobody listens.
+    A URL on this machine where nobody listens.
     """
     with socket.socket() as once:
         once.bind(("127.0.0.1", 0))
