@@ -15,12 +15,12 @@ HERE: Final = Path(__file__).parent
 # The checkout goes before an installed package, and what only these pages need is beside this file.
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-from camunda_ext import __version__  # noqa: E402  # it needs the path above
+import camunda_ext  # noqa: E402  # it needs the path above
 
 project = "camunda_ext"
 author = "The camunda_ext authors"
 project_copyright = author
-version = release = __version__
+version = release = camunda_ext.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
@@ -98,10 +98,20 @@ def _name_builtin(_: Sphinx, document: nodes.document) -> None:
             reference["reftarget"] = "builtins.type"
 
 
+def _send_home(app: Sphinx) -> None:
+    # The sentences about fields are found in the source of the module that a class says it is of.
+    if app.builder.name != "doctest":
+        for name, module in camunda_ext._HOMES.items():
+            exported = getattr(camunda_ext, name)
+            if isinstance(exported, type):
+                exported.__module__ = f"camunda_ext.{module}"
+
+
 def setup(app: Sphinx) -> None:
     """
     Put right what Sphinx takes for something else.
     """
+    app.connect("builder-inited", _send_home)
     # To napoleon, all that stands before a colon in a sentence about an attribute is a type.
     app.connect("autodoc-process-docstring", _keep, priority=400)
     app.connect("autodoc-process-docstring", _give_back, priority=600)

@@ -145,7 +145,6 @@ def test_the_rooms_of_the_embedded_engine_are_in_order(name: str) -> None:
     assert known <= set(ENGINE_ROOMS[: ENGINE_ROOMS.index(own)])
 
 
-@pytest.mark.xfail(strict=True, reason="to be moved")
 def test_no_module_imports_one_that_imports_it() -> None:
     """
     Whoever reads a module needs to read only those that it stands on.
@@ -261,6 +260,17 @@ def test_type_checkers_see_the_names_that_are_exported() -> None:
     assert seen == {
         (name, name, f"camunda_ext.{module}") for name, module in camunda_ext._HOMES.items()
     }
+
+
+def test_exported_classes_are_of_the_package() -> None:
+    """
+    In a repr, a traceback or a pickle they are named as users import them.
+    """
+    exported = {name: getattr(camunda_ext, name) for name in camunda_ext.__all__}
+    classes = {name: value for name, value in exported.items() if isinstance(value, type)}
+
+    assert len(classes) > 50
+    assert {value.__module__ for value in classes.values()} == {"camunda_ext"}
 
 
 def test_each_exported_name_is_there() -> None:

@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 
 from camunda_ext._secrets.hidden import Secret, hiding, token_problem, utf8
 from camunda_ext._secrets.tracebacks import without_library_frames
-from camunda_ext._wire.value import TakenAsIs
+from camunda_ext._wire.value import TakenAsIs, exported
 
 #: What a client takes for ``auth``.
 Auth = tuple[str, str] | Callable[[requests.PreparedRequest], requests.PreparedRequest] | None
@@ -43,6 +43,7 @@ class NoCredentials(AuthFailed):
         self.is_temporary = is_temporary
 
 
+@exported
 class Basic(TakenAsIs, AuthBase):
     """
     User and password, in UTF-8 as the engine reads them; requests would send Latin-1.
@@ -67,6 +68,7 @@ class Basic(TakenAsIs, AuthBase):
         return "Basic(***)"
 
 
+@exported
 class Bearer(TakenAsIs, AuthBase):
     """
     A token, or a function that is asked for one before each request.

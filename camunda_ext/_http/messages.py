@@ -2,8 +2,6 @@
 A request and an answer as values that no socket is tied to.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import Enum
@@ -12,7 +10,7 @@ from typing import Any
 import attrs
 
 from camunda_ext._wire import checks
-from camunda_ext._wire.value import Value
+from camunda_ext._wire.value import Value, exported
 
 
 def _to_seconds(value: float | timedelta | None) -> float | None:
@@ -20,11 +18,12 @@ def _to_seconds(value: float | timedelta | None) -> float | None:
     return seconds
 
 
-def _check_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
+def _check_seconds(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if value is not None:
         checks.seconds(field.name, value)
 
 
+@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Timeout(Value):
     """
@@ -49,7 +48,7 @@ class Timeout(Value):
     )
 
     @classmethod
-    def of(cls, given: Timeout | float | timedelta | None) -> Timeout:
+    def of(cls, given: "Timeout | float | timedelta | None") -> "Timeout":
         """
         The time-outs that an argument of a user stands for: a duration is the one for the whole
         call.
@@ -60,7 +59,7 @@ class Timeout(Value):
         whole = cls(read=seconds, total=seconds)
         return attrs.evolve(whole, connect=min(seconds, whole.connect or seconds))
 
-    def plus(self, seconds: float) -> Timeout:
+    def plus(self, seconds: float) -> "Timeout":
         """
         The time-outs of a request that the engine may take *seconds* longer for.
         """

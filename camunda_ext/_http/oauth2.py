@@ -31,7 +31,7 @@ from camunda_ext._secrets.hidden import Secret, hiding, token_problem, utf8
 from camunda_ext._wire import checks
 from camunda_ext._wire.json import loads
 from camunda_ext._wire.urls import checked_url
-from camunda_ext._wire.value import TakenAsIs
+from camunda_ext._wire.value import TakenAsIs, exported
 
 _log: Final = logging.getLogger("camunda_ext")
 
@@ -77,6 +77,7 @@ class _Token:
         return now < self.expires_at and not self.is_refused
 
 
+@exported
 class OAuth2ClientCredentials(TakenAsIs, AuthBase):
     """
     Tokens from a login server, by the OAuth 2 grant for programs: client credentials.
