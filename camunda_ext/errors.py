@@ -1,25 +1,25 @@
 """
-What went wrong, told by class::
+The errors of calls; the class says what happened::
 
     CamundaError
-    ├── NotSent                 it provably never left: nothing happened
-    ├── Refused                 it was answered, and not done
+    ├── NotSent                 the request provably never left: nothing happened
+    ├── Refused                 the request was answered, and not executed
     │   ├── NotFound            an operation that the engine lacks, a batch, a log entry
     │   │   └── TaskNotFound    there is no such task (any more)
     │   ├── LockLost            another worker has the lock, or nobody has
     │   ├── Unauthorized        no credentials, or wrong ones
     │   ├── Forbidden           the credentials are right, the permission is missing
-    │   ├── BadRequest          the engine does not take it as it is
-    │   │   └── Suspended       the process instance rests until somebody activates it
+    │   ├── BadRequest          the engine does not accept the request as it is
+    │   │   └── Suspended       the process instance is suspended
     │   ├── Conflict            somebody changed the same rows; rolled back
-    │   ├── EngineBusy          starting, or too many requests
+    │   ├── EngineBusy          the engine is starting, or has too many requests
     │   ├── EngineFailure       any other failure in the engine; rolled back
     │   └── NotTheEngine        a redirect to a login, a gateway's 404
     └── NoAnswer                no trustworthy answer came: a login page with 200 is none
-        └── OutcomeUnknown      ... to something that may have changed the engine's state
+        └── OutcomeUnknown      ... to a request that may have changed the engine's state
 
-Status alone decides nothing: a gateway says 404 too, a starting engine says 400, and an unknown
-task is a 500 to one operation. The table `_ROWS` holds all that decides.
+The status alone does not decide the class: a gateway answers 404 too, a starting engine answers
+400, and one operation answers 500 for an unknown task. The table `_ROWS` has the rules.
 """
 
 import re
@@ -38,10 +38,10 @@ E = TypeVar("E", bound="CamundaError")
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Attempt(Value):
     """
-    One try to get an answer.
+    One attempt of a call that failed.
     """
 
-    #: What went wrong, as text: an exception of the HTTP library would carry the request along.
+    #: What went wrong, as text: an exception of the HTTP library would hold the whole request.
     error: str
 
     #: How long it took, in seconds.
@@ -51,7 +51,7 @@ class Attempt(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class MissingAuthorization(Value):
     """
-    A permission that would have been enough.
+    A permission that the user lacks; having it would have been enough.
     """
 
     #: The permission, such as ``UPDATE``.
@@ -60,17 +60,17 @@ class MissingAuthorization(Value):
     #: What it is a permission for, such as ``ProcessInstance``.
     resource_name: str | None = None
 
-    #: Which one of these; ``None`` or ``*`` for all.
+    #: Id of the one resource that it is for; ``None`` or ``*`` for all resources of that name.
     resource_id: str | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Problem(Value):
     """
-    One complaint about a deployed file.
+    One error or warning about a deployed file.
     """
 
-    #: What is wrong.
+    #: What is wrong with the file.
     message: str | None = None
 
     #: Line of the file, from 1.
@@ -79,30 +79,30 @@ class Problem(Value):
     #: Column of the line, from 1.
     column: int | None = None
 
-    #: The element that it is about.
+    #: Id of the element with the problem.
     main_element_id: str | None = None
 
-    #: All elements that it is about.
+    #: Ids of all elements with the problem.
     element_ids: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ResourceReport(Value):
     """
-    All complaints about one deployed file.
+    All errors and warnings about one deployed file.
     """
 
-    #: What keeps the file from being deployed.
+    #: Problems that prevent the deployment.
     errors: tuple[Problem, ...] = ()
 
-    #: What does not.
+    #: Problems that do not prevent the deployment.
     warnings: tuple[Problem, ...] = ()
 
 
 @runtime_checkable
-class Asked(Protocol):
+class RequestLike(Protocol):
     """
-    What an error has to know about a request.
+    The properties of a request that its errors are built from.
     """
 
     @property
@@ -120,7 +120,7 @@ class Asked(Protocol):
     @property
     def task_ids(self) -> tuple[str, ...]:
         """
-        The external tasks that it names, to tell a missing task from a missing page.
+        Ids of the external tasks in the request; they tell a missing task from a missing page.
         """
 
     @property
@@ -132,14 +132,14 @@ class Asked(Protocol):
     @property
     def doubt(self) -> str | None:
         """
-        How to find out whether it took effect; ``None`` for what only reads.
+        How to find out whether the request took effect; ``None`` if it only reads.
         """
 
 
 @exported
 class CamundaError(Exception):
     """
-    A call that did not do what it was to do; the subclass says what happened instead.
+    Base class of the errors of calls; the subclass says what happened.
     """
 
     #: Name of the client's method.
@@ -150,17 +150,17 @@ class CamundaError(Exception):
     url: str
     #: The HTTP status; ``None`` if there was no answer.
     status: int | None
-    #: The engine's type of error, a simple Java class name; ``None`` if the engine did not say one.
+    #: The engine's type of error, a Java class name without package; ``None`` if it did not answer.
     type: str | None
-    #: The engine's message, or what the network said.
+    #: The engine's message, or the network's error.
     message: str | None
-    #: The engine's code; ``None`` up to 7.14, and where no engine exception is behind the answer.
+    #: The engine's error code; ``None`` up to 7.14, and where the engine raised no exception.
     code: int | None
-    #: Each try and what became of it.
+    #: The failed attempts, the first one first.
     attempts: tuple[Attempt, ...]
     #: What to do next, in a sentence.
     hint: str
-    #: The start of the answer as it came, at most 2048 characters; for a person to look at.
+    #: The start of the answer's body, at most 2048 characters; for a person to look at.
     body: str
 
     def __init__(
@@ -191,17 +191,17 @@ class CamundaError(Exception):
 
     def in_short(self) -> str:
         """
-        Give what was answered, on one line: status, message and type.
+        Status, message and type of the answer, on one line.
         """
-        said = [str(self.status)] if self.status is not None else []
-        said += [printable(self.message)] if self.message else []
-        said += [f"({printable(self.type)})"] if self.type else []
-        return " ".join(said)
+        parts = [str(self.status)] if self.status is not None else []
+        parts += [printable(self.message)] if self.message else []
+        parts += [f"({printable(self.type)})"] if self.type else []
+        return " ".join(parts)
 
     def __str__(self) -> str:
         where = f"{self.method} {self.url}".strip()
-        told = ": ".join(filter(None, [self.operation, where, self.in_short()]))
-        return f"{told}. {self.hint}" if self.hint else told
+        text = ": ".join(filter(None, [self.operation, where, self.in_short()]))
+        return f"{text}. {self.hint}" if self.hint else text
 
 
 @exported
@@ -214,7 +214,7 @@ class NotSent(CamundaError):
 @exported
 class Refused(CamundaError):
     """
-    The request was answered, and was not done.
+    The request was answered, and was not executed.
     """
 
 
@@ -228,7 +228,7 @@ class NotFound(Refused):
 @exported
 class TaskNotFound(NotFound):
     """
-    There is no external task of this id: completed, cancelled, or never there.
+    There is no external task with this id: it was completed or cancelled, or never existed.
     """
 
 
@@ -238,14 +238,14 @@ class LockLost(Refused):
     The worker does not hold the lock that the command needs.
     """
 
-    #: The worker that holds it; ``None`` if nobody does, or if the lock has just expired.
+    #: The worker that holds the lock; ``None`` if nobody does, or if the lock has just expired.
     worker_id: str | None = None
 
 
 @exported
 class Unauthorized(Refused):
     """
-    The credentials are missing or wrong, or the user is locked after a wrong try.
+    The credentials are missing or wrong, or the user is locked after a wrong password.
     """
 
 
@@ -255,7 +255,7 @@ class Forbidden(Refused):
     The user lacks a permission.
     """
 
-    #: The permissions of which any one would do.
+    #: The missing permissions; any one of them would be enough.
     missing_authorizations: tuple[MissingAuthorization, ...] = ()
 
     #: The user who was refused.
@@ -265,25 +265,25 @@ class Forbidden(Refused):
 @exported
 class BadRequest(Refused):
     """
-    The engine does not take the request as it is; sending it again does not help.
+    The engine does not accept the request as it is; sending it again does not help.
     """
 
-    #: For a file that could not be deployed: its name, and what is wrong with it.
+    #: Of a refused deployment: the problems of each file, by the file's name.
     details: Mapping[str, ResourceReport] = {}
 
 
 @exported
 class Suspended(BadRequest):
     """
-    The process instance is suspended, alone or together with its definition. The lock is kept, and
-    when somebody has activated it, the same request is taken.
+    The process instance is suspended, alone or together with its definition. The task stays locked,
+    and the engine accepts the same request once somebody has activated the instance.
     """
 
 
 @exported
 class Conflict(Refused):
     """
-    Somebody changed the same rows at the same time; rolled back, so try again soon.
+    Somebody changed the same rows at the same time; the request was rolled back and can be retried.
     """
 
 
@@ -307,53 +307,54 @@ class EngineFailure(Refused):
 @exported
 class NotTheEngine(Refused):
     """
-    Something else than an engine refused: a redirect to a login, a gateway, another application.
+    The answer is not an engine's: it comes from a login page, a gateway or another application.
     """
 
 
 @exported
 class NoAnswer(CamundaError):
     """
-    No trustworthy answer came; to a request that only reads, unless it is an `OutcomeUnknown`.
+    There was no trustworthy answer. Unless it is an `OutcomeUnknown`, the request only reads.
     """
 
 
 @exported
 class OutcomeUnknown(NoAnswer):
     """
-    No trustworthy answer came, and the engine may or may not have done it.
+    There was no trustworthy answer, and the engine may or may not have executed the request.
     """
 
-    #: The request as a command for a person to look at, whole and without credentials. Its body may
-    #: hold what must not be logged: the values of variables.
+    #: The whole request as a curl command without credentials, for a person to look at. Its body
+    #: may hold what must not be logged: the values of variables.
     curl: str = ""
 
 
 @attrs.frozen(eq=False, repr=False)
 class _Row:
     """
-    An error for the answers that fit all that is given.
+    The error class and hint for answers of the engine that match all conditions of the row.
     """
 
     error: type[Refused]
     hint: str
+    # The conditions; ``None`` matches any answer.
     status: int | None = None
     java_type: str | None = None
     code: int | None = None
-    #: Searched in the message; a group ``id`` must be one of the tasks that were asked for.
+    #: A regular expression for the message; its group ``id`` must match a task id of the request.
     message: str | None = None
     operation: str | None = None
 
-    def fits(self, request: Asked, status: int, said: "_Said") -> bool:
+    def fits(self, request: RequestLike, status: int, engine_error: "_EngineError") -> bool:
         if self.message is not None:
-            # Compiled when needed, and kept by `re`: an import compiles none.
-            found = re.search(self.message, said.message or "")
-            if found is None or found.groupdict().get("id", None) not in (None, *request.task_ids):
+            # `re` compiles it at the first use and caches it, so that the import stays quick.
+            match = re.search(self.message, engine_error.message or "")
+            if match is None or match.groupdict().get("id", None) not in (None, *request.task_ids):
                 return False
         return (
             self.status in (None, status)
-            and self.java_type in (None, said.java_type)
-            and self.code in (None, said.code)
+            and self.java_type in (None, engine_error.java_type)
+            and self.code in (None, engine_error.code)
             and self.operation in (None, request.operation)
         )
 
@@ -369,7 +370,7 @@ _NO_SUCH_ORDER: Final = (
     "The engine cannot sort by that: createTime came with 7.21, all other criteria with 7.5."
 )
 
-#: The first row that fits an answer *of the engine* is its error.
+#: The rules for answers *of the engine*; the first row that matches is used.
 _ROWS: Final = (
     _Row(
         TaskNotFound,
@@ -390,7 +391,7 @@ _ROWS: Final = (
         _GONE,
         500,
         "NullValueException",
-        # GetExternalTaskErrorDetailsCmd.java:48 answers so, where every other command says 404.
+        # GetExternalTaskErrorDetailsCmd.java:48 answers 500, where every other command answers 404.
         message=r"(?s)\ANo external task found with id (?P<id>.*): \w+ is null\Z",
         operation="error_details",
     ),
@@ -400,10 +401,10 @@ _ROWS: Final = (
         BadRequest,
         "A variable's type is unknown to the engine, or its value does not fit it.",
         400,
-        # It quotes the value, which may hold the words of any other row.
+        # The message quotes the value, which may hold the words of any other row.
         message=r"\A(Cannot convert value|Unsupported value type|Must provide 'null' or)",
     ),
-    # By POST and by GET; 7.6 says it with status 500.
+    # The messages of POST and of GET; 7.6 answers with status 500.
     _Row(
         BadRequest,
         _NO_SUCH_ORDER,
@@ -469,7 +470,7 @@ _ROWS: Final = (
         NotFound,
         "There is no such process instance or execution (any more).",
         500,
-        # RuntimeServiceImpl.java fails on an unknown execution, where a variable is just missing.
+        # RuntimeServiceImpl.java answers 500 for an unknown execution, 404 for a missing variable.
         message=r": execution is null\Z",
         operation="variable_file",
     ),
@@ -554,8 +555,9 @@ _ROWS: Final = (
     _Row(EngineFailure, "The reason is in the engine's log; a command was rolled back.", 500),
 )
 
-#: What a status means whoever said it; looked at after the engine's own words.
-_ANYBODYS: Final[Mapping[int, tuple[type[Refused], str]]] = {
+#: The error and hint for a status, whether an engine or a gateway answered; used if no row of
+#: `_ROWS` matches.
+_BY_STATUS: Final[Mapping[int, tuple[type[Refused], str]]] = {
     400: (BadRequest, "The request is malformed, or too large, for the engine or its server."),
     407: (NotTheEngine, "A proxy wants credentials: they belong in its URL, see proxies=."),
     413: (BadRequest, "The body is larger than a server on the way takes: send less at a time."),
@@ -573,24 +575,25 @@ _ANYBODYS: Final[Mapping[int, tuple[type[Refused], str]]] = {
 }
 
 
-#: What gateways say that have waited for long enough, and may have passed the request on.
-_GIVEN_UP: Final = (408, 499)
+#: Statuses of gateways that gave up waiting; the request may have reached the engine.
+_GATEWAY_GAVE_UP: Final = (408, 499)
 
 
 @attrs.frozen(eq=False, repr=False)
-class _Said:
+class _EngineError:
     """
-    The body of an engine's error.
+    The JSON body of an engine's error answer.
     """
 
     java_type: str | None = None
     message: str | None = None
     code: int | None = None
-    rest: Mapping[str, Any] = {}
+    #: The whole body.
+    body: Mapping[str, Any] = {}
 
 
 def from_response(
-    request: Asked,
+    request: RequestLike,
     url: str,
     status: int,
     content: bytes,
@@ -598,161 +601,191 @@ def from_response(
     clean: Callable[[str], str] = str,
 ) -> CamundaError:
     """
-    The error that an answer stands for which is not the one that was due.
+    The error for an answer that is not the one the operation expects.
 
     Args:
-        reason: What is wrong with an answer that looked like success.
+        reason: What is wrong with an answer whose status means success.
 
-        clean: Takes out of a text what nobody is to see.
+        clean: Removes secrets from a text.
     """
-    said = _engine_said(content)
-    error, hint = _classify(request, status, said)
-    if said is None and (error is NotTheEngine or status == 200) and not _is_usual(url):
+    engine_error = _read_engine_error(content)
+    error_type, hint = _classify(request, status, engine_error)
+    if (
+        engine_error is None
+        and (error_type is NotTheEngine or status == 200)
+        and not _has_usual_path(url)
+    ):
         hint += " Most engines answer below /engine-rest, which is not in this URL."
-    raised = _error(
-        error,
+    error = _error(
+        error_type,
         request,
         url,
-        reason or (None if said is None or said.message is None else clean(said.message)),
+        reason
+        or (
+            None
+            if engine_error is None or engine_error.message is None
+            else clean(engine_error.message)
+        ),
         status=status,
-        type=clean(said.java_type or "") if said else None,
-        code=said.code if said else None,
+        type=clean(engine_error.java_type or "") if engine_error else None,
+        code=engine_error.code if engine_error else None,
         hint=hint.replace("{since}", request.since),
-        # More than is shown: what is cut could not be found.
+        # Cleaned before it is cut: half of a secret would not be recognized.
         body=clean(content[: 8 * LONGEST_TEXT].decode("utf-8", "replace"))[:LONGEST_TEXT],
     )
-    if said is not None:
-        _add_particulars(raised, said, clean)
-    return raised
+    if engine_error is not None:
+        _add_particulars(error, engine_error, clean)
+    return error
 
 
-def retold(error: CamundaError, request: Asked, url: str) -> CamundaError:
+def for_other_request(error: CamundaError, request: RequestLike, url: str) -> CamundaError:
     """
-    An error that one request met, as what became of another.
+    The error of one request, as the error of another *request*.
     """
-    return _error(type(error), request, url, error.message, hint=error.hint, **_as_answered(error))
+    answer = _answer_of(error)
+    return _error(type(error), request, url, error.message, hint=error.hint, **answer)
 
 
-def doubted(error: CamundaError, request: Asked, url: str) -> OutcomeUnknown:
+def to_outcome_unknown(error: CamundaError, request: RequestLike, url: str) -> OutcomeUnknown:
     """
-    An error of the engine, as one that does not say whether the request took effect.
+    An `OutcomeUnknown` with the answer of another error, which does not prove that the request
+    was rolled back.
     """
-    said = _as_answered(error)
-    return _error(OutcomeUnknown, request, url, error.message, hint=request.doubt or "", **said)
+    answer = _answer_of(error)
+    return _error(OutcomeUnknown, request, url, error.message, hint=request.doubt or "", **answer)
 
 
-def _as_answered(error: CamundaError) -> dict[str, Any]:
+def _answer_of(error: CamundaError) -> dict[str, Any]:
     return {name: getattr(error, name) for name in ("status", "type", "code", "body")}
 
 
-def not_sent(request: Asked, url: str, reason: str, *, hint: str = "") -> NotSent:
+def not_sent(request: RequestLike, url: str, reason: str, *, hint: str = "") -> NotSent:
     """
     The error of a request that never left.
 
     Args:
-        hint: What to do about it; empty if there is nothing but to send it again.
+        hint: What to do before sending it again; empty for nothing.
     """
-    told = f"Nothing happened. {hint}" if hint else "Nothing happened: it can be sent again."
-    return _error(NotSent, request, url, reason, hint=told)
+    hint = f"Nothing happened. {hint}" if hint else "Nothing happened: it can be sent again."
+    return _error(NotSent, request, url, reason, hint=hint)
 
 
 def no_answer(
-    request: Asked, url: str, reason: str, *, status: int | None = None, hint: str = ""
+    request: RequestLike, url: str, reason: str, *, status: int | None = None, hint: str = ""
 ) -> NoAnswer:
     """
-    The error of a request that may have left, and got no trustworthy answer, or not all of one.
+    The error of a request that may have left, and got no trustworthy or complete answer.
 
     Args:
-        hint: What to do about the reason, besides what is to be done about the doubt.
+        hint: What to do about the reason; follows the hint how to find out the outcome.
     """
-    error, own = _doubt(request)
-    return _error(error, request, url, reason, status=status, hint=f"{own} {hint}".strip())
+    error_type, doubt = _without_answer(request)
+    return _error(error_type, request, url, reason, status=status, hint=f"{doubt} {hint}".strip())
 
 
-def _error(error: type[E], request: Asked, url: str, message: str | None, **more: Any) -> E:
-    return error(message, operation=request.operation, method=request.method, url=url, **more)
+def _error(
+    error_type: type[E], request: RequestLike, url: str, message: str | None, **more: Any
+) -> E:
+    return error_type(message, operation=request.operation, method=request.method, url=url, **more)
 
 
-def _doubt(request: Asked) -> tuple[type[NoAnswer], str]:
+def _without_answer(request: RequestLike) -> tuple[type[NoAnswer], str]:
+    """
+    The error class and hint for a request without an answer: whether it only reads decides.
+    """
     if request.doubt is None:
         return NoAnswer, "Nothing was changed: ask again."
     return OutcomeUnknown, request.doubt
 
 
-def _engine_said(content: bytes) -> _Said | None:
+def _read_engine_error(content: bytes) -> _EngineError | None:
     """
-    Read the body of an error; ``None`` if no engine has written it.
+    The error in an answer's body; ``None`` if no engine has written the body.
     """
     try:
         body = loads(content)
     except ValueError:
         return None
-    # A type is the name of a Java class; what a gateway writes by RFC 9457 has a URL there.
+    # The type is the name of a Java class; in a gateway's answer by RFC 9457 it is a URL.
     if not isinstance(body, dict) or not _is_java_name(body.get("type")) or "message" not in body:
         return None
     message, code = body["message"], body.get("code")
     if message is not None and not isinstance(message, str):
         return None
-    return _Said(body["type"], message, code if isinstance(code, int) else None, body)
+    return _EngineError(body["type"], message, code if isinstance(code, int) else None, body)
 
 
 def _is_java_name(value: object) -> bool:
     return isinstance(value, str) and not set(value) & {":", "/"}
 
 
-def _is_usual(url: str) -> bool:
+def _has_usual_path(url: str) -> bool:
     return "/engine-rest/" in url
 
 
-def _classify(request: Asked, status: int, said: _Said | None) -> tuple[type[CamundaError], str]:
+def _classify(
+    request: RequestLike, status: int, engine_error: _EngineError | None
+) -> tuple[type[CamundaError], str]:
+    """
+    The error class and hint for an answer.
+    """
     if status == 401:
-        # A filter before the engine says so, in any form; the engine never does.
-        return _ANYBODYS[status]
-    if said is not None:
+        # Only a filter before the engine answers 401, and its body may have any form.
+        return _BY_STATUS[status]
+    if engine_error is not None:
         for row in _ROWS:
-            if row.fits(request, status, said):
+            if row.fits(request, status, engine_error):
                 return row.error, row.hint
-    if status in _ANYBODYS:
-        return _ANYBODYS[status]
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
     if 300 <= status < 400:
         return NotTheEngine, "A redirect is not followed: is there a login before this URL?"
-    if said is None and status in _GIVEN_UP:
-        return _doubt(request)
+    if engine_error is None and status in _GATEWAY_GAVE_UP:
+        return _without_answer(request)
     if 400 <= status < 500:
-        if said is not None:
+        if engine_error is not None:
             return BadRequest, "The engine does not take the request as it is."
         return NotTheEngine, (
             "Something before the engine answered, or an engine older than {since}: "
             "look at the URL."
         )
-    return _doubt(request)
+    return _without_answer(request)
 
 
-def _add_particulars(error: CamundaError, said: _Said, clean: Callable[[str], str]) -> None:
-    rest = _cleaned(said.rest, clean) if isinstance(error, (Forbidden, BadRequest)) else said.rest
+def _add_particulars(
+    error: CamundaError, engine_error: _EngineError, clean: Callable[[str], str]
+) -> None:
+    """
+    Set the attributes that only some classes of errors have.
+    """
+    body = (
+        _cleaned(engine_error.body, clean)
+        if isinstance(error, (Forbidden, BadRequest))
+        else engine_error.body
+    )
     if isinstance(error, LockLost):
-        _, marked, last = (said.message or "").rpartition("locked by worker '")
-        holder = last.removesuffix(".").removesuffix("'")
-        error.worker_id = clean(holder) if marked and holder != "null" else None
+        _, separator, end = (engine_error.message or "").rpartition("locked by worker '")
+        holder = end.removesuffix(".").removesuffix("'")
+        error.worker_id = clean(holder) if separator and holder != "null" else None
     elif isinstance(error, Forbidden):
-        error.user_id = _text(rest.get("userId"))
-        # Where a single one is missing, old engines say so beside the list, or instead of it.
-        missing = _dicts(rest.get("missingAuthorizations")) or (rest,)
+        error.user_id = _text(body.get("userId"))
+        # Old engines write a single missing permission beside the list, or instead of it.
+        authorizations = _dicts(body.get("missingAuthorizations")) or (body,)
         error.missing_authorizations = tuple(
             MissingAuthorization(
-                permission_name=_text(one.get("permissionName")),
-                resource_name=_text(one.get("resourceName")),
-                resource_id=_text(one.get("resourceId")),
+                permission_name=_text(authorization.get("permissionName")),
+                resource_name=_text(authorization.get("resourceName")),
+                resource_id=_text(authorization.get("resourceId")),
             )
-            for one in missing
-            if isinstance(one.get("permissionName"), str)
+            for authorization in authorizations
+            if isinstance(authorization.get("permissionName"), str)
         )
-    elif isinstance(error, BadRequest) and isinstance(rest.get("details"), dict):
+    elif isinstance(error, BadRequest) and isinstance(body.get("details"), dict):
         error.details = {
             file: ResourceReport(
                 errors=_problems(report.get("errors")), warnings=_problems(report.get("warnings"))
             )
-            for file, report in rest["details"].items()
+            for file, report in body["details"].items()
             if isinstance(report, dict)
         }
 
@@ -762,37 +795,39 @@ def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
         case str():
             return clean(value)
         case dict():
-            return {_cleaned(name, clean): _cleaned(one, clean) for name, one in value.items()}
+            return {_cleaned(name, clean): _cleaned(field, clean) for name, field in value.items()}
         case list():
-            return [_cleaned(one, clean) for one in value]
+            return [_cleaned(item, clean) for item in value]
     return value
 
 
-def _problems(given: object) -> tuple[Problem, ...]:
+def _problems(value: object) -> tuple[Problem, ...]:
     return tuple(
         Problem(
-            message=_text(one.get("message")),
-            line=_number(one.get("line")),
-            column=_number(one.get("column")),
-            main_element_id=_text(one.get("mainElementId")),
+            message=_text(problem.get("message")),
+            line=_number(problem.get("line")),
+            column=_number(problem.get("column")),
+            main_element_id=_text(problem.get("mainElementId")),
             # Camunda and CIB seven spell the first letter in Cyrillic, Operaton in Latin.
-            element_ids=_texts(one.get("elementIds")) or _texts(one.get("\u0435lementIds")),
+            element_ids=_texts(problem.get("elementIds")) or _texts(problem.get("\u0435lementIds")),
         )
-        for one in _dicts(given)
+        for problem in _dicts(value)
     )
 
 
-def _dicts(given: object) -> tuple[Mapping[str, Any], ...]:
-    return tuple(one for one in given if isinstance(one, dict)) if isinstance(given, list) else ()
+def _dicts(value: object) -> tuple[Mapping[str, Any], ...]:
+    return (
+        tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
+    )
 
 
-def _text(given: object) -> str | None:
-    return given if isinstance(given, str) else None
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
-def _texts(given: object) -> tuple[str, ...]:
-    return tuple(one for one in given if isinstance(one, str)) if isinstance(given, list) else ()
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
-def _number(given: object) -> int | None:
-    return given if isinstance(given, int) else None
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -253,7 +253,7 @@ class _Call:
             self._doubt, self._is_lost = error, True
         elif self._request.doubt and failure_kind(error, failure) is FailureKind.DATABASE:
             # What failed may have been the answer to the commit: the engine says no more.
-            self._doubt = errors.doubted(error, self._request, self._http.url)
+            self._doubt = errors.to_outcome_unknown(error, self._request, self._http.url)
 
     # ---------------------------------------------------------------------------- the next attempt
 

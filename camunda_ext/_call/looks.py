@@ -88,7 +88,7 @@ class Looks:
         try:
             result = self.ask(Request("get", endpoint, ExternalTask, self.request.ids))
         except errors.TaskNotFound as error:
-            return Evidence.GONE, errors.retold(error, self.request, self.url)
+            return Evidence.GONE, errors.for_other_request(error, self.request, self.url)
         except errors.CamundaError:
             return Evidence.UNCLEAR, None
         assert result.response is not None  # noqa: S101  # or there would be no task
