@@ -1,5 +1,5 @@
 """
-The client: one short method for each operation, and one way to the network.
+The client: one short method for each operation of the engine's REST API.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ from camunda_ext.variables import VariablesLike
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Query)
 
-#: What names a task besides its id: a task, of a list or a fetch, or one that could not be read.
+#: What methods accept in place of a task's id: a listed or fetched task, or an unreadable one.
 AnyTask: TypeAlias = ExternalTask | UnreadableTask
 
-#: What names a batch besides its id.
+#: What methods accept in place of a batch's id.
 AnyBatch: TypeAlias = Batch | BatchRun
 
 HttpMethod = Literal["GET", "POST", "PUT", "DELETE"]
@@ -82,8 +82,8 @@ class ExternalTaskClient(TakenAsIs):
     """
     A client for the external tasks of one engine.
 
-    It can be shared by threads, and survives a fork. As a context manager it closes at the end what
-    it has opened.
+    It can be shared by threads, and survives a fork. As a context manager it closes its connections
+    at the end.
 
     Args:
         base_url: The engine's REST API, such as ``http://localhost:8080/engine-rest``.
@@ -93,8 +93,8 @@ class ExternalTaskClient(TakenAsIs):
         engine: Name of the engine, where a server runs several; ``None`` for the default one.
 
         session:
-            A `requests.Session` of your own, to be used as it is. It is yours to keep safe among
-            threads and forks, and to close.
+            A `requests.Session` of your own, used as it is. The caller closes it, and keeps it
+            from being used by several threads or processes at once.
 
         timeout: A `Timeout`, or the seconds for each whole call, as a number or a `timedelta`.
 
@@ -104,7 +104,7 @@ class ExternalTaskClient(TakenAsIs):
 
         proxies: Proxies by scheme; ``None`` for those of the environment.
 
-        headers: Headers to send besides, such as an API key.
+        headers: Additional headers of each request, such as an API key.
 
         date_format:
             The server's own format of dates, as a `strptime` pattern whose ``%f`` means
@@ -115,23 +115,22 @@ class ExternalTaskClient(TakenAsIs):
             or a name such as ``"Europe/Berlin"``.
 
         retry:
-            A `Retry`, or any `RetryPolicy`: how often and when to send again what is safe to send
-            again. `False` sends once.
+            A `Retry`, or any `RetryPolicy`: how often and when to repeat requests that are safe to
+            repeat. `False` sends each request once.
 
-        max_answer: How many bytes an answer may have; more is an error.
+        max_answer: Largest size of an answer, in bytes; a larger one is an error.
 
         pool_size:
-            How many connections are kept while no call uses them. A call that finds none that is
-            free opens one; what is more than this is closed behind it.
+            How many idle connections are kept open. A call that finds no idle connection opens one,
+            and closes it afterwards if there are *pool_size* idle ones already.
 
         hooks:
-            Functions that are called before each attempt, see `~camunda_ext.hooks.Outgoing`, and
-            after it.
+            Functions that are called before and after each attempt, see `~camunda_ext.hooks.Hook`.
 
         log_bodies: Whether the log at level DEBUG shows bodies; they may hold personal data.
 
     Raises:
-        TypeError, ValueError: An argument cannot be meant as it is; nothing has been sent.
+        TypeError, ValueError: An argument is invalid; nothing has been sent.
     """
 
     @hiding
@@ -159,10 +158,10 @@ class ExternalTaskClient(TakenAsIs):
         base = checked.rstrip("/")
         if engine is not None:
             base += f"/engine/{segment('engine', engine)}"
-        signs = to_auth(auth)
+        request_auth = to_auth(auth)
         transport = to_transport(
             base,
-            auth=signs,
+            auth=request_auth,
             headers=headers or {},
             session=session,
             verify=verify,
@@ -177,7 +176,7 @@ class ExternalTaskClient(TakenAsIs):
             timeout=Timeout.of(timeout),
             dates=DateFormat(date_format, _to_zone(date_zone)),
             retry=_to_policy(retry),
-            renew=getattr(signs, "renew", None) or (lambda: False),
+            renew=getattr(request_auth, "renew", None) or (lambda: False),
             hooks=Hooks(hooks),
             log_bodies=checks.flag("log_bodies", log_bodies),
         )
@@ -186,12 +185,12 @@ class ExternalTaskClient(TakenAsIs):
 
     def close(self) -> None:
         """
-        Close what the client has opened; a session of your own stays open.
+        Close the client's connections; a session of your own stays open.
 
-        Calls after it raise `NotSent`. Those under way in other threads end with the attempt that
-        is under way, and nothing is sent again; a long poll ends as it would: an engine does not
-        notice that a client has gone, and would lock the next tasks for it, which nobody would then
-        have. So let a poll be short, and wait for it.
+        Later calls raise `NotSent`. Calls in progress in other threads end with their current
+        attempt, and nothing is sent again. A long poll is not cut off: the engine would not notice,
+        and would lock the next tasks for a worker that never receives them. So keep polls short,
+        and wait for them.
         """
         self._close()
 
@@ -216,7 +215,7 @@ class ExternalTaskClient(TakenAsIs):
     @property
     def timeout(self) -> Timeout:
         """
-        How long each call may take.
+        The time-outs of each call.
         """
         return self._sender.timeout
 
@@ -230,24 +229,24 @@ class ExternalTaskClient(TakenAsIs):
         retry: RetryPolicy | bool | None = None,
     ) -> ExternalTaskClient:
         """
-        Give a client that differs in some options, for a single call or for some.
+        A copy of the client with other options, for a single call or for several.
 
         Both use the same connections, and closing one closes both.
 
         Args:
             timeout:
                 A `Timeout`, or the seconds for each whole call, as a number or a `timedelta`;
-                ``None`` for the same.
+                ``None`` keeps that of this client.
 
-            retry: A policy, or `False` to send once; ``None`` for the same.
+            retry: A policy, or `False` to send once; ``None`` keeps that of this client.
         """
-        made = copy.copy(self)
-        made._sender = attrs.evolve(
+        client = copy.copy(self)
+        client._sender = attrs.evolve(
             self._sender,
             timeout=self._sender.timeout if timeout is None else Timeout.of(timeout),
             retry=self._sender.retry if retry is None else _to_policy(retry),
         )
-        return made
+        return client
 
     # ------------------------------------------------------------------------------------- queries
 
@@ -260,35 +259,34 @@ class ExternalTaskClient(TakenAsIs):
         via: Via = "POST",
     ) -> tuple[ExternalTask, ...]:
         """
-        Give the external tasks that match, by id if the query does not say otherwise.
+        The external tasks that match, sorted by id unless the query has a sorting.
 
-        An engine ignores filters that are younger than itself, see `ExternalTaskQuery`, and gives
-        more tasks. If the query has such a filter the engine is asked for its version, once for
-        each client, and if that is too old there is a `UserWarning`, once for each filter.
-        `check()` proves it, and `select()` does so by itself.
+        An engine ignores filters that are newer than itself, see `ExternalTaskQuery`, and returns
+        more tasks. If the query has such a filter, the client asks the engine for its version,
+        once, and issues a `UserWarning` if that is too old, once for each filter. `check()` proves
+        that the engine knows the filters; `select()` calls it by itself.
 
         Args:
             first_result:
-                How many of the results to leave out at the start. Tasks that are equal by all
-                criteria of a sorting may come in another order with each request, so that pages cut
-                by hand lack some of them and repeat others, unless ``id`` is the last criterion;
-                and where tasks vanish between two requests, the others move up. `iterate()` sees to
-                both.
+                How many results to skip. Tasks that are equal by all criteria of a sorting may come
+                in another order with each request, so that pages cut by hand lack some tasks and
+                repeat others, unless ``id`` is the last criterion; and when tasks vanish between
+                two requests, the later ones move up and are missed. `iterate()` avoids both.
 
-            max_results: How many to give at most; ``None`` for all.
+            max_results: How many tasks to return at most; ``None`` for all.
 
-            via: ``GET`` to send the query in the URL, if it can be said there.
+            via: ``GET`` to send the query in the URL; not every query has such a form.
         """
-        request = self._to_list(query, _window(first_result, max_results), via)
+        request = self._to_list(query, _page_params(first_result, max_results), via)
         if query is not None:
             self._proof(query).warn_of_young(query)
         return self._send(request)
 
     def count(self, query: ExternalTaskQuery | None = None, *, via: Via = "POST") -> int:
         """
-        Give the number of external tasks that match.
+        The number of external tasks that match.
 
-        An engine that is too old for a filter is warned of as in `list()`.
+        If the engine is too old for a filter there is a warning, as in `list()`.
         """
         path = "/external-task/count"
         request = self._to_request("count", path, CountResult, ExternalTaskQuery, query, via)
@@ -298,11 +296,11 @@ class ExternalTaskClient(TakenAsIs):
 
     def check(self, query: ExternalTaskQuery | HistoricExternalTaskLogQuery) -> None:
         """
-        Refuse a query with a filter that the engine ignores, because it is older than the filter.
+        Raise an error if the engine ignores a filter of the query, because it is too old for it.
 
-        For each filter that is younger than 7.5, or than the historic external task log, the engine
-        is asked once for each client, by counts that change nothing and need no tasks to tell.
-        `select()`, `iterate()`, the bulk writes and `set_retries_of()` do this by themselves.
+        For each filter that is newer than 7.5, or than the historic external task log, the client
+        asks the engine once, by counts that change nothing and work without any task. `select()`,
+        `iterate()`, the bulk writes and `set_retries_of()` do this by themselves.
 
         Raises:
             ValueError: The engine ignores a filter: more would match than the query says.
@@ -318,19 +316,19 @@ class ExternalTaskClient(TakenAsIs):
         self, query: ExternalTaskQuery | None = None, *, page_size: int = 500
     ) -> Iterator[ExternalTask]:
         """
-        Give all external tasks that match, page by page, each once.
+        Iterate over all external tasks that match, page by page, each task once.
 
-        Tasks may be completed meanwhile, by the consumer or by others: each one that matches during
-        the whole run comes exactly once. Only a page is kept in memory. For a query with a sorting
-        of its own, to which ``id`` is added as the last criterion, all ids are; and where what it
-        sorts by changes meanwhile, tasks can be missed.
+        Tasks may be completed meanwhile, by the consumer or by others: each task that matches
+        during the whole iteration is yielded exactly once. Only one page is kept in memory. If the
+        query has a sorting, ``id`` is added as its last criterion and the ids of all yielded tasks
+        are kept as well; and if the values that it sorts by change meanwhile, tasks can be missed.
 
         Args:
-            page_size: How many tasks to ask for at a time, at least 2.
+            page_size: How many tasks to fetch with each request, at least 2.
 
         Raises:
-            RuntimeError: The database does not sort ids as Python does, and it cannot be told any
-                more what was given: sort by something of your own.
+            RuntimeError: The database does not sort ids as Python does, and the tasks yielded last
+                are gone, so that the place to continue cannot be found: add a sorting to the query.
         """
         return iter(self.select(query, page_size=page_size))
 
@@ -360,18 +358,17 @@ class ExternalTaskClient(TakenAsIs):
         prefetch: int = 0,
     ) -> Selection | LogSelection:
         """
-        The external tasks that match, to be asked for when they are used; or, for a query of the
-        historic external task log, its entries.
+        A lazy selection of the external tasks that match, or of log entries for a
+        `HistoricExternalTaskLogQuery`; nothing is sent until it is used.
 
-        Before the first of them is asked for, the engine shows that it honours each filter, see
-        `check()`.
+        At its first use the client checks that the engine knows each filter, see `check()`.
 
         Args:
-            page_size: How many to ask for at a time, at least 2.
+            page_size: How many tasks or entries to fetch with each request, at least 2.
 
             prefetch:
-                How many pages to fetch ahead of the consumer, each in a thread with a connection of
-                its own, at most 32. Hooks are called in these threads.
+                How many pages to fetch ahead of the consumer, at most 32, each in a thread with its
+                own connection. Hooks are called in these threads.
         """
         if isinstance(query, HistoricExternalTaskLogQuery):
             return LogSelection(
@@ -392,7 +389,7 @@ class ExternalTaskClient(TakenAsIs):
 
     def get(self, task: AnyTask | str) -> ExternalTask:
         """
-        One external task, as it is now.
+        The current state of one external task.
 
         Args:
             task: A task, or the id of one.
@@ -404,7 +401,7 @@ class ExternalTaskClient(TakenAsIs):
 
     def error_details(self, task: AnyTask | str) -> str | None:
         """
-        The full text of a task's last failure; ``None`` if none was given.
+        The error details of a task's last failure; ``None`` if it was reported without any.
 
         Args:
             task: A task, or the id of one.
@@ -426,12 +423,13 @@ class ExternalTaskClient(TakenAsIs):
         with_retries_left: bool = False,
     ) -> tuple[str, ...]:
         """
-        Give the names of all topics that have tasks. Since 7.13.
+        The names of all topics that have tasks. Since 7.13.
 
         Args:
-            with_locked_tasks: Only topics of tasks that are locked.
+            with_locked_tasks: Only topics of locked tasks.
 
-            with_unlocked_tasks: Only topics of tasks that are not; with both there is none.
+            with_unlocked_tasks: Only topics of unlocked tasks. No task is both, so that with both
+                arguments the result is empty.
 
             with_retries_left: Only topics of tasks with retries left.
         """
@@ -452,13 +450,13 @@ class ExternalTaskClient(TakenAsIs):
 
     def variable_file(self, scope: ExternalTask | str, name: str) -> bytes:
         """
-        Give the contents of a variable of type File or Bytes.
+        The contents of a variable of type File or Bytes.
 
         Args:
             scope:
-                A task, for what it sees: the variables of its own scope, such as its input
-                parameters, and those of its process instance. Or the id of a process instance or of
-                an execution. A process instance does not see what belongs to a task alone.
+                A task, for the variables of its own scope, such as its input parameters, and those
+                of its process instance. Or the id of a process instance or of an execution; with
+                the id of a process instance, variables of a task's own scope are not found.
 
             name: Name of the variable.
 
@@ -466,7 +464,7 @@ class ExternalTaskClient(TakenAsIs):
             NotFound: There is no such variable there, or no such process instance or execution.
         """
         if isinstance(scope, ExternalTask):
-            # Engines take the id of any execution where that of a process instance is due.
+            # Engines accept the id of any execution in place of a process instance's.
             scope = scope.execution_id or scope.process_instance_id or ""
         return self._send(
             Request(
@@ -490,35 +488,34 @@ class ExternalTaskClient(TakenAsIs):
         sorting: Iterable[Sorting] | None = None,
     ) -> FetchedTasks:
         """
-        Lock tasks for a worker and give them, with their variables.
+        Lock tasks for a worker, and return them with their variables.
 
-        Fewer than there are may come, or none: other workers may have been quicker.
+        There may be fewer tasks than the engine has, or none: other workers may have been quicker.
 
-        Neither `close()` nor Ctrl-C ends a poll on the engine: it goes on to wait, and then locks
-        tasks that nobody gets. So poll for some seconds at a time, and let the last poll end.
+        Neither `close()` nor Ctrl-C ends a poll on the engine: it keeps waiting, and then locks
+        tasks that nobody receives. So poll for some seconds at a time, and let the last poll end.
 
         Args:
-            worker_id: Who is to hold the locks; the engine tells workers apart by it alone.
+            worker_id: The worker that gets the locks; the engine tells workers apart by it alone.
 
-            topics: What to fetch; each topic once.
+            topics: The topics to fetch, each once.
 
             max_tasks: How many tasks at most, over all topics.
 
             use_priority: Whether tasks of a higher priority come first.
 
             async_response_timeout:
-                How long the engine may wait for a task, in milliseconds, or a `timedelta`. The
-                time-outs of the client are as much longer. Since 7.9.
+                How long the engine may wait for a task, in milliseconds, or a `timedelta`. It is
+                added to the client's time-outs. Since 7.9.
 
             sorting: ``[Sorting("createTime", "asc")]``. Since 7.21; older engines ignore it.
 
         Returns:
-            A tuple of the tasks. What could not be read, such as one with a date in an unknown
-            format, does not keep the others away: its id is in `FetchedTasks.unreadable`, and in
-            the log.
+            A tuple of the tasks. Tasks that cannot be read, such as one with a date in an unknown
+            format, are left out: their ids are in `FetchedTasks.unreadable`, and in the log.
 
         Raises:
-            OutcomeUnknown: No answer came; tasks may be locked.
+            OutcomeUnknown: There was no answer; tasks may be locked.
         """
         body = FetchExternalTasks(
             worker_id=worker_id,
@@ -549,7 +546,7 @@ class ExternalTaskClient(TakenAsIs):
         """
         Complete a task, so that the process goes on.
 
-        The engine looks whose the last lock was, not whether it has expired.
+        The engine checks which worker locked the task last, not whether the lock has expired.
 
         Args:
             task: The task, or its id.
@@ -557,10 +554,10 @@ class ExternalTaskClient(TakenAsIs):
             worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
 
             variables:
-                Variables by name, or an attrs instance for its fields; set where they are, or else
-                at the process instance.
+                Variables by name, or an attrs instance for its fields. A variable that exists is
+                set in its scope, a new one at the process instance.
 
-            local_variables: The same in the task's own scope, for its output mappings to see.
+            local_variables: Variables for the task's own scope, where its output mappings see them.
 
         Raises:
             TaskNotFound: There is no such task; it may be completed already.
@@ -569,7 +566,7 @@ class ExternalTaskClient(TakenAsIs):
 
             EngineFailure: What follows the task in the process failed; the task is still locked.
 
-            OutcomeUnknown: No answer came; it may be completed.
+            OutcomeUnknown: There was no answer; the task may be completed.
         """
         self._command(
             "complete",
@@ -601,17 +598,18 @@ class ExternalTaskClient(TakenAsIs):
 
             worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
 
-            retries: Retries left from now on, not a difference; 0 opens an incident.
+            retries: New number of retries left, not a difference; 0 opens an incident.
 
             retry_timeout:
-                How long nobody may fetch the task, in milliseconds, or a `timedelta`; ``None`` for
-                not at all.
+                How long the task cannot be fetched, in milliseconds, or a `timedelta`; ``None`` for
+                no such time.
 
             error_message:
-                What went wrong, in short. The engine keeps 666 UTF-16 units; no more are sent, and
-                no half of a character.
+                What went wrong, in short. The engine stores 666 UTF-16 units; the client cuts the
+                message there, never inside a character.
 
-            error_details: All that is known of it; ``None`` keeps what was reported before.
+            error_details: The full text, such as a traceback; ``None`` keeps what was reported
+                before.
 
             variables, local_variables: As for `complete()`. Since 7.15; older engines ignore them.
 
@@ -620,7 +618,7 @@ class ExternalTaskClient(TakenAsIs):
 
             LockLost: Another worker holds the lock, or nobody does.
 
-            OutcomeUnknown: No answer came; it may have been reported.
+            OutcomeUnknown: There was no answer; the engine may have recorded it.
         """
         self._command(
             "failure",
@@ -669,7 +667,7 @@ class ExternalTaskClient(TakenAsIs):
         """
         Report a BPMN error, which the process may catch.
 
-        If nothing catches it, the engine by default ends the execution, and says nothing of it.
+        If nothing catches it, the engine by default ends the execution without an error.
 
         Args:
             task: The task, or its id.
@@ -687,7 +685,7 @@ class ExternalTaskClient(TakenAsIs):
 
             LockLost: Another worker holds the lock, or nobody does.
 
-            OutcomeUnknown: No answer came; it may have been reported.
+            OutcomeUnknown: There was no answer; the engine may have recorded it.
         """
         self._command(
             "bpmn_error",
@@ -714,16 +712,16 @@ class ExternalTaskClient(TakenAsIs):
         lock_duration: int | timedelta = 0,
     ) -> None:
         """
-        Lock a task for a worker, or lock it anew from now. Since 7.15.
+        Lock a task for a worker, or renew the worker's lock from now. Since 7.15.
 
-        The engine looks at no retries here, and not whether the instance is suspended.
+        The engine locks tasks without retries and those of suspended instances, too.
 
         Args:
             task: The task, or its id.
 
-            worker_id: Who is to hold the lock; ``None`` for the worker that *task* names.
+            worker_id: The worker that gets the lock; ``None`` for the one that *task* names.
 
-            lock_duration: How long, in milliseconds from now, or a `timedelta`.
+            lock_duration: Duration of the lock, in milliseconds from now, or a `timedelta`.
 
         Raises:
             TaskNotFound: There is no such task.
@@ -754,14 +752,14 @@ class ExternalTaskClient(TakenAsIs):
         """
         Let the lock of a task expire *new_duration* from now, not from its old end. Since 7.8.
 
-        After `failure()` this would put off the retry.
+        After `failure()` this would postpone the retry.
 
         Args:
             task: The task, or its id.
 
             worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
 
-            new_duration: In milliseconds, or a `timedelta`; may shorten the lock.
+            new_duration: New duration in milliseconds, or a `timedelta`; may shorten the lock.
 
         Raises:
             TaskNotFound: There is no such task; it may be completed.
@@ -778,20 +776,21 @@ class ExternalTaskClient(TakenAsIs):
 
     def unlock(self, task: AnyTask | str, *, worker_id: str | None = None) -> None:
         """
-        Take the lock of a task away, whoever holds it: the engine does not ask.
+        Remove the lock of a task, whichever worker holds it.
 
         Args:
             task: The task, or its id.
 
             worker_id:
-                Whose lock it is, as far as the caller knows; ``None`` for the worker that *task*
-                names. It is not sent: where no answer comes, it tells whether the lock that is
-                there then is still that one.
+                The worker that holds the lock, as far as the caller knows; ``None`` for the one
+                that *task* names. It is not sent: if there is no answer, the client looks at the
+                task and compares.
 
         Raises:
             TaskNotFound: There is no such task.
 
-            OutcomeUnknown: No answer came, and what the task shows does not tell.
+            OutcomeUnknown: There was no answer, and a look at the task does not show whether the
+                lock was removed.
         """
         if worker_id is None:
             worker_id = getattr(task, "worker_id", None)
@@ -808,29 +807,29 @@ class ExternalTaskClient(TakenAsIs):
         async_response_timeout: int | timedelta = 0,
     ) -> tuple[ExternalTask, ...]:
         """
-        Give the tasks that are locked for a worker, but that it does not have.
+        The tasks that are locked for a worker, but that the worker never received.
 
-        That is what a `fetch_and_lock()` leaves whose answer was lost. Keep such a task and
-        complete it, unlock it, or let its lock expire. Its variables did not come along.
+        A `fetch_and_lock()` whose answer was lost leaves such tasks. Complete a task, unlock it, or
+        let its lock expire. The returned tasks have no variables.
 
-        Nobody else may use the same worker id, or the tasks may be theirs.
+        No other worker may use the same worker id, or the tasks may be that worker's.
 
         Args:
-            known: The tasks that the worker has in hand, or their ids.
+            known: The tasks that the worker is working on, or their ids.
 
             failed:
-                Whether tasks whose retries are set are given, too: by a failure, or by an operator.
-                To the engine one that waits for its retry looks like one that was fetched again and
-                lost: `failure()` keeps the worker's id, and the time of the retry is where the end
-                of a lock is. To unlock it would bring the retry forward. So pass `True` only with
-                the ids in *known* of all tasks whose failures this worker has reported.
+                Whether to include tasks whose retries were set, by a failure or by an operator. A
+                task that waits for its retry looks like one that was fetched again and lost: after
+                `failure()` the engine keeps the worker's id, and stores the time of the retry as
+                the end of the lock. Unlocking it would bring the retry forward. So pass `True` only
+                if *known* has the ids of all tasks whose failures this worker has reported.
 
             async_response_timeout:
-                That of the lost fetch, in milliseconds, or a `timedelta`. A client that hung up is
-                not noticed: the engine goes on to wait for tasks, and locks the first that come. So
-                this looks once a second until there are some, or this time and a second are over.
-                With 0 it looks once, and does not wait: for a caller that calls it again, at a pace
-                of its own.
+                That of the lost fetch, in milliseconds, or a `timedelta`. The engine does not
+                notice that a client hung up: it keeps waiting for tasks, and locks the first ones.
+                So this looks once a second until there are such tasks, or until this time and one
+                more second are over. With 0 it looks once and does not wait, for a caller that
+                repeats the call itself.
         """
         checks.worker_id("worker_id", worker_id)
         in_hand = set(_task_ids("known", known))
@@ -844,19 +843,21 @@ class ExternalTaskClient(TakenAsIs):
                 for task in self.iterate(query)
                 if task.id not in in_hand
                 and (failed or task.retries is None)
-                and task.worker_id == worker_id  # Some databases find those of "W", too.
+                and task.worker_id == worker_id  # Some databases compare without case.
             )
-            left = until - monotonic()
-            if stranded or left <= 0:
+            remaining = until - monotonic()
+            if stranded or remaining <= 0:
                 return stranded
-            sleep(min(1.0, left))
+            sleep(min(1.0, remaining))
 
     def set_priority(self, task: AnyTask | str, priority: int) -> None:
         """
-        Set the priority of a task, any integer of 64 bits.
+        Set the priority of a task.
 
         Args:
             task: The task, or its id.
+
+            priority: Any integer of 64 bits.
 
         Raises:
             TaskNotFound: There is no such task.
@@ -866,10 +867,12 @@ class ExternalTaskClient(TakenAsIs):
 
     def set_retries(self, task: AnyTask | str, retries: int) -> None:
         """
-        Set the retries left of a task; 0 opens an incident, more than 0 closes it.
+        Set the number of retries left of a task.
 
         Args:
             task: The task, or its id.
+
+            retries: New number of retries left; 0 opens an incident, more than 0 closes it.
 
         Raises:
             TaskNotFound: There is no such task.
@@ -891,34 +894,34 @@ class ExternalTaskClient(TakenAsIs):
         everything: bool = False,
     ) -> None:
         """
-        Set the retries left of many tasks, of all or of none. Since 7.8.
+        Set the number of retries left of many tasks in one transaction. Since 7.8.
 
-        The tasks of all selections are taken together.
+        The tasks of all arguments together are changed.
 
         Args:
-            retries: Retries left from now on; 0 opens incidents, more than 0 closes them.
+            retries: New number of retries left; 0 opens incidents, more than 0 closes them.
 
             external_task_ids: Tasks, or their ids.
 
             external_task_query:
-                Tasks by a query. Before anything is changed, the engine is asked whether it knows
-                the younger ones of its filters. Engines up to 7.24 fail on ``process_variable()``
-                here, and do not say that nothing was changed, so that it is an `OutcomeUnknown`:
-                pass the ids of `list()` instead.
+                The tasks that match a query. Before anything is changed, the client checks that the
+                engine knows its filters, see `check()`. Engines up to 7.24 fail on
+                ``process_variable()`` here without saying that nothing was changed, which raises an
+                `OutcomeUnknown`: pass the ids of `list()` instead.
 
             process_instance_ids: All tasks of these process instances.
 
             process_instance_query, historic_process_instance_query:
-                All tasks of the process instances that match, as bodies of the engine's own
-                queries, passed through as they are: the engine ignores a misspelt key.
+                All tasks of the process instances that match. The mappings are sent as they are, as
+                bodies of the engine's own queries: the engine ignores a misspelt key.
 
-            everything: Whether a query without any filter really means everything.
+            everything: Whether a query without any filter is accepted; it changes every task.
 
         Raises:
             ValueError: Nothing is selected, or a query has no filter, or one that the engine does
                 not know.
 
-            TaskNotFound: There is no task of one of the ids; nothing was changed.
+            TaskNotFound: There is no task with one of the ids; nothing was changed.
 
             BadRequest: No task was selected, or more than the engine allows.
         """
@@ -956,20 +959,21 @@ class ExternalTaskClient(TakenAsIs):
         everything: bool = False,
     ) -> BatchRun:
         """
-        Let the engine set the retries left of many tasks in the background. Since 7.8.
+        Start a batch of the engine that sets the number of retries left of many tasks. Since 7.8.
 
-        Arguments have the same meaning as for `set_retries_of()`. An unknown id fails a job of the
-        batch, later.
+        Arguments have the same meaning as for `set_retries_of()`. With an unknown id, a job of the
+        batch fails later.
 
         Returns:
-            The batch, to be waited for by its `~BatchRun.wait()`.
+            The batch; `~BatchRun.wait()` waits until it is finished.
 
         Raises:
-            ValueError: As `set_retries_of()`.
+            ValueError: Nothing is selected, or a query has no filter, or one that the engine does
+                not know.
 
             BadRequest: No task was selected, or more than the engine allows.
 
-            OutcomeUnknown: No answer came; there may be a batch.
+            OutcomeUnknown: There was no answer; the engine may have created a batch.
         """
         body = self._to_bulk(
             SetRetriesForExternalTasks(
@@ -1004,11 +1008,11 @@ class ExternalTaskClient(TakenAsIs):
         via: Via = "POST",
     ) -> tuple[HistoricExternalTaskLog, ...]:
         """
-        Give entries of the historic external task log. Since 7.7, at history level full.
+        The entries of the historic external task log that match. Since 7.7, at history level full.
 
-        Arguments have the same meaning as for `list()`. The log cannot be sorted by ``id``, which
-        is the order without a sorting: take that one to cut pages by hand. `select()` cuts them,
-        too. An engine that is too old for a filter is warned of as in `list()`.
+        Arguments have the same meaning as for `list()`. Entries cannot be sorted by ``id``, but
+        without a sorting they are in that order: do not sort if you cut pages by hand, or use
+        `select()`. If the engine is too old for a filter there is a warning, as in `list()`.
         """
         request = self._to_request(
             "log_list",
@@ -1017,7 +1021,7 @@ class ExternalTaskClient(TakenAsIs):
             HistoricExternalTaskLogQuery,
             query,
             via,
-            _window(first_result, max_results),
+            _page_params(first_result, max_results),
             since=OLDEST_LOG,
         )
         if query is not None:
@@ -1028,9 +1032,9 @@ class ExternalTaskClient(TakenAsIs):
         self, query: HistoricExternalTaskLogQuery | None = None, *, via: Via = "POST"
     ) -> int:
         """
-        Give the number of entries that match. Since 7.7.
+        The number of entries of the historic external task log that match. Since 7.7.
 
-        An engine that is too old for a filter is warned of as in `list()`.
+        If the engine is too old for a filter there is a warning, as in `list()`.
         """
         path = "/history/external-task-log/count"
         kind = HistoricExternalTaskLogQuery
@@ -1043,7 +1047,7 @@ class ExternalTaskClient(TakenAsIs):
 
     def log_get(self, log_id: str) -> HistoricExternalTaskLog:
         """
-        Give one entry of the historic external task log. Since 7.7.
+        One entry of the historic external task log. Since 7.7.
 
         Raises:
             NotFound: There is no such entry.
@@ -1060,7 +1064,7 @@ class ExternalTaskClient(TakenAsIs):
 
     def log_error_details(self, log_id: str) -> str | None:
         """
-        Give the full text of the failure in an entry; ``None`` if it has none. Since 7.7.
+        The error details of a log entry; ``None`` if it has none. Since 7.7.
 
         Raises:
             NotFound: There is no such entry.
@@ -1079,14 +1083,14 @@ class ExternalTaskClient(TakenAsIs):
 
     def batch(self, batch: AnyBatch | str) -> Batch:
         """
-        A batch that is not finished, as it is now.
+        The current state of a batch that is not finished.
 
         Args:
             batch: A batch, or the id of one.
 
         Raises:
-            NotFound: There is no such batch. The engine deletes one that is done at its next look,
-                by default up to 30 seconds later.
+            NotFound: There is no such batch. The engine deletes a finished batch when it next
+                checks, by default up to 30 seconds later.
         """
         return self._send(
             Request("batch", "GET /batch/{batch_id}", Batch, {"batch_id": _batch_id(batch)})
@@ -1094,16 +1098,16 @@ class ExternalTaskClient(TakenAsIs):
 
     def batch_statistics(self, batch: AnyBatch | str) -> BatchStatistics | None:
         """
-        How far a batch is; ``None`` for one that is gone, or never existed.
+        The progress of a batch; ``None`` if there is no such batch.
 
-        The engine deletes one that is done at its next look, by default up to 30 seconds later.
+        The engine deletes a finished batch when it next checks, by default up to 30 seconds later.
 
         Args:
             batch: A batch, or the id of one.
         """
         batch_id = _batch_id(batch)
         segment("batch_id", batch_id)
-        found = self._send(
+        statistics = self._send(
             Request(
                 "batch_statistics",
                 "GET /batch/statistics",
@@ -1111,26 +1115,30 @@ class ExternalTaskClient(TakenAsIs):
                 params={"batchId": batch_id},
             )
         )
-        return next(iter(found), None)
+        return next(iter(statistics), None)
 
     def suspend_batch(self, batch: AnyBatch | str) -> None:
         """
-        Let a batch rest, until `activate_batch()`.
+        Suspend a batch until `activate_batch()`.
 
         Args:
             batch: A batch, or the id of one.
 
         Raises:
-            NotFound: There is no such batch. The engine deletes one that is done at its next look,
-                by default up to 30 seconds later.
+            NotFound: There is no such batch. The engine deletes a finished batch when it next
+                checks, by default up to 30 seconds later.
         """
         self._suspend("suspend_batch", batch, suspended=True)
 
     def activate_batch(self, batch: AnyBatch | str) -> None:
         """
-        Let a batch that was suspended go on.
+        Continue a batch that is suspended.
 
-        Arguments and errors are those of `suspend_batch()`.
+        Args:
+            batch: A batch, or the id of one.
+
+        Raises:
+            NotFound: There is no such batch, see `suspend_batch()`.
         """
         self._suspend("activate_batch", batch, suspended=False)
 
@@ -1147,7 +1155,7 @@ class ExternalTaskClient(TakenAsIs):
 
     def delete_batch(self, batch: AnyBatch | str, *, cascade: bool = False) -> None:
         """
-        Delete a batch; what it has done stays done.
+        Delete a batch; changes that it has made already are kept.
 
         Args:
             batch: A batch, or the id of one.
@@ -1155,8 +1163,8 @@ class ExternalTaskClient(TakenAsIs):
             cascade: Whether to delete its history too.
 
         Raises:
-            NotFound: There is no such batch. The engine deletes one that is done at its next look,
-                by default up to 30 seconds later.
+            NotFound: There is no such batch. The engine deletes a finished batch when it next
+                checks, by default up to 30 seconds later.
         """
         self._send(
             Request(
@@ -1170,7 +1178,7 @@ class ExternalTaskClient(TakenAsIs):
 
     def follow(self, batch: AnyBatch | str) -> BatchRun:
         """
-        A batch to wait for; nothing is sent yet.
+        A `BatchRun` that can wait for a batch; nothing is sent yet.
 
         Args:
             batch: A batch, or the id of one.
@@ -1191,8 +1199,8 @@ class ExternalTaskClient(TakenAsIs):
         content_type: str = "application/octet-stream",
     ) -> Any:
         """
-        Whatever another path of the engine's REST API answers, asked for with this client's
-        credentials, time-outs, hooks and errors.
+        Send a request to any other path of the engine's REST API, with this client's credentials,
+        time-outs, hooks and errors.
 
         It is sent once: only the caller knows what sending it again would do.
 
@@ -1201,26 +1209,28 @@ class ExternalTaskClient(TakenAsIs):
                 The path below the engine's URL, with ``{name}`` where an id belongs, such as
                 ``/process-definition/key/{key}/start``.
 
-            ids: The ids by name; each goes as one segment of the path, whatever it holds.
+            ids: The ids by name; each is quoted as one segment of the path, slashes included.
 
             params:
-                The query of the URL, without ``None``; a list goes as one comma-separated value, as
-                the engine reads it. It ignores a misspelt name.
+                The query of the URL. ``None`` is left out, and a list becomes one comma-separated
+                value, as the engine reads it. The engine ignores a misspelt name.
 
             json:
-                What to send as JSON: mappings, lists and values, aware dates and `Variables` too.
-                Names stay as they are, so they are the engine's, such as ``businessKey``.
+                The body, sent as JSON: mappings, lists and values, aware dates and `Variables` too.
+                Names are not converted: use the engine's, such as ``businessKey``.
 
-            content, content_type: What to send in place of *json*, as it is, such as a deployment.
+            content, content_type: Body and media type to send as they are in place of *json*, such
+                as a deployment.
 
         Returns:
-            The JSON of the answer as Python has it, a text or `bytes` for other answers; ``None``
-            for none.
+            The decoded JSON, or `str` or `bytes` for an answer of another type; ``None`` for an
+            empty answer.
 
         Raises:
-            NotFound: There is no such path, or nothing of such an id.
+            NotFound: There is no such path, or nothing with such an id.
 
-            OutcomeUnknown: No answer came to anything but a GET; it may have happened.
+            OutcomeUnknown: There was no answer to a request other than a GET; it may have taken
+                effect.
         """
         checks.literal("method", method, HttpMethod)
         ids = ids or {}
@@ -1250,22 +1260,22 @@ class ExternalTaskClient(TakenAsIs):
 
     def ping(self, *, timeout: float | timedelta = 5.0) -> Ping:
         """
-        The engine's version, and how long it took to answer: a health check.
+        Check that the engine works, and return its version and how long it took to answer.
 
-        It asks this very engine, by its name if it has one, looks into its database, and needs the
-        credentials. It is sent once. `version()` alone proves none of that: a server answers it for
-        an engine that does not exist.
+        The check reads from the database of this client's engine and needs its credentials. It is
+        sent once. `version()` alone proves none of that: a server answers it even for an engine
+        name that does not exist.
 
         Args:
-            timeout: How long it may take, in seconds, or a `timedelta`; the client's own time-outs
-                do not count.
+            timeout: How long each request may take, in seconds, or a `timedelta`, instead of the
+                client's time-outs.
 
         Raises:
-            CamundaError: The engine is not there, or does not take the credentials.
+            CamundaError: The engine cannot be reached, or refuses the credentials.
         """
         client = self.with_options(timeout=timeout, retry=False)
         begun = monotonic()
-        # By the primary key, so that it is quick however many tasks there are.
+        # A count by primary key is quick however many tasks there are.
         body = {"externalTaskId": "ping"}
         client._send(Request("ping", "POST /external-task/count", CountResult, body=body))
         milliseconds = (monotonic() - begun) * 1000
@@ -1277,13 +1287,14 @@ class ExternalTaskClient(TakenAsIs):
 
     def version(self) -> str | None:
         """
-        Give the engine's version, in the vendor's own count; ``None`` in odd packagings.
+        The version of the engine, as its vendor numbers it; ``None`` if the engine's packaging
+        does not state one.
 
-        Operaton and CIB seven count from 1: do not compare numbers of different vendors.
+        Operaton and CIB seven started again at 1: do not compare versions of different vendors.
         """
         return self._send(Request("version", "GET /version", Version, since="7.8")).version
 
-    # ------------------------------------------------------------------------------- how it is done
+    # -------------------------------------------------------------------------- requests and checks
 
     def _to_list(
         self, query: ExternalTaskQuery | None, page: Mapping[str, str], via: Via
@@ -1303,11 +1314,12 @@ class ExternalTaskClient(TakenAsIs):
         since: str = OLDEST,
     ) -> Request[T]:
         checks.literal("via", via, Via)
-        asked, params, body = _to_query(query, kind), page or {}, None
+        params, body = page or {}, None
+        query = _to_query(query, kind)
         if via == "POST":
-            body = asked
+            body = query
         else:
-            params = {**project(encode(asked, self._sender.dates)), **params}
+            params = {**project(encode(query, self._sender.dates)), **params}
         return Request(operation, f"{via} {path}", returns, params=params, body=body, since=since)
 
     def _command(
@@ -1341,7 +1353,11 @@ class ExternalTaskClient(TakenAsIs):
         self, body: SetRetriesForExternalTasks, *, everything: bool
     ) -> SetRetriesForExternalTasks:
         """
-        Refuse a bulk command that would change more than was meant.
+        Return the body of a bulk command, once it is sure that it selects some tasks and not all.
+
+        Raises:
+            ValueError: It has no selection, or one without a filter, or a filter that the engine
+                does not know.
         """
         selections = {
             name: value
@@ -1364,7 +1380,7 @@ class ExternalTaskClient(TakenAsIs):
 
     def _proof(self, query: Query) -> FilterProof:
         """
-        What proves the filters of such a query; it shares what it finds out with all of the client.
+        The `FilterProof` for a type of query; the client keeps what it learns about the engine.
         """
         noun, operation, path, oldest = "tasks", "count", "/external-task/count", OLDEST
         if isinstance(query, HistoricExternalTaskLogQuery):
@@ -1380,7 +1396,7 @@ class ExternalTaskClient(TakenAsIs):
             oldest=oldest,
             facts=self._facts,
             count=count,
-            # It is asked once, without resends.
+            # The version is only for messages, so one attempt is enough.
             version=lambda: self.with_options(retry=False).version(),
         )
 
@@ -1425,10 +1441,12 @@ def _task_ids(name: str, tasks: Iterable[AnyTask | str] | None) -> tuple[str, ..
 
 def _holder(task: AnyTask | str, worker_id: str | None) -> str:
     """
-    The worker that a command on a task is sent for.
+    The worker id of a command on a task: *worker_id*, or that of the task's lock.
 
     Raises:
-        TypeError: There is a task where the worker belongs, or no worker id at all.
+        TypeError: *worker_id* is a task, or is missing and *task* is only an id.
+
+        ValueError: It is missing, and nobody has locked the task.
     """
     if isinstance(worker_id, (ExternalTask, UnreadableTask)):
         raise TypeError("worker_id must be a str: the task comes first, then the worker's id")
@@ -1445,58 +1463,62 @@ def _batch_id(batch: AnyBatch | str) -> str:
     return batch.id if isinstance(batch, (Batch, BatchRun)) else batch
 
 
-#: Ids that engines make, unless they are told to make others.
-_ENGINES_ID: Final = r"\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+#: Ids as an engine generates them by default: a number or a UUID.
+_GENERATED_ID: Final = r"\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def _are_swapped(task_id: str, worker_id: str | None) -> bool:
     """
-    Whether the worker's id is of the form of an engine's ids, and the task's is not.
+    Whether the worker id looks like an id that the engine generated, and the task id does not.
     """
     return bool(
         worker_id
-        and re.fullmatch(_ENGINES_ID, worker_id, re.ASCII)
-        and not re.fullmatch(_ENGINES_ID, task_id, re.ASCII)
+        and re.fullmatch(_GENERATED_ID, worker_id, re.ASCII)
+        and not re.fullmatch(_GENERATED_ID, task_id, re.ASCII)
     )
 
 
-def _to_policy(given: object) -> RetryPolicy:
-    if isinstance(given, bool):
-        return Retry() if given else Retry(attempts=1)
-    if isinstance(given, type) or not callable(getattr(given, "wait", None)):
-        raise TypeError(f"retry must be a Retry, another policy or False, not {given!r:.80}")
-    policy: RetryPolicy = given  # type: ignore[assignment]  # it waits, so it is one
+def _to_policy(retry: object) -> RetryPolicy:
+    if isinstance(retry, bool):
+        return Retry() if retry else Retry(attempts=1)
+    if isinstance(retry, type) or not callable(getattr(retry, "wait", None)):
+        raise TypeError(f"retry must be a Retry, another policy or False, not {retry!r:.80}")
+    policy: RetryPolicy = retry  # type: ignore[assignment]  # its method was checked
     return policy
 
 
 def _rule_of_bulk(body: SetRetriesForExternalTasks) -> Rule:
     """
-    Give the rule for setting the retries of many: ids alone name the same tasks a second time.
+    The rule for resending a bulk command: by ids it may be resent, as they name the same tasks a
+    second time; by a query it may not.
     """
-    others = attrs.evolve(body, retries=0, external_task_ids=None)
-    by_ids = others == SetRetriesForExternalTasks(retries=0)
-    return rule_of("set_retries_of" if by_ids else "set_retries_of by query")
+    without_ids = attrs.evolve(body, retries=0, external_task_ids=None)
+    is_by_ids = without_ids == SetRetriesForExternalTasks(retries=0)
+    return rule_of("set_retries_of" if is_by_ids else "set_retries_of by query")
 
 
-def _to_zone(given: tzinfo | str | None) -> tzinfo | None:
-    if not isinstance(given, str):
-        return given
+def _to_zone(zone: tzinfo | str | None) -> tzinfo | None:
+    if not isinstance(zone, str):
+        return zone
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only now: few clients need zones
 
     try:
-        return ZoneInfo(given)
+        return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"there is no zone of the name {given!r}") from None
+        raise ValueError(f"there is no zone of the name {zone!r}") from None
 
 
-def _window(first_result: int | None, max_results: int | None) -> dict[str, str]:
+def _page_params(first_result: int | None, max_results: int | None) -> dict[str, str]:
+    """
+    The parameters of the URL that select a page of the results.
+    """
     if first_result is not None and max_results is None:
         max_results = checks.INT32  # Without it, 7.6 cuts before it sorts.
-    given = {"first_result": first_result, "max_results": max_results}
-    # The engine takes -1 too, and answers with nothing at all.
+    bounds = {"first_result": first_result, "max_results": max_results}
+    # The engine accepts -1 too, and returns nothing.
     return {
         wire_name(name): str(checks.integer(name, value, low=0, high=checks.INT32))
-        for name, value in given.items()
+        for name, value in bounds.items()
         if value is not None
     }
 
@@ -1504,18 +1526,19 @@ def _window(first_result: int | None, max_results: int | None) -> dict[str, str]
 def _has_filter(value: ExternalTaskQuery | Mapping[str, Any]) -> bool:
     if isinstance(value, ExternalTaskQuery):
         return value.has_filter()
-    return any(_says_anything(one) for name, one in value.items() if name not in _NO_FILTERS)
+    return any(_can_filter(field) for name, field in value.items() if name not in _NO_FILTERS)
 
 
+#: Fields of a query's body that exclude nothing on their own.
 _NO_FILTERS: Final = ("sorting", "variableNamesIgnoreCase", "variableValuesIgnoreCase")
 
 
-def _says_anything(value: object) -> bool:
+def _can_filter(value: object) -> bool:
     """
-    Tell whether a value in a query's body could leave anything out: null, false and empty do not.
+    Whether a value in a query's body can exclude anything; null, false and empty values cannot.
     """
     if isinstance(value, Mapping):
-        return any(_says_anything(one) for one in value.values())
+        return any(map(_can_filter, value.values()))
     if isinstance(value, (list, tuple)):
-        return any(_says_anything(one) for one in value)
+        return any(map(_can_filter, value))
     return value is not None and value is not False and value != ""
