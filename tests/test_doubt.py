@@ -12,7 +12,13 @@ import attrs
 import pytest
 
 from camunda_ext import ExternalTask, HistoricExternalTaskLog
-from camunda_ext._call.evidence import Evidence, TaskSnapshot, logged, reported, shown
+from camunda_ext._call.evidence import (
+    Evidence,
+    TaskSnapshot,
+    from_completion_log,
+    from_failure_log,
+    from_task,
+)
 from camunda_ext._call.request import Request
 from camunda_ext.dto import (
     CompleteExternalTask,
@@ -56,7 +62,7 @@ def test_who_holds_the_lock_tells_of_an_unlock(
         "unlock", "POST /external-task/{task_id}/unlock", NoneType, _IDS, worker_id=known
     )
 
-    assert shown(request, _seen(worker_id=holder)) is expected
+    assert from_task(request, _seen(worker_id=holder)) is expected
 
 
 # ------------------------------------------------------------------------------------ what is set
@@ -79,7 +85,7 @@ def test_what_is_set_is_seen(body: object, task: dict[str, Any], expected: Evide
     """
     request = Request("a", "PUT /external-task/{task_id}/a", NoneType, _IDS, body=body)
 
-    assert shown(request, _seen(**task)) is expected
+    assert from_task(request, _seen(**task)) is expected
 
 
 _LOCK: Final = LockExternalTask(worker_id="w1", lock_duration=60_000)
@@ -114,8 +120,8 @@ def test_a_lock_is_seen_by_its_end(
     ends = None if seconds is None else _NOW + timedelta(seconds=seconds)
     seen = _seen(since=10.0, worker_id=holder, lock_expiration_time=ends)
 
-    assert shown(request, seen) is expected
-    assert shown(request, attrs.evolve(seen, now=None)) is Evidence.UNCLEAR
+    assert from_task(request, seen) is expected
+    assert from_task(request, attrs.evolve(seen, now=None)) is Evidence.UNCLEAR
 
 
 # ------------------------------------------------------------------------------------ what ends it
@@ -140,7 +146,7 @@ def test_a_task_that_is_there_was_not_ended(
         operation, f"POST /external-task/{{task_id}}/{operation}", NoneType, _IDS, body=body
     )
 
-    assert shown(request, _seen(worker_id=holder)) is Evidence.NOT_DONE
+    assert from_task(request, _seen(worker_id=holder)) is Evidence.NOT_DONE
 
 
 # ------------------------------------------------------------------------------------------ failure
@@ -158,7 +164,7 @@ _DONE: Final[dict[str, Any]] = {
 
 def _after(body: ExternalTaskFailure, seen: TaskSnapshot) -> Evidence:
     request = Request("failure", "POST /external-task/{task_id}/failure", NoneType, _IDS, body=body)
-    return shown(request, seen)
+    return from_task(request, seen)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +311,7 @@ def test_the_log_tells_how_a_task_ended(
     """
     log = [_entry(kind, worker_id) for kind, worker_id in entries]
 
-    assert logged(log, "w1") is expected
+    assert from_completion_log(log, "w1") is expected
 
 
 # ------------------------------------------------------------------------------ failures, again
@@ -344,7 +350,7 @@ def test_the_history_tells_when_a_failure_was_reported(
     """
     body = ExternalTaskFailure(worker_id="w1", retries=2, error_message="no printer")
 
-    assert reported(entries, body, _seen(worker_id=holder, since=10.0)) is expected
+    assert from_failure_log(entries, body, _seen(worker_id=holder, since=10.0)) is expected
 
 
 def test_without_the_engines_clock_the_task_itself_has_to_do() -> None:
@@ -353,4 +359,6 @@ def test_without_the_engines_clock_the_task_itself_has_to_do() -> None:
     """
     body = ExternalTaskFailure(worker_id="w1", retries=2, error_message="no printer")
 
-    assert reported((_reported(60),), body, _seen(now=None, worker_id="w1")) is Evidence.DONE
+    assert (
+        from_failure_log((_reported(60),), body, _seen(now=None, worker_id="w1")) is Evidence.DONE
+    )

@@ -1,3 +1,3 @@
 """
-One call: its attempts, the waits and the looks between them.
+One call: its attempts, the waits between them, and the looks at the task after a failure.
 """

@@ -1,5 +1,5 @@
 """
-Whether an answer is the one that was due, and what it says.
+Check and decode answers, and turn unexpected ones into errors.
 """
 
 from __future__ import annotations
@@ -20,50 +20,59 @@ from camunda_ext._wire.json import loads
 from camunda_ext.dto import FetchedTasks, LockedExternalTask, UnreadableTask
 from camunda_ext.variables import VariableValue
 
-#: What is longer is not searched for every secret that was sent, in bytes.
+#: Longest answer that is cleaned of secrets piece by piece, in bytes.
 _LONGEST_SEARCHED: Final = 64 * 1024
 _REPEATS: Final = "an answer that repeats what it was sent"
 
 
-class NotDue(Exception):
+class UnexpectedAnswer(Exception):
     """
-    An answer is not the one that the operation returns; the text is empty if the status says it
-    all.
+    An answer is not what the operation expects; the message is empty if the status explains it.
     """
 
 
 def check(returns: Any, response: HttpResponse) -> None:
     """
-    Refuse an answer that is not the one that the operation returns: 200 alone proves nothing.
+    Check status and headers of an answer: a status of 200 alone proves nothing.
+
+    Args:
+        returns: The expected type, see `Request.returns`.
 
     Raises:
-        NotDue: It is another one.
+        UnexpectedAnswer: The operation does not answer like that.
     """
     status, content, headers = response.status, response.content, response.headers
     if not 200 <= status < 300:
-        raise NotDue
+        raise UnexpectedAnswer
     if status == 204 and not content and returns in (NoneType, str, AnyAnswer):
         return
     if returns is NoneType or (status != 200 and returns is not AnyAnswer):
-        raise NotDue(f"{204 if returns is NoneType else 200} was due")
+        raise UnexpectedAnswer(f"{204 if returns is NoneType else 200} was due")
     media_type = headers.get("content-type", "")
     if not content and "content-length" not in headers and "transfer-encoding" not in headers:
-        raise NotDue("an empty answer that does not say that it is")  # its head was cut off
+        raise UnexpectedAnswer(
+            "an empty answer that does not say that it is"
+        )  # the headers were cut off
     if returns is str:
         if not media_type.startswith("text/plain"):
-            raise NotDue(f"text/plain was due, not {media_type or 'nothing'}")
+            raise UnexpectedAnswer(f"text/plain was due, not {media_type or 'nothing'}")
     elif returns is bytes:
         return
     elif media_type.startswith("text/html") or not (content or returns is AnyAnswer):
-        raise NotDue(f"JSON was due, not {'a page' if content else 'nothing'}")
+        raise UnexpectedAnswer(f"JSON was due, not {'a page' if content else 'nothing'}")
 
 
 def read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
     """
-    What an answer says that has passed `check()`.
+    The decoded content of an answer that has passed `check()`.
+
+    Args:
+        returns: The expected type, see `Request.returns`.
+
+        dates: The engine's format of dates.
 
     Raises:
-        NotDue: It is not JSON, or not of the shape that is due.
+        UnexpectedAnswer: The content is not JSON, or does not have the expected types.
     """
     content = response.content
     if response.status == 204:
@@ -76,14 +85,14 @@ def read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
         if returns is AnyAnswer:
             return _read_any(response)
         if returns is FetchedTasks:
-            tasks, odd = decode_each(content, LockedExternalTask, dates)
-            if odd:  # What is said of them shows parts of the answer.
-                odd = _without_secrets(odd, response)
-            unreadable = [UnreadableTask(id=id_, reason=reason) for id_, reason in odd]
+            tasks, failures = decode_each(content, LockedExternalTask, dates)
+            if failures:  # Their reasons quote the answer.
+                failures = _without_secrets(failures, response)
+            unreadable = [UnreadableTask(id=id_, reason=reason) for id_, reason in failures]
             return FetchedTasks(tasks, unreadable=unreadable)
         return decode(content, returns, dates)
     except ValueError as error:
-        raise NotDue(str(error)) from None
+        raise UnexpectedAnswer(str(error)) from None
 
 
 def _read_any(response: HttpResponse) -> Any:
@@ -97,7 +106,7 @@ def _read_any(response: HttpResponse) -> Any:
 
 def is_file(response: HttpResponse) -> bool:
     """
-    Whether an answer is surely the contents of a variable, and no page.
+    Whether the headers prove that an answer is the contents of a variable, and not a web page.
     """
     headers = response.headers
     media_type = headers.get("content-type", "")
@@ -106,9 +115,9 @@ def is_file(response: HttpResponse) -> bool:
 
 def is_contents_of(variable: VariableValue, response: HttpResponse) -> bool:
     """
-    Whether an answer without a file's name is the contents of a *variable*.
+    Whether an answer without a file name is the contents of a *variable*.
 
-    Tomcat leaves the name out if it is beyond Latin-1.
+    Tomcat omits the file name if it has characters beyond Latin-1.
     """
     info = variable.value_info or {}
     return (
@@ -124,21 +133,25 @@ def _is_beyond_latin_1(text: object) -> bool:
 
 def _media_type(text: object) -> str:
     """
-    A media type without its parameters.
+    The media type in a header, without parameters, in lower case.
     """
     return str(text).partition(";")[0].strip().lower()
 
 
-# ---------------------------------------------------------------------------- what is wrong with it
+# ------------------------------------------------------------------------------- unexpected answers
 
 
 def to_error(
-    request: Request[Any], url: str, response: HttpResponse, problem: NotDue, dates: DateFormat
+    request: Request[Any],
+    url: str,
+    response: HttpResponse,
+    problem: UnexpectedAnswer,
+    dates: DateFormat,
 ) -> errors.CamundaError:
     """
-    The error that an answer stands for which is not the one that was due.
+    The error for an unexpected answer.
 
-    It holds no secret that was sent, which a server may repeat.
+    It holds none of the secrets that were sent, even if the server repeats them in its answer.
     """
     from camunda_ext._secrets import masks  # only now: few answers are odd
 
@@ -163,9 +176,10 @@ def _reason_without_secrets(
     dates: DateFormat,
 ) -> str:
     """
-    What is wrong with an answer, said of the answer without the secrets that it repeats.
+    The reason why an answer is unexpected, without the secrets that the answer repeats.
 
-    A reason shows parts of the answer that may be cut, so that no secret could be found in it.
+    The reason quotes cut parts of the answer, in which half of a secret would not be recognized. So
+    the answer is cleaned, and checked again for the reason.
     """
     text = response.content.decode("utf-8", "surrogateescape")
     headers = {name: clean(value) for name, value in response.headers.items()}
@@ -180,17 +194,20 @@ def _reason_without_secrets(
     try:
         check(returns, without_secrets)
         read(returns, without_secrets, dates)
-    except NotDue as problem:
+    except UnexpectedAnswer as problem:
         return str(problem)
-    # What a file should have been is told whole.
+    # The reason for a file quotes a whole header, in which secrets are recognized.
     return clean(reason) if returns is bytes else _REPEATS
 
 
 def _without_secrets(
-    odd: Sequence[tuple[str, str]], response: HttpResponse
+    failures: Sequence[tuple[str, str]], response: HttpResponse
 ) -> list[tuple[str, str]]:
+    """
+    Replace the reasons in pairs of id and reason if the answer repeats secrets.
+    """
     from camunda_ext._secrets import masks  # only now: few answers are odd
 
     if masks.may_be_in(response.content, response.secrets()):
-        return [(id_, _REPEATS) for id_, _ in odd]
-    return list(odd)
+        return [(id_, _REPEATS) for id_, _ in failures]
+    return list(failures)

@@ -1,5 +1,5 @@
 """
-The way of one request: its attempts, the waits between them, and the looks before it is sent again.
+Sends one request: its attempts, the waits between them, and the looks at the task after a failure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import attrs
 from camunda_ext import errors
 from camunda_ext._call import answers
 from camunda_ext._call.backoff import Quota, Retry, RetryPolicy, retry_after
-from camunda_ext._call.characters import Odd, first_odd, hint_of
+from camunda_ext._call.characters import OddCharacter, first_odd, hint_of
 from camunda_ext._call.evidence import Evidence
 from camunda_ext._call.hooks import Hooks
 from camunda_ext._call.log import CallLog
@@ -38,39 +38,39 @@ T = TypeVar("T")
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Sender:
     """
-    Sends requests to one engine, each as often as it is safe and of use.
+    Sends requests to one engine, and sends them again if that is safe and can help.
     """
 
-    #: The engine's URL, which all paths follow.
+    #: The engine's URL; paths are appended to it.
     base: str
 
-    #: Makes one attempt over the network.
+    #: Sends a single HTTP request.
     transport: Transport
 
-    #: How long to wait, unless a request needs longer.
+    #: The time-outs of a call; a request may add extra time.
     timeout: Timeout
 
-    #: How the engine writes dates.
+    #: The engine's format of dates.
     dates: DateFormat
 
     #: How often and when to send again.
     retry: RetryPolicy
 
-    #: Gets other credentials after some were refused; tells whether there are any.
+    #: Fetches new credentials after the engine refused the old ones; returns whether there are any.
     renew: Callable[[], bool] = lambda: False
 
-    #: Who sees each attempt.
+    #: The hooks that are called around each attempt.
     hooks: Hooks = attrs.field(factory=lambda: Hooks(()))
 
-    #: Whether bodies are logged, too.
+    #: Whether the log shows bodies.
     log_bodies: bool = False
 
-    #: How many resends are left.
+    #: The number of resends that are left to the client.
     quota: Quota = attrs.field(factory=Quota)
 
     def send(self, request: Request[T]) -> T:
         """
-        Send a request, and return what its answer says: the one way to the network.
+        Send a request, and return its decoded answer. All calls go through here.
         """
         total = self.timeout.plus(request.extra_time).total
         deadline = None if total is None else monotonic() + total
@@ -81,16 +81,16 @@ class Sender:
 @attrs.define(eq=False, repr=False)
 class _Result:
     """
-    What came of an attempt.
+    The outcome of an attempt.
     """
 
-    #: What the answer says.
+    #: The decoded answer.
     answer: Any = None
 
-    #: What went wrong instead.
+    #: The error; ``None`` if the attempt succeeded.
     error: errors.CamundaError | None = None
 
-    #: The answer itself, if there was one.
+    #: The HTTP response; ``None`` if there was none.
     response: HttpResponse | None = None
 
     #: Why there was no answer; ``None`` if retrying cannot help.
@@ -99,12 +99,12 @@ class _Result:
 
 class _Call:
     """
-    All that is done for one request.
+    The call of one request with all its attempts.
 
     Args:
-        deadline: When all must be over, by the monotonic clock; ``None`` for no such time.
+        deadline: When the call must be over, by the monotonic clock; ``None`` for no deadline.
 
-        asks_for_more: Whether an error is worth a question to the engine about it.
+        may_ask: Whether the engine may be asked about the cause of an error.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class _Call:
         request: Request[Any],
         deadline: float | None,
         *,
-        asks_for_more: bool = True,
+        may_ask: bool = True,
     ) -> None:
         self._sender = sender
         self._request = request
-        self._asks_for_more = asks_for_more
+        self._may_ask = may_ask
         self._deadline = deadline
         self._began = monotonic()
         self._http = request.to_http(sender.base, sender.dates, sender.timeout, deadline)
@@ -125,28 +125,31 @@ class _Call:
         self._attempts: list[errors.Attempt] = []
         #: Error of the last attempt that may have taken effect.
         self._doubt: errors.NoAnswer | None = None
-        #: Whether there was an attempt that the engine did not answer.
+        #: Whether the answer to any attempt was lost.
         self._is_lost = False
-        #: Whether other credentials were got already.
+        #: Whether new credentials were fetched already.
         self._is_renewed = False
-        #: How many attempts the quota has paid for.
+        #: How many resends were charged to the quota.
         self._paid = 0
 
     def run(self) -> _Result:
         """
-        Send, until it is done or there is an error to raise.
+        Make attempts until one succeeds or no more are allowed, and return the result.
+
+        Raises:
+            CamundaError: The call failed.
         """
         result = self._attempt()
         while result.error is not None:
-            settled = self._prepare_next(result, result.error)
-            if settled is not None:
-                result = settled
+            final = self._prepare_next(result, result.error)
+            if final is not None:
+                result = final
                 break
             result = self._attempt()
         self._log.ended(
             result.error,
             result.response,
-            # A look may have shown in the end that a failed attempt was done.
+            # After a look has shown that a failed attempt took effect, there is no successful one.
             attempts=len(self._attempts) + (result.response is not None and result.error is None),
             seconds=monotonic() - self._began,
             bodies=self._sender.log_bodies,
@@ -154,7 +157,7 @@ class _Call:
         if result.error is None:
             self._sender.quota.give(self._paid)
             return result
-        # Raised out here, so that it has no context: one would hold the request and its secrets.
+        # Raised outside of any `except`: a context would hold the request and its secrets.
         raise result.error
 
     # -------------------------------------------------------------------------------- one attempt
@@ -170,7 +173,7 @@ class _Call:
         try:
             result = self._send_once(http)
         finally:
-            # Also if something else is raised, such as by Ctrl-C: a hook may have things to undo.
+            # Also after another exception, such as Ctrl-C: a hook may have to clean up.
             seconds = monotonic() - begun
             if after is not None:
                 after(_ended(result, seconds))
@@ -188,6 +191,9 @@ class _Call:
         )
 
     def _send_once(self, http: HttpRequest) -> _Result:
+        """
+        Send the request once, and return the decoded answer or the error.
+        """
         request, url = self._request, self._http.url
         response = None
         try:
@@ -195,27 +201,30 @@ class _Call:
             answer = self._read(response)
         except TransportFailure as failure:
             if failure.sent:
-                lost = errors.no_answer(
+                no_answer = errors.no_answer(
                     request, url, failure.reason, status=failure.status, hint=failure.hint
                 )
-                return _Result(None, lost, None, failure.how)
+                return _Result(None, no_answer, None, failure.how)
             error = errors.not_sent(request, url, failure.reason, hint=failure.hint)
             error.__cause__ = failure.cause
             return _Result(None, error, None, FailureKind.NOT_SENT if failure.again else None)
-        except answers.NotDue as problem:
-            assert response is not None  # noqa: S101  # there was one to read
-            odd = answers.to_error(request, url, response, problem, self._sender.dates)
-            return _Result(None, odd, response)
+        except answers.UnexpectedAnswer as problem:
+            assert response is not None  # noqa: S101  # only reading a response raises it
+            unexpected = answers.to_error(request, url, response, problem, self._sender.dates)
+            return _Result(None, unexpected, response)
         return _Result(answer, None, response)
 
     def _read(self, response: HttpResponse) -> Any:
         """
-        What an answer says, if it is the one that was due.
+        The decoded answer.
+
+        Raises:
+            UnexpectedAnswer: It is not what the operation expects.
         """
         returns = self._request.returns
         answers.check(returns, response)
         if returns is bytes and not (answers.is_file(response) or self._is_variable(response)):
-            raise answers.NotDue(
+            raise answers.UnexpectedAnswer(
                 f"a file was due, not {response.headers.get('content-type') or 'nothing'}"
             )
         answer = answers.read(returns, response, self._sender.dates)
@@ -225,8 +234,8 @@ class _Call:
 
     def _is_variable(self, response: HttpResponse) -> bool:
         """
-        Whether an answer is the contents of the variable that was asked for: what the engine tells
-        of the variable has to be what has come.
+        Whether an answer is the contents of the requested variable: asks the engine for the
+        variable's file name and media type, and compares.
         """
         question = Request(
             "variable",
@@ -236,7 +245,7 @@ class _Call:
             params={"deserializeValue": "false"},
         )
         try:
-            # Where all that comes is a page, it is asked for often enough.
+            # Asked once: if a gateway answers everything with a page, a repetition does not help.
             return answers.is_contents_of(self._ask_once(question), response)
         except errors.CamundaError:
             return False
@@ -245,28 +254,29 @@ class _Call:
         self, error: errors.CamundaError, failure: FailureKind | None, seconds: float
     ) -> None:
         """
-        Remember an attempt that failed.
+        Record a failed attempt, and whether it may have taken effect.
         """
         summary = f"{type(error).__name__}: {error.in_short()}"
         self._attempts.append(errors.Attempt(error=summary, seconds=seconds))
         if isinstance(error, errors.NoAnswer):
             self._doubt, self._is_lost = error, True
         elif self._request.doubt and failure_kind(error, failure) is FailureKind.DATABASE:
-            # What failed may have been the answer to the commit: the engine says no more.
+            # The database may have committed, and only its answer to the engine was lost.
             self._doubt = errors.to_outcome_unknown(error, self._request, self._http.url)
 
     # ---------------------------------------------------------------------------- the next attempt
 
     def _prepare_next(self, result: _Result, error: errors.CamundaError) -> _Result | None:
         """
-        Wait for the next attempt; or what to return or to raise, if there is to be none.
+        Wait until the next attempt may begin, and return ``None``; or return the final result of
+        the call, if there is no next attempt.
         """
         kind = failure_kind(error, result.failure)
         odd = self._odd_character() if kind is FailureKind.DATABASE else None
         if odd is not None and self._is_refused(odd):
-            self._doubt = None  # no attempt can have been done
+            self._doubt = None  # the database has refused all attempts
             error.hint = hint_of(odd)
-            return self._settled(error)
+            return self._final_error(error)
         step = Resend.STOP if kind is None else self._request.rule.after[kind]
         wait: float | None = 0.0
         if self._has_other_credentials(error):
@@ -280,7 +290,7 @@ class _Call:
         if step is Resend.STOP or wait is None:
             if kind is not None and self._is_worth_a_look(step):
                 return self._look(error, kind, last=True)
-            return self._settled(error)
+            return self._final_error(error)
         self._log.will_go_on(
             error,
             attempt=len(self._attempts),
@@ -288,13 +298,16 @@ class _Call:
             what="sent again" if step is Resend.AGAIN else "looked at",
         )
         sleep(wait)
-        settled = None
+        final = None
         if step is not Resend.AGAIN:
-            settled = self._look(error, kind, last=step is Resend.LAST_LOOK)
-        # A look, and to get other credentials, may have taken all the time.
-        return settled or (None if self._has_time() else self._settled(error))
+            final = self._look(error, kind, last=step is Resend.LAST_LOOK)
+        # A look or new credentials may have taken all the time.
+        return final or (None if self._has_time() else self._final_error(error))
 
     def _has_other_credentials(self, error: errors.CamundaError) -> bool:
+        """
+        Fetch new credentials, once, if the old ones were refused; return whether there are any.
+        """
         if self._is_renewed or not isinstance(error, errors.Unauthorized):
             return False
         self._is_renewed = self._sender.renew()
@@ -302,7 +315,8 @@ class _Call:
 
     def _wait_after(self, result: _Result, error: errors.CamundaError) -> float | None:
         """
-        How long to wait, in seconds; ``None`` if the policy, the time or the quota is at its end.
+        How long to wait before a resend, in seconds; ``None`` if the policy, the deadline or the
+        quota does not allow one.
         """
         headers = {} if result.response is None else result.response.headers
         failed = Failed(
@@ -315,12 +329,12 @@ class _Call:
             wait: float | None = checks.to_seconds(self._sender.retry.wait(failed))
             is_wanted = wait is not None and wait <= TIMEOUT_MAX
         except Exception:  # noqa: BLE001
-            # It may be the user's own; what became of the request must be told all the same.
+            # The policy may be the user's; its exception must not hide the error of the request.
             self._log.policy_raised(error, attempt=len(self._attempts))
             return None
         if not is_wanted or wait is None or not self._has_time(wait):
             return None
-        if error.type is None:  # No engine that is at work has said so.
+        if error.type is None:  # The quota is for failures that no engine has reported.
             if not self._sender.quota.take():
                 error.hint += " It is not sent again now, for too many calls fail."
                 return None
@@ -328,30 +342,33 @@ class _Call:
         return max(wait, 0.0)
 
     def _has_time(self, seconds: float = 0.0) -> bool:
+        """
+        Whether the deadline is more than some *seconds* away.
+        """
         return self._deadline is None or monotonic() + seconds < self._deadline
 
     # ------------------------------------------------------------------- questions about a failure
 
     def _ask_once(self, question: Request[T]) -> T:
         """
-        Ask something about the request, once.
+        Send another request within this call, without resends, and return its decoded answer.
         """
-        once = attrs.evolve(self._sender, retry=Retry(attempts=1))
-        answer: T = _Call(once, question, self._deadline, asks_for_more=False).run().answer
+        sender = attrs.evolve(self._sender, retry=Retry(attempts=1))
+        answer: T = _Call(sender, question, self._deadline, may_ask=False).run().answer
         return answer
 
-    def _odd_character(self) -> Odd | None:
+    def _odd_character(self) -> OddCharacter | None:
         """
-        The character that the engine's database may have failed for.
+        The first character of the request that a database may have refused; ``None`` for none.
         """
-        if not self._asks_for_more or isinstance(self._request.body, Raw):
+        if not self._may_ask or isinstance(self._request.body, Raw):
             return None
         body = None if self._http.content is None else loads(self._http.content)
         return first_odd(body) or first_odd(dict(self._request.params))
 
-    def _is_refused(self, odd: Odd) -> bool:
+    def _is_refused(self, odd: OddCharacter) -> bool:
         """
-        Whether the engine's database takes no such character, not even in a question, but others.
+        Whether the engine's database refuses the character even in a query, but not others.
         """
         return (
             self._failure_with(odd.character) is FailureKind.DATABASE
@@ -360,7 +377,7 @@ class _Call:
 
     def _failure_with(self, character: str) -> FailureKind | None:
         """
-        What comes of a question with a character in it; ``None`` for an answer.
+        The kind of failure of a query with a character in it; ``None`` if the query succeeds.
         """
         path, body = "POST /external-task/count", {"topicName": character}
         try:
@@ -382,7 +399,7 @@ class _Call:
 
     def _is_worth_a_look(self, step: Resend) -> bool:
         """
-        Whether a look at the task may say more than several attempts.
+        Whether a look at the task may show more than the failed attempts did.
         """
         if len(self._attempts) == 1 or "task_id" not in self._request.ids:
             return False
@@ -392,24 +409,25 @@ class _Call:
         self, error: errors.CamundaError, kind: FailureKind | None, *, last: bool
     ) -> _Result | None:
         """
-        Look at the task: what to return or to raise, or ``None`` to send again.
+        Look at the task, and return the final result of the call, or ``None`` to send again.
 
         Args:
-            last: Whether it is not to be sent again, whatever the look shows.
+            last: Whether the request must not be sent again, whatever the look shows.
         """
-        shown, gone = self._looks().at_task(patient=kind is FailureKind.TIMED_OUT)
+        shown, not_found = self._looks().at_task(patient=kind is FailureKind.TIMED_OUT)
         if shown is Evidence.NOT_DONE and kind is FailureKind.DATABASE and not self._is_lost:
-            self._doubt = None  # the engine has answered, so it is not at it any more
+            self._doubt = None  # the engine has answered, so nothing is in progress
         if shown is Evidence.NOT_DONE and not last:
             return None
-        # That it is as it should be does not say that what the engine refused was done.
+        # If the engine refused all attempts, the task had the wanted state before.
         if shown is Evidence.DONE and not (kind is FailureKind.FAILED and self._doubt is None):
             return _Result()
-        return self._settled(gone or error)
+        return self._final_error(not_found or error)
 
-    def _settled(self, error: errors.CamundaError) -> _Result:
+    def _final_error(self, error: errors.CamundaError) -> _Result:
         """
-        What is to be returned or raised in the end: an earlier attempt may have been done.
+        The final result of a call whose last attempt failed: *error*, or `OutcomeUnknown` if an
+        earlier attempt may have taken effect, or success if the history proves that it did.
         """
         error.attempts = tuple(self._attempts)
         if self._doubt is None or isinstance(error, self._request.rule.settles):

@@ -1,5 +1,5 @@
 """
-How long to wait before the next attempt, and how many there may be.
+How long to wait before the next attempt, and how many attempts to make.
 """
 
 import random
@@ -20,7 +20,7 @@ from camunda_ext.hooks import Failed
 @runtime_checkable
 class RetryPolicy(Protocol):
     """
-    Who says how often and when to send again what may be sent again.
+    Decides how often and when to repeat requests that are safe to repeat.
     """
 
     def wait(self, failed: Failed) -> float | timedelta | None:
@@ -34,7 +34,7 @@ def _to_seconds(value: float | timedelta) -> float:
     return seconds
 
 
-#: The longest time before an attempt after a `Conflict`, in seconds.
+#: The longest wait after a `Conflict`, in seconds.
 _LONGEST_CONFLICT: Final = 0.5
 
 
@@ -42,24 +42,24 @@ _LONGEST_CONFLICT: Final = 0.5
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Retry(Value):
     """
-    Send again after a random time, up to one that doubles with each attempt.
+    Exponential backoff: wait a random time, whose upper limit doubles with each attempt.
 
-    What is never safe to send again is not, whatever this says; and no attempt begins after the
+    Requests that are not safe to repeat are never repeated, and no attempt begins after the
     ``total`` of the `Timeout`.
     """
 
     #: How many attempts at most, the first one included; 1 never sends again.
     attempts: int = attrs.field(default=5)
 
-    #: How many attempts at most, unless `attempts` is 1, of what the engine says it has rolled
-    #: back, for others changed the same rows (a `Conflict`), or not begun, for it cannot reach its
-    #: database. After a `Conflict` they are half a second apart at most.
+    #: How many attempts at most if the engine has rolled back the request, because others changed
+    #: the same rows (a `Conflict`), or could not begin it, because it cannot reach its database.
+    #: After a `Conflict` they are half a second apart at most. Not used if `attempts` is 1.
     rollback_attempts: int = attrs.field(default=20)
 
-    #: The longest time before the second attempt, in seconds, or a `timedelta`.
+    #: The longest wait before the second attempt, in seconds, or a `timedelta`.
     first_delay: float = attrs.field(default=0.05, converter=_to_seconds)
 
-    #: The longest time before any attempt, in seconds, or a `timedelta`; a server may ask for more.
+    #: The longest wait before any attempt, in seconds, or a `timedelta`; a server may ask for more.
     longest_delay: float = attrs.field(default=5.0, converter=_to_seconds)
 
     def __attrs_post_init__(self) -> None:
@@ -80,16 +80,16 @@ class Retry(Value):
         if most > 1 and _has_changed_nothing(failed.error):
             most = max(most, self.rollback_attempts)
         if isinstance(failed.error, errors.Conflict):
-            longest = min(longest, _LONGEST_CONFLICT)  # The others are at work, and done soon.
+            longest = min(longest, _LONGEST_CONFLICT)  # The other transaction commits soon.
         if failed.attempt >= most:
             return None
-        chosen = delay(failed.attempt, self.first_delay, longest, random.random())  # noqa: S311  # to spread, not to hide
-        return max(chosen, failed.retry_after or 0.0)
+        seconds = delay(failed.attempt, self.first_delay, longest, random.random())  # noqa: S311  # to spread, not to hide
+        return max(seconds, failed.retry_after or 0.0)
 
 
 def _has_changed_nothing(error: errors.CamundaError) -> bool:
     """
-    Tell whether the engine itself says so, and that it may go better the next time.
+    Whether the engine states that it changed nothing, and a retry makes sense.
     """
     return isinstance(error, errors.Conflict) or (
         isinstance(error, errors.EngineBusy) and error.type == "CannotCreateTransactionException"
@@ -98,43 +98,45 @@ def _has_changed_nothing(error: errors.CamundaError) -> bool:
 
 def delay(attempt: int, first: float, longest: float, chance: float) -> float:
     """
-    Give the seconds to wait after an *attempt*, from 1 on: any part of a time that doubles.
+    The seconds to wait after an *attempt*, the first of which is 1: a random part of *first*,
+    doubled with each attempt up to *longest*.
 
     Args:
-        chance: A random number from 0 to 1. With less than all of it left to chance, clients that
-            failed together would come back together.
+        chance: A random number from 0 to 1. The whole wait is random, so that clients that failed
+            at the same time do not return at the same time.
     """
     return min(longest, first * 2.0 ** min(attempt - 1, 64)) * chance
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """
-    Give the seconds that a server asks to wait, from a header that may hold anything.
+    The seconds that a server asks to wait in its header Retry-After, at most 300; ``None`` if the
+    header is missing or malformed.
 
     Args:
-        headers: Those of the answer, their names in lower case.
+        headers: The headers of the answer, with names in lower case.
     """
-    asked = headers.get("retry-after", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return min(float(asked), _LONGEST_ASKED)
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), _LONGEST_RETRY_AFTER)
     try:
-        moment = parsedate_to_datetime(asked)
+        moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None
-    return min(max(0.0, (moment - now).total_seconds()), _LONGEST_ASKED)
+    return min(max(0.0, (moment - now).total_seconds()), _LONGEST_RETRY_AFTER)
 
 
-#: What a server may ask for in seconds; a date of the year 2099 must not park a worker.
-_LONGEST_ASKED: Final = 300.0
+#: The longest accepted Retry-After, in seconds; a date in the year 2099 must not block a worker.
+_LONGEST_RETRY_AFTER: Final = 300.0
 
 
 class Quota:
     """
-    How many resends a client has left: where most calls fail, sending each again makes it worse.
+    Limits the resends of a client: if most calls fail, sending each one again makes it worse.
 
-    No lock guards it, which a fork could leave locked; a race makes it inexact by one.
+    It has no lock, which a fork could leave locked; a race between threads makes it inexact by one.
     """
 
     FULL: Final = 500
@@ -145,7 +147,7 @@ class Quota:
 
     def take(self) -> bool:
         """
-        Take what one resend costs; tell whether there was enough.
+        Pay for one resend, and return whether the quota was large enough.
         """
         if self.left < self._COST:
             return False
@@ -154,6 +156,6 @@ class Quota:
 
     def give(self, resends: int) -> None:
         """
-        Give back what a call took that succeeded after all, or a little for one that took nothing.
+        Refund the resends of a call that succeeded, or add 1 for a call without resends.
         """
         self.left = min(self.FULL, self.left + (resends * self._COST or 1))

@@ -1,5 +1,5 @@
 """
-Characters that an engine takes, and its database may not.
+Characters that an engine accepts, but not every database.
 """
 
 from __future__ import annotations
@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 
-class Odd(NamedTuple):
+class OddCharacter(NamedTuple):
     """
-    A character that some databases refuse, in what was sent.
+    A character in a request that some databases refuse.
     """
 
-    #: The name of the field, or of the variable, that has it.
+    #: The name of the field or of the variable that has the character.
     where: str
 
     #: The character.
@@ -23,50 +23,50 @@ class Odd(NamedTuple):
         return f"U+{ord(self.character):04X}{shown}"
 
 
-def first_odd(body: Any) -> Odd | None:
+def first_odd(body: Any) -> OddCharacter | None:
     """
-    Give the first character of a body of JSON that some databases refuse; ``None`` if there is
+    The first character of a decoded JSON body that some databases refuse; ``None`` if there is
     none.
 
-    What the engine stores as bytes may have any.
+    Values that the engine stores as bytes may have any character, and are skipped.
     """
     if isinstance(body, dict):
-        body = {name: one for name, one in body.items() if name != "errorDetails"}
+        body = {name: field for name, field in body.items() if name != "errorDetails"}
     return _first_in(body, "")
 
 
-def _first_in(value: Any, where: str) -> Odd | None:
+def _first_in(value: Any, where: str) -> OddCharacter | None:
     match value:
         case str():
-            found = next(filter(_is_odd, value), None)
-            return None if found is None else Odd(where, found)
+            character = next(filter(_is_odd, value), None)
+            return None if character is None else OddCharacter(where, character)
         case dict():
             is_bytes = value.get("type") in _STORED_AS_BYTES
-            for name, one in value.items():
-                # A variable's name is a text of its own, its value is called "value".
+            for name, field in value.items():
+                # The value of a variable is in its field "value"; report the variable's name.
                 place = where if name == "value" else name
                 odd = _first_in(name, f"the name {name!r:.80}")
                 if odd is None and not (is_bytes and name == "value"):
-                    odd = _first_in(one, place)
+                    odd = _first_in(field, place)
                 if odd is not None:
                     return odd
         case list():
-            return next(filter(None, (_first_in(one, where) for one in value)), None)
+            return next(filter(None, (_first_in(item, where) for item in value)), None)
     return None
 
 
-#: Types of variables whose values are not kept as text.
+#: Types of variables whose values the engine stores as bytes, not as text.
 _STORED_AS_BYTES: Final = ("Json", "Xml", "Object", "Bytes", "File")
 
 
 def _is_odd(character: str) -> bool:
-    # Half of one beyond U+FFFF is no character either.
+    # A lone surrogate is no character either.
     return character == "\0" or character > "\uffff" or "\ud800" <= character <= "\udfff"
 
 
-def hint_of(odd: Odd) -> str:
+def hint_of(odd: OddCharacter) -> str:
     """
-    Say what to do about a character that the database has refused.
+    The hint of the error if a database has refused a character.
     """
     return (
         f"The engine's database takes no {odd}, which is in {odd.where}: Camunda's tables have "

@@ -1,7 +1,7 @@
 """
-What a look at a task tells about a command whose outcome is in doubt: pure functions.
+Whether a task, or its history, shows that a command took effect: pure functions.
 
-The engine keeps no log of requests, so what it shows of the task has to do.
+The engine keeps no log of requests, so the state of the task is the only evidence.
 """
 
 from __future__ import annotations
@@ -24,89 +24,94 @@ from camunda_ext.dto import (
     Retries,
 )
 
-#: The header Date has whole seconds, and some databases round the ends of locks to such.
-_BLUR: Final = timedelta(seconds=2)
+#: Tolerance for comparing times: the header Date has whole seconds, and some databases round the
+#: ends of locks to whole seconds.
+_TOLERANCE: Final = timedelta(seconds=2)
 
 
 class Evidence(Enum):
     """
-    What a look shows.
+    What a look at a task shows about a command.
     """
 
-    #: It is done.
+    #: The command took effect.
     DONE = "done"
 
-    #: It is not done: it can be sent again.
+    #: The command did not take effect, and can be sent again.
     NOT_DONE = "not done"
 
-    #: The task is gone.
+    #: The task does not exist any more.
     GONE = "gone"
 
-    #: Nobody can tell.
+    #: The task does not show whether the command took effect.
     UNCLEAR = "unclear"
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class TaskSnapshot:
     """
-    A task as the engine shows it.
+    The state of a task after a command, and when it was read.
     """
 
     #: The task.
     task: ExternalTask
 
-    #: The engine's clock, from the answer's header; ``None`` if it did not say.
+    #: The engine's time when it answered, from the header Date; ``None`` if there was none.
     now: datetime | None
 
-    #: How long ago the command was sent first, in seconds.
+    #: The time since the first attempt of the command began, in seconds.
     since: float
 
 
-def shown(request: Request[Any], seen: TaskSnapshot) -> Evidence:
+def from_task(request: Request[Any], snapshot: TaskSnapshot) -> Evidence:
     """
-    Tell from a look at a task that is there still whether an earlier attempt was done.
+    Whether a task that still exists shows that an earlier attempt of a command took effect.
     """
     if request.operation == "unlock":
-        return _after_unlock(seen.task, request.worker_id)
+        return _after_unlock(snapshot.task, request.worker_id)
     match request.body:
         case ExternalTaskFailure():
-            return _after_failure(request.body, seen)
+            return _after_failure(request.body, snapshot)
         case Priority(priority=priority):
-            return Evidence.DONE if seen.task.priority == priority else Evidence.UNCLEAR
+            return Evidence.DONE if snapshot.task.priority == priority else Evidence.UNCLEAR
         case Retries(retries=retries):
-            return Evidence.DONE if seen.task.retries == retries else Evidence.UNCLEAR
+            return Evidence.DONE if snapshot.task.retries == retries else Evidence.UNCLEAR
         case LockExternalTask(worker_id=worker_id, lock_duration=duration):
-            # A lock that the worker has for longer stays as it is.
-            return _after_lock(seen, worker_id, duration, or_later=True)
+            # The engine does not shorten a lock that the worker has already.
+            return _after_lock(snapshot, worker_id, duration, or_later=True)
         case ExtendLockOnExternalTask(worker_id=worker_id, new_duration=duration):
-            return _after_lock(seen, worker_id, duration, or_later=False)
-    return Evidence.NOT_DONE  # what ends a task has not ended this one
+            return _after_lock(snapshot, worker_id, duration, or_later=False)
+    return Evidence.NOT_DONE  # the other commands would have ended the task
 
 
-def _after_lock(seen: TaskSnapshot, worker_id: str, duration: int, *, or_later: bool) -> Evidence:
-    task = seen.task
+def _after_lock(
+    snapshot: TaskSnapshot, worker_id: str, duration: int, *, or_later: bool
+) -> Evidence:
+    task = snapshot.task
     if task.worker_id != worker_id or task.lock_expiration_time is None:
         return Evidence.UNCLEAR
-    ends = _ends_of(seen, duration)
-    if ends is None or task.lock_expiration_time < ends[0]:
+    expiration = _expiration_range(snapshot, duration)
+    if expiration is None or task.lock_expiration_time < expiration[0]:
         return Evidence.UNCLEAR
-    return Evidence.DONE if or_later or task.lock_expiration_time <= ends[1] else Evidence.UNCLEAR
+    if or_later or task.lock_expiration_time <= expiration[1]:
+        return Evidence.DONE
+    return Evidence.UNCLEAR
 
 
-def _ends_of(seen: TaskSnapshot, duration: int) -> tuple[datetime, datetime] | None:
+def _expiration_range(snapshot: TaskSnapshot, duration: int) -> tuple[datetime, datetime] | None:
     """
-    Give between which moments a lock ends that was set by this command; ``None`` if nobody can
-    tell.
+    The earliest and the latest time at which a lock can expire that one of the attempts has set;
+    ``None`` if it cannot be computed.
 
     Args:
-        duration: How long it lasts, in milliseconds.
+        duration: Duration of the lock, in milliseconds.
     """
-    if seen.now is None:
+    if snapshot.now is None:
         return None
     try:
-        lasts = timedelta(milliseconds=duration)
-        return seen.now - timedelta(seconds=seen.since) + lasts - _BLUR, seen.now + lasts + _BLUR
-    except OverflowError:  # beyond the years that Python has
+        latest = snapshot.now + timedelta(milliseconds=duration)
+        return latest - timedelta(seconds=snapshot.since) - _TOLERANCE, latest + _TOLERANCE
+    except OverflowError:  # beyond the years of `datetime`
         return None
 
 
@@ -114,53 +119,57 @@ def _after_unlock(task: ExternalTask, worker_id: str | None) -> Evidence:
     if task.worker_id is None:
         return Evidence.DONE
     if worker_id is None:
-        return Evidence.UNCLEAR  # the lock may be the old one, or a new one
+        return Evidence.UNCLEAR  # it may be the old lock or a new one
     return Evidence.NOT_DONE if task.worker_id == worker_id else Evidence.DONE
 
 
-def _after_failure(body: ExternalTaskFailure, seen: TaskSnapshot) -> Evidence:
-    task = seen.task
+def _after_failure(body: ExternalTaskFailure, snapshot: TaskSnapshot) -> Evidence:
+    task = snapshot.task
     if (task.retries, _stored(task.error_message)) != (body.retries, _stored(body.error_message)):
         return Evidence.NOT_DONE if task.worker_id == body.worker_id else Evidence.UNCLEAR
-    # An earlier failure may have said the same. This one has set the end of the lock.
-    ends = _ends_of(seen, body.retry_timeout or 0)
-    if ends is None or task.lock_expiration_time is None:
+    # An earlier failure may have had the same values; the end of the lock tells them apart.
+    expiration = _expiration_range(snapshot, body.retry_timeout or 0)
+    if expiration is None or task.lock_expiration_time is None:
         return Evidence.UNCLEAR
-    return Evidence.DONE if ends[0] <= task.lock_expiration_time <= ends[1] else Evidence.UNCLEAR
+    if expiration[0] <= task.lock_expiration_time <= expiration[1]:
+        return Evidence.DONE
+    return Evidence.UNCLEAR
 
 
-def reported(
-    entries: Sequence[HistoricExternalTaskLog], body: ExternalTaskFailure, seen: TaskSnapshot
+def from_failure_log(
+    entries: Sequence[HistoricExternalTaskLog], body: ExternalTaskFailure, snapshot: TaskSnapshot
 ) -> Evidence:
     """
-    Tell from the history whether a failure that the task shows is this one, or an earlier one.
+    Whether the failure that a task shows is the one in *body*, and no earlier one with the same
+    values, by the entries of its log.
     """
-    if not entries or seen.now is None:
-        return Evidence.DONE  # no history is kept: what the task shows has to do
-    said = (body.worker_id, _stored(body.error_message))
-    earliest = seen.now - timedelta(seconds=seen.since) - _BLUR
+    if not entries or snapshot.now is None:
+        return Evidence.DONE  # The engine keeps no history: the task's own state decides.
+    reported = (body.worker_id, _stored(body.error_message))
+    earliest = snapshot.now - timedelta(seconds=snapshot.since) - _TOLERANCE
     for entry in entries:
-        told = (entry.worker_id, _stored(entry.error_message))  # its retries are those before
-        if entry.failure_log and told == said and (entry.timestamp or earliest) >= earliest:
+        # Retries are not compared: an entry has those before the failure.
+        logged = (entry.worker_id, _stored(entry.error_message))
+        if entry.failure_log and logged == reported and (entry.timestamp or earliest) >= earliest:
             return Evidence.DONE
-    return Evidence.NOT_DONE if seen.task.worker_id == body.worker_id else Evidence.UNCLEAR
+    return Evidence.NOT_DONE if snapshot.task.worker_id == body.worker_id else Evidence.UNCLEAR
 
 
 def _stored(message: str | None) -> str | None:
     """
-    Give a message as it is in any database: some keep an empty one as none, or half of a character
-    as a question mark.
+    A message as a database may have stored it: some store an empty text as null, or half of a
+    surrogate pair as a question mark.
     """
     return (message or "").encode("utf-8", "replace").decode("utf-8") or None
 
 
-def logged(entries: Sequence[HistoricExternalTaskLog], worker_id: str) -> Evidence:
+def from_completion_log(entries: Sequence[HistoricExternalTaskLog], worker_id: str) -> Evidence:
     """
-    Tell from the history of a task that is gone whether a worker has completed it.
+    Whether a worker has completed a task that does not exist any more, by the entries of its log.
     """
     for entry in entries:
         if entry.success_log:
             return Evidence.DONE if entry.worker_id == worker_id else Evidence.NOT_DONE
         if entry.deletion_log:
             return Evidence.NOT_DONE
-    return Evidence.UNCLEAR  # no history is kept at this level, or it must not be read
+    return Evidence.UNCLEAR  # no history at this level, or no permission to read it

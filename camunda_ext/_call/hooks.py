@@ -1,5 +1,5 @@
 """
-Hooks: who wants to see each attempt, for metrics and traces.
+Calls a client's hooks before and after each attempt.
 """
 
 from __future__ import annotations
@@ -16,47 +16,48 @@ _log: Final = logging.getLogger("camunda_ext")
 
 class Hooks:
     """
-    The hooks of a client. What one of them raises is logged, once, and changes nothing.
+    The hooks of a client. An exception of a hook is logged once for each hook, and ignored.
     """
 
-    def __init__(self, given: Iterable[Hook]) -> None:
-        self._hooks = tuple(given)
+    def __init__(self, hooks: Iterable[Hook]) -> None:
+        self._hooks = tuple(hooks)
         if not all(callable(hook) for hook in self._hooks):
             raise TypeError("each of hooks must be callable")
-        self._told: set[int] = set()
+        #: The `id()` of each hook whose exception was logged; a hook need not be hashable.
+        self._logged: set[int] = set()
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
 
     def before(self, outgoing: Outgoing) -> Callable[[Ended], None]:
         """
-        Tell all hooks of an attempt, and give whom to tell of its end.
+        Call all hooks before an attempt, and return a function to call after it.
         """
-        waiting: list[tuple[Hook, Callable[[Ended], None]]] = []
+        callbacks: list[tuple[Hook, Callable[[Ended], None]]] = []
 
         def end(ended: Ended) -> None:
-            for hook, after in reversed(waiting):
+            for hook, after in reversed(callbacks):
                 try:
                     after(ended)
-                except Exception as error:  # noqa: BLE001  # whatever it is, the call goes on
-                    self._tell(hook, error)
+                except Exception as error:  # noqa: BLE001  # a hook must not break the call
+                    self._log_once(hook, error)
 
         for hook in self._hooks:
             try:
                 after = hook(outgoing)
             except Exception as error:  # noqa: BLE001  # as above
-                self._tell(hook, error)
+                self._log_once(hook, error)
             except BaseException:
                 end(Ended(status=None, error=None, seconds=0.0))
                 raise
             else:
-                waiting += [(hook, after)] if after is not None else []
+                callbacks += [(hook, after)] if after is not None else []
         self._drop_bad(outgoing.headers)
         return end
 
     def _drop_bad(self, headers: dict[str, str]) -> None:
         """
-        Leave out headers that a request cannot have.
+        Remove invalid headers that a hook has added.
         """
         for name, value in list(headers.items()):
             try:
@@ -65,7 +66,7 @@ class Hooks:
                 del headers[name]
                 _log.warning("a header of a hook is left out: %s", error)
 
-    def _tell(self, hook: Hook, error: Exception) -> None:
-        if id(hook) not in self._told:  # a hook need not be hashable
-            self._told.add(id(hook))
+    def _log_once(self, hook: Hook, error: Exception) -> None:
+        if id(hook) not in self._logged:
+            self._logged.add(id(hook))
             _log.warning("hook %r raised; what it raises again is not logged", hook, exc_info=error)

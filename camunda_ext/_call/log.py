@@ -1,5 +1,5 @@
 """
-What the log says of calls.
+Log records about calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ log: Final = logging.getLogger("camunda_ext")
 
 class CallLog:
     """
-    Records about one call, each with the facts that programs look for in it.
+    Writes the log records of one call, each with extra attributes for programs that read logs.
     """
 
     def __init__(self, request: Request[Any], http: HttpRequest) -> None:
@@ -38,7 +38,14 @@ class CallLog:
         bodies: bool,
     ) -> None:
         """
-        Record the end of a call, with its bodies where that is wanted.
+        Log the end of a call at level DEBUG.
+
+        Args:
+            attempts: How many attempts there were.
+
+            seconds: Duration of the call.
+
+            bodies: Whether to log the bodies of request and answer.
         """
         if not log.isEnabledFor(logging.DEBUG):
             return
@@ -56,7 +63,14 @@ class CallLog:
         self, error: errors.CamundaError, *, attempt: int, wait: float, what: str
     ) -> None:
         """
-        Record an attempt that failed, and what is done about it.
+        Log a failed attempt, and what happens next.
+
+        Args:
+            attempt: Number of the attempt, from 1.
+
+            wait: How long the client waits now, in seconds.
+
+            what: What it does then, as a participle, such as "sent again".
         """
         log.warning(
             "%s: attempt %d failed: %s: %s; %s in %.3f s",
@@ -71,13 +85,13 @@ class CallLog:
 
     def policy_raised(self, error: errors.CamundaError, *, attempt: int) -> None:
         """
-        Record that the retry policy of a user has raised the current exception.
+        Log the current exception, which the user's retry policy has raised.
         """
         log.exception("%s: the retry policy raised", self, extra=self.facts(error, attempt=attempt))
 
     def unreadable(self, tasks: FetchedTasks) -> None:
         """
-        Record the tasks that were locked, but could not be read.
+        Log the tasks that were locked, but could not be read.
         """
         for task in tasks.unreadable:
             log.error(
@@ -95,7 +109,7 @@ class CallLog:
         **more: float | None,
     ) -> dict[str, object]:
         """
-        What a record is about, for programs that read logs.
+        The extra attributes of a log record.
         """
         status = response.status if response is not None else error.status if error else None
         return {

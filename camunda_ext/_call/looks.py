@@ -1,5 +1,5 @@
 """
-Looks at a task, and at its history, after a command whose outcome is in doubt.
+Looks at a task and at its history, to find out whether a command took effect.
 """
 
 from __future__ import annotations
@@ -24,60 +24,63 @@ from camunda_ext.dto import (
     HistoricExternalTaskLog,
 )
 
-#: The pause between the first two looks at a task that the engine may still be at, in seconds.
+#: The pause between the first two looks while the engine may still execute the command, in seconds.
 _FIRST_PAUSE: Final = 0.1
 #: The longest pause between two looks, in seconds.
 _LONGEST_PAUSE: Final = 2.0
-#: How long to look, in seconds, where a call has no end of its own.
+#: How long to look, in seconds, if the call has no deadline.
 _PATIENCE: Final = 30.0
 
 
-class Answered(Protocol):
+class QuestionResult(Protocol):
     """
-    What a look needs of a result: what the answer says, and the answer itself.
+    The result of a question to the engine.
     """
 
+    #: The decoded answer.
     answer: Any
+    #: The HTTP response; ``None`` if there was none.
     response: HttpResponse | None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Looks:
     """
-    Finds out what became of a command on a task.
+    Finds out whether a command on a task took effect.
     """
 
     #: The command.
     request: Request[Any]
 
-    #: Its whole URL.
+    #: The whole URL of the command.
     url: str
 
-    #: Sends a question within the time of the call.
-    ask: Callable[[Request[Any]], Answered]
+    #: Sends a request within the deadline of the call, and returns its result.
+    ask: Callable[[Request[Any]], QuestionResult]
 
-    #: When the command was sent first, by the monotonic clock.
+    #: When the first attempt of the command began, by the monotonic clock.
     began: float
 
-    #: When the call must be over, by the monotonic clock; ``None`` for no such time.
+    #: When the call must be over, by the monotonic clock; ``None`` for no deadline.
     deadline: float | None
 
     def at_task(self, *, patient: bool) -> tuple[Evidence, errors.CamundaError | None]:
         """
-        What the task shows, and the engine's error if the task is gone.
+        What the task shows about the command, and the error to raise if the task does not exist.
 
         Args:
-            patient: Whether to wait for an engine that may still execute the command. Sent again,
-                it would go through the process behind the task a second time, beside the first.
+            patient: Whether to repeat the look while the task shows no effect, as the engine may
+                still execute the command. A resend would execute the process behind the task at the
+                same time.
         """
         until = monotonic() + _PATIENCE
         if self.deadline is not None:
             until = (monotonic() + self.deadline) / 2
         pause = _FIRST_PAUSE
         while True:
-            shown, gone = self._at_task_once()
+            shown, not_found = self._at_task_once()
             if not patient or shown is not Evidence.NOT_DONE or monotonic() + pause > until:
-                return shown, gone
+                return shown, not_found
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -91,28 +94,28 @@ class Looks:
             return Evidence.GONE, errors.for_other_request(error, self.request, self.url)
         except errors.CamundaError:
             return Evidence.UNCLEAR, None
-        assert result.response is not None  # noqa: S101  # or there would be no task
+        assert result.response is not None  # noqa: S101  # a task comes in a response
         snapshot = evidence.TaskSnapshot(
             task=result.answer,
             now=_server_clock(result.response),
             since=monotonic() - self.began,
         )
-        shown = evidence.shown(self.request, snapshot)
+        shown = evidence.from_task(self.request, snapshot)
         if shown is Evidence.DONE and isinstance(self.request.body, ExternalTaskFailure):
-            shown = evidence.reported(self._history(), self.request.body, snapshot)
+            shown = evidence.from_failure_log(self._history(), self.request.body, snapshot)
         return shown, None
 
     def at_history(self) -> Evidence:
         """
-        What the history says of a task that is gone: whether this command has completed it.
+        Whether this command has completed a task that does not exist any more, by its history.
         """
         if not isinstance(self.request.body, CompleteExternalTask):
             return Evidence.UNCLEAR
-        return evidence.logged(self._history(), self.request.body.worker_id)
+        return evidence.from_completion_log(self._history(), self.request.body.worker_id)
 
     def _history(self) -> tuple[HistoricExternalTaskLog, ...]:
         """
-        The latest entries of the task's log; none if the engine does not tell.
+        The latest entries of the task's log; empty if the engine does not return them.
         """
         if not self._has_time():
             return ()
@@ -139,7 +142,7 @@ class Looks:
 
 def _server_clock(response: HttpResponse) -> datetime | None:
     """
-    The server's time in whole seconds; ``None`` if it does not say it.
+    The server's time in the header Date, in whole seconds; ``None`` if missing or malformed.
     """
     try:
         moment = parsedate_to_datetime(response.headers.get("date", ""))

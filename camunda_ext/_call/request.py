@@ -1,5 +1,5 @@
 """
-What is to be asked, as a value: nothing in it touches a socket.
+An operation with its arguments, as a value: nothing here touches a socket.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ T = TypeVar("T")
 
 class AnyAnswer:
     """
-    Stands for whatever an operation returns: JSON, a text, bytes, or nothing.
+    Marker for `Request.returns`: the answer may be JSON, text, bytes, or empty.
     """
 
 
 @attrs.frozen(eq=False, repr=False)
 class Raw:
     """
-    A body that goes as it is.
+    A body that is sent as it is, without encoding.
     """
 
-    #: The body.
+    #: The bytes to send.
     content: bytes
 
-    #: What it is, such as ``multipart/form-data; boundary=...``.
+    #: The value of the header Content-Type, such as ``multipart/form-data; boundary=...``.
     media_type: str
 
 
-#: Which media types to ask for, by what is due; JSON where nothing is said.
+#: The header Accept for each `Request.returns`; JSON for all others.
 _ACCEPT: Final[Mapping[Any, str]] = {
     str: "text/plain, application/json",
     bytes: "*/*",
@@ -58,7 +58,8 @@ class Request(Generic[T]):
     #: The HTTP method, and the path below the engine with ``{name}`` where an id belongs.
     endpoint: str
 
-    #: What is due: nothing (204), text (also 204), bytes, `AnyAnswer`, or else JSON of this shape.
+    #: The type of the expected answer: `NoneType` for 204, `str` for text or 204, `bytes`,
+    #: `AnyAnswer`, or else the class that the JSON is decoded to.
     returns: type[T]
 
     #: The ids in the path, by name.
@@ -70,16 +71,16 @@ class Request(Generic[T]):
     #: What to send as JSON, or a `Raw` body; ``None`` to send nothing.
     body: Any = attrs.field(kw_only=True, default=None, repr=False)
 
-    #: How long the engine may think about it besides the usual time, in seconds.
+    #: How much longer than usual the engine may take to answer, in seconds.
     extra_time: float = attrs.field(kw_only=True, default=0.0)
 
     #: The first engine version that has the operation.
     since: str = attrs.field(kw_only=True, default="7.5")
 
-    #: Whose lock it is about, where the body does not say it.
+    #: The worker whose lock the command is about, if the body does not have it.
     worker_id: str | None = attrs.field(kw_only=True, default=None)
 
-    #: How it is to be sent again.
+    #: When the request may be sent again.
     rule: Rule = attrs.field(
         kw_only=True, default=attrs.Factory(lambda self: rule_of(self.operation), takes_self=True)
     )
@@ -101,31 +102,34 @@ class Request(Generic[T]):
     @property
     def doubt(self) -> str | None:
         """
-        How to find out whether it took effect; ``None`` for what only reads.
+        How to find out whether the request took effect; ``None`` if it only reads.
         """
         return self.rule.doubt
 
     @property
     def task_ids(self) -> tuple[str, ...]:
         """
-        The external tasks that it names.
+        Ids of the external tasks in the path and in the body.
         """
         task_id = self.ids.get("task_id")
-        named: tuple[str, ...] = getattr(self.body, "external_task_ids", None) or ()
-        return named if task_id is None else (task_id, *named)
+        body_ids: tuple[str, ...] = getattr(self.body, "external_task_ids", None) or ()
+        return body_ids if task_id is None else (task_id, *body_ids)
 
     def to_http(
         self, base: str, dates: DateFormat, timeout: Timeout, deadline: float | None
     ) -> HttpRequest:
         """
-        The request as it goes over the network.
+        The HTTP request for this operation.
 
         Args:
             base: The engine's URL.
 
-            timeout: How long to wait, unless this request needs longer.
+            dates: The engine's format of dates.
 
-            deadline: When all must be over, by the monotonic clock; ``None`` for no such time.
+            timeout: The client's time-outs; `extra_time` is added.
+
+            deadline: When the call must be over, in seconds of the monotonic clock; ``None`` for no
+                deadline.
         """
         headers = {"Accept": _ACCEPT.get(self.returns, "application/json")}
         content = None

@@ -1,8 +1,8 @@
 """
-When a request is sent again: a table of operations and of what may come of an attempt.
+When a request is sent again: a table of operations and of kinds of failure.
 
-An attempt that failed either provably changed nothing, or leaves in doubt whether it did. What is
-safe then depends on the operation: `RULES` says it for each, and nothing here sends or sleeps.
+A failed attempt either provably changed nothing, or may have taken effect. Whether a resend is safe
+then depends on the operation: `RULES` has the rule for each. Nothing here sends or sleeps.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from camunda_ext._http.messages import FailureKind
 
 class Resend(Enum):
     """
-    What to do next.
+    What to do after a failed attempt.
     """
 
-    #: Send it again.
+    #: Send the request again.
     AGAIN = "again"
 
-    #: Look at the task, and send it again only if that shows that it is not done.
+    #: Look at the task, and send the request again only if the task shows that it is not done.
     LOOK = "look"
 
-    #: Look at the task, and raise the error, or what the look shows.
+    #: Look at the task, then return if it shows that the request is done, or raise the error.
     LAST_LOOK = "last look"
 
     #: Raise the error.
@@ -38,16 +38,16 @@ class Resend(Enum):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Rule:
     """
-    How one operation is to be sent again.
+    When the requests of one operation are sent again.
     """
 
-    #: What to do next, by what came.
+    #: What to do after each kind of failure.
     after: Mapping[FailureKind, Resend]
 
-    #: Refusals that say all there is to know, though an earlier attempt may have been done.
+    #: Errors that are raised as they are, even if an earlier attempt may have taken effect.
     settles: tuple[type[errors.Refused], ...] = ()
 
-    #: Of what changes the engine's state: what a person can do who does not know whether it did.
+    #: Hint of `OutcomeUnknown`: how to find out whether a command took effect; ``None`` for reads.
     doubt: str | None = None
 
 
@@ -83,30 +83,33 @@ _READ: Final = Rule(
     after=_row("again", "again", "again", "again", "stop", "again", "again", "stop"),
     settles=(errors.Refused,),
 )
-#: What may be done twice, for the second time changes nothing.
+#: Of operations that may be repeated, as the second time changes nothing.
 _TWICE: Final = _row("again", "again", "again", "again", "stop", "again", "again", "again")
-#: The same, of a single task.
+#: Of operations on a single task that may be repeated.
 _SETS: Final[Mapping[FailureKind, Resend]] = {**_TWICE, FailureKind.FAILED: Resend.LAST_LOOK}
-#: What would be done a second time.
+#: Of operations whose repetition would have a second effect.
 _ONCE: Final = _row("again", "again", "again", "stop", "stop", "stop", "stop", "stop")
-#: What is sent once, whatever comes.
+#: Of requests that are sent once, however they fail.
 _NEVER_AGAIN: Final[Mapping[FailureKind, Resend]] = dict.fromkeys(FailureKind, Resend.STOP)
+#: Of commands that are repeated only after a look at the task.
 _LOOK_FIRST: Final = _row("again", "again", "look", "look", "last look", "look", "look", "look")
-#: A second commit is impossible: the first one deletes the task. But while the first is under way,
-#: the process would go on twice, and only one of the two be rolled back.
+#: Of commands that end the task. A second commit is impossible, as the first one deletes the task;
+#: but while the first is in progress, a second one would execute the process behind the task at the
+#: same time, until one of the two is rolled back.
 _ENDS_TASK: Final = _row("again", "again", "look", "look", "last look", "again", "look", "again")
 
-#: The rule for each operation; one that is not here only reads.
+#: The rule for each operation; an operation without a rule only reads.
 RULES: Final[Mapping[str, Rule]] = {
-    # Its tasks would stay locked, and the next answer bring others.
+    # The first tasks would stay locked, and the second answer would have others.
     "fetch_and_lock": Rule(after=_ONCE, doubt=_LOCKED_MAYBE),
-    # "locked by" proves that the task is there still; that it is gone proves nothing.
+    # `LockLost` proves that the task still exists; `TaskNotFound` proves nothing, as the first
+    # attempt or somebody else may have ended the task.
     "complete": Rule(after=_ENDS_TASK, settles=(errors.LockLost,), doubt=_LOOK_AT_TASK),
     "bpmn_error": Rule(after=_ENDS_TASK, settles=(errors.LockLost,), doubt=_LOOK_AT_TASK),
-    # Whoever fetched the task meanwhile would be failed, or lose the lock.
+    # A resend could hit a worker that fetched the task meanwhile.
     "failure": Rule(after=_LOOK_FIRST, doubt=_LOOK_AT_TASK),
     "unlock": Rule(after=_LOOK_FIRST, doubt=_LOOK_AT_TASK),
-    # A lock that is lost is lost, whether or not it was held for a moment.
+    # The lock is lost, whether or not an earlier attempt set it for a moment.
     "lock": Rule(after=_SETS, settles=(errors.LockLost, errors.TaskNotFound), doubt=_LOOK_AT_TASK),
     "extend_lock": Rule(
         after=_SETS, settles=(errors.LockLost, errors.TaskNotFound), doubt=_LOOK_AT_TASK
@@ -114,53 +117,50 @@ RULES: Final[Mapping[str, Rule]] = {
     "set_priority": Rule(after=_SETS, doubt=_LOOK_AT_TASK),
     "set_retries": Rule(after=_SETS, doubt=_LOOK_AT_TASK),
     "set_retries_of": Rule(after=_TWICE, doubt=_BULK_MAYBE),
-    # The second time, a query may match others, or nothing any more.
+    # The second time, the query may match other tasks, or none.
     "set_retries_of by query": Rule(after=_ONCE, doubt=_BULK_MAYBE),
-    # Each makes a batch.
+    # Each attempt creates a batch.
     "set_retries_async": Rule(after=_ONCE, doubt=_BATCH_MAYBE),
     "suspend_batch": Rule(after=_TWICE, doubt=_BATCH_LOOK),
     "activate_batch": Rule(after=_TWICE, doubt=_BATCH_LOOK),
     "delete_batch": Rule(after=_TWICE, doubt=_BATCH_LOOK),
-    # What a path of the engine's does, nobody here knows.
+    # The client does not know what the path does.
     "request": Rule(after=_NEVER_AGAIN, doubt=_REQUEST_LOOK),
 }
 
 
 def rule_of(operation: str) -> Rule:
     """
-    Give the rule for an operation.
+    The rule for an operation.
     """
     return RULES.get(operation, _READ)
 
 
-def failure_kind(error: errors.CamundaError, how: FailureKind | None) -> FailureKind | None:
+def failure_kind(error: errors.CamundaError, no_answer: FailureKind | None) -> FailureKind | None:
     """
-    Tell what came of an attempt; ``None`` if it would come again.
+    The kind of an attempt's failure; ``None`` if retrying cannot help.
 
     Args:
-        how: In which way no answer came, if none did; ``None`` if none would the next time.
+        no_answer: The kind if there was no answer; ``None`` if retrying cannot help.
     """
     match error:
         case errors.NotSent():
-            return how
+            return no_answer
         case errors.EngineBusy(status=503, operation="fetch_and_lock"):
-            return None  # the next one would supersede the other client's, and that one's this
+            return None  # two clients with one worker id would supersede each other for ever
         case errors.EngineBusy():
             return FailureKind.NOT_NOW
         case errors.Conflict():
             return FailureKind.ROLLED_BACK
         case errors.EngineFailure(type="TransactionSystemException"):
-            return FailureKind.DATABASE  # what failed was the commit
+            return FailureKind.DATABASE  # the commit failed
         case errors.EngineFailure(type="ProcessEnginePersistenceException"):
-            # 10001 and 10002 are broken constraints: a missing key, a text that is too long.
+            # 10001 and 10002 are violated constraints: a missing key, a text that is too long.
             return FailureKind.FAILED if error.code in (10001, 10002) else FailureKind.DATABASE
         case errors.EngineFailure():
             return FailureKind.FAILED
         case errors.NoAnswer(status=504):
-            return FailureKind.TIMED_OUT  # the gateway's patience, not ours
+            return FailureKind.TIMED_OUT  # the gateway gave up
         case errors.NoAnswer():
-            return how
+            return no_answer
     return None
-
-
-# ------------------------------------------------------------------------------------- how long
