@@ -1,8 +1,8 @@
 """
-What goes over the wire: the reference's DTOs by their names, without the ``Dto``.
+The objects in requests and answers, named as in Camunda's reference, without the ``Dto``.
 
-Times are aware datetimes, durations are milliseconds. What an engine is too old to know, or leaves
-out, is ``None`` or empty in an answer; in a request, ``None`` is not sent.
+Times are aware datetimes, durations are milliseconds. A field that an answer lacks, for example
+because the engine is too old for it, is ``None`` or empty; in a request, ``None`` is not sent.
 """
 
 import math
@@ -17,28 +17,29 @@ from camunda_ext._wire.value import Record, TakenAsIs, Value, exported
 from camunda_ext._wire.warn import warn_caller
 from camunda_ext.variables import Variables, VariablesLike
 
-#: In which direction results are sorted.
+#: The direction of sorting.
 SortOrder = Literal["asc", "desc"]
 
-#: How the value of a variable is compared.
+#: The comparison operators of conditions on variables.
 Operator = Literal["eq", "neq", "gt", "gteq", "lt", "lteq", "like", "notLike"]
 
-#: What happened to a task, by the historic external task log.
+#: The kinds of events in the historic external task log.
 LogEvent = Literal["creation", "failure", "success", "deletion"]
 
 
-# ------------------------------------------------------------------------ how requests are checked
-# A converter brings a value into the form in which it is kept, and leaves one that has none to the
-# validator, which knows the name of the field.
+# ------------------------------------------------------------------------ conversion and validation
+# A converter does not raise: it leaves a value that it cannot convert to the validator, whose error
+# has the name of the field.
 
 
-#: What the engine keeps of a failure's message.
+#: The longest error message that the engine stores, in UTF-16 units.
 _MESSAGE_UNITS: Final = 666
 
 
 def _valid(
     check: Callable[..., object], **bounds: int
 ) -> "Callable[[object, attrs.Attribute[Any], object], None]":
+    # ``None`` is valid where it is the default.
     def validate(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
         if value is not None or field.default is attrs.NOTHING:
             check(field.name, value, **bounds)
@@ -48,9 +49,10 @@ def _valid(
 
 def _to_lock_duration(value: int | timedelta) -> int:
     """
-    The duration of a lock in milliseconds; a number that was surely meant as seconds is warned of.
+    The duration of a lock in milliseconds, with a warning if the number was probably meant as
+    seconds.
     """
-    # Python looks the annotation up in the module of the class.
+    # attrs copies the annotation of *value* to `__init__`, where it is looked up in this module.
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _SHORTEST_LOCK:
         warn_caller(
             f"{value} as the duration of a lock is {value} milliseconds: pass {value}_000, or "
@@ -60,23 +62,23 @@ def _to_lock_duration(value: int | timedelta) -> int:
     return checks.to_milliseconds(value)
 
 
-#: A lock that ends before most work has begun, in milliseconds.
+#: A shorter lock was probably meant in seconds, in milliseconds.
 _SHORTEST_LOCK: Final = 1000
 
 
 def _to_texts(value: Iterable[str] | None) -> tuple[str, ...] | None:
-    kept: tuple[str, ...] | None = _to_tuple(value)
-    return kept
+    texts: tuple[str, ...] | None = _to_tuple(value)
+    return texts
 
 
 def _to_topics(value: "Iterable[Topic]") -> "tuple[Topic, ...]":
-    kept: tuple[Topic, ...] = _to_tuple(value)
-    return kept
+    topics: tuple[Topic, ...] = _to_tuple(value)
+    return topics
 
 
 def _to_sortings(value: "Iterable[Sorting] | None") -> "tuple[Sorting, ...] | None":
-    kept: tuple[Sorting, ...] | None = _to_tuple(value)
-    return kept
+    sortings: tuple[Sorting, ...] | None = _to_tuple(value)
+    return sortings
 
 
 def _to_tuple(value: Any) -> Any:
@@ -88,15 +90,18 @@ def _to_plain_values(
 ) -> Mapping[str, str | float | bool | None] | None:
     if not isinstance(value, Mapping):
         return value
-    return {name: checks.native(f"the value of {name!r}", one) for name, one in value.items()}
+    return {name: checks.native(f"the value of {name!r}", item) for name, item in value.items()}
 
 
 def _to_message(value: Any) -> Any:
+    """
+    An error message, cut to what the engine stores, but not inside a character.
+    """
     if not isinstance(value, str) or checks.utf16_units(value) <= _MESSAGE_UNITS:
         return value
     units = value.encode("utf-16-le", "surrogatepass")[: 2 * _MESSAGE_UNITS]
-    kept = units.decode("utf-16-le", "surrogatepass")
-    return kept if value.startswith(kept) else kept[:-1]
+    message = units.decode("utf-16-le", "surrogatepass")
+    return message if value.startswith(message) else message[:-1]
 
 
 def _to_variables(value: VariablesLike | None) -> Variables | None:
@@ -105,7 +110,7 @@ def _to_variables(value: VariablesLike | None) -> Variables | None:
 
 def _scalar(name: str, value: object) -> None:
     """
-    Refuse what the engine cannot compare a variable with.
+    Check that the engine can compare a variable with *value*.
     """
     if value is None or isinstance(value, (bool, str)):
         return
@@ -127,34 +132,34 @@ def _scalar(name: str, value: object) -> None:
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ExternalTask(Record):
     """
-    An external task as a query gives it (``ExternalTaskDto``).
+    An external task as a query returns it (``ExternalTaskDto``).
     """
 
-    #: Names the task in every command.
+    #: Id of the task; all commands need it.
     id: str = ""
 
-    #: What kind of work it is.
+    #: The topic, which names the kind of work.
     topic_name: str = ""
 
-    #: The worker of the most recent lock, also of one that has expired; ``None`` if never locked,
-    #: or unlocked.
+    #: The worker that locked the task last, even if the lock has expired; ``None`` if the task was
+    #: never locked, or was unlocked.
     worker_id: str | None = None
 
-    #: When the lock expires, or did; after a failure, the end of its retry timeout.
+    #: When the lock expires or expired; after a failure, the end of its retry timeout.
     lock_expiration_time: datetime | None = None
 
-    #: When the task came to be; engines before 7.24 do not say it.
+    #: When the task was created; ``None`` from engines before 7.24.
     create_time: datetime | None = None
 
-    #: Retries left; ``None``, which counts as some left, until a worker reports a failure or
-    #: somebody sets them.
+    #: Retries left; ``None`` until a worker reports a failure or somebody sets them, which counts
+    #: as some left.
     retries: int | None = None
 
-    #: Message of the last failure, cut by the engine to 666 UTF-16 units: the last character may be
-    #: half of one.
+    #: Message of the last failure. The engine cuts it to 666 UTF-16 units, so that it may end with
+    #: half of a surrogate pair.
     error_message: str | None = None
 
-    #: Priority; a higher number comes first where the fetch asks for it.
+    #: Priority; a higher number comes first if the fetch uses priorities.
     priority: int = 0
 
     #: Whether the process instance is suspended.
@@ -163,25 +168,25 @@ class ExternalTask(Record):
     #: Id of the element in the process model, such as a service task.
     activity_id: str = ""
 
-    #: Id of this run of the element.
+    #: Id of this execution of the element.
     activity_instance_id: str = ""
 
-    #: The execution that waits for the task.
+    #: Id of the execution that waits for the task.
     execution_id: str = ""
 
-    #: The process instance that the task belongs to.
+    #: Id of the process instance that the task belongs to.
     process_instance_id: str = ""
 
-    #: The deployed version of the process.
+    #: Id of the deployed version of the process.
     process_definition_id: str = ""
 
-    #: The process, whatever its version.
+    #: The key of the process, which all its versions share.
     process_definition_key: str = ""
 
     #: Version tag of the process; up to 7.13 only fetched tasks have it.
     process_definition_version_tag: str | None = None
 
-    #: The tenant of the process instance.
+    #: Id of the process instance's tenant; ``None`` for none.
     tenant_id: str | None = None
 
     #: The business key of the process instance.
@@ -197,13 +202,13 @@ class LockedExternalTask(ExternalTask):
     ``suspended`` is always `False` here.
     """
 
-    #: Full text of the last failure.
+    #: Error details of the last failure; ``None`` for none.
     error_details: str | None = None
 
-    #: The variables that the topic asked for, by name.
+    #: The variables that the fetch requested for the topic, by name.
     variables: Variables = attrs.field(factory=lambda: Variables({}), hash=False)
 
-    #: Extension properties of the service task, if the topic asked for them; known since 7.14.
+    #: Extension properties of the service task, if the fetch requested them. Since 7.14.
     extension_properties: Mapping[str, str | None] = attrs.field(factory=dict, hash=False)
 
 
@@ -211,13 +216,13 @@ class LockedExternalTask(ExternalTask):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class UnreadableTask(Value):
     """
-    A task that a worker has locked, but whose answer no `LockedExternalTask` can be made of.
+    A task that a worker has locked, but that cannot be read as a `LockedExternalTask`.
     """
 
     #: Id of the task, which is enough to unlock it, or to report a failure.
     id: str
 
-    #: What is wrong with the answer.
+    #: Why the task cannot be read.
     reason: str
 
 
@@ -227,8 +232,9 @@ class FetchedTasks(TakenAsIs, tuple[LockedExternalTask, ...]):
     The tasks that a fetch has locked: a tuple of those that could be read.
     """
 
-    #: The others, which are locked for the worker as well. Unlock them, report a failure, or let
-    #: their locks expire. One that comes again and again is for the engine's operator to look at.
+    #: The tasks that could not be read, but are locked for the worker as well. Unlock them, report
+    #: a failure, or let their locks expire. The engine's operator should look at one that is
+    #: fetched again and again.
     unreadable: tuple[UnreadableTask, ...]
 
     def __new__(
@@ -238,11 +244,11 @@ class FetchedTasks(TakenAsIs, tuple[LockedExternalTask, ...]):
         unreadable: Iterable[UnreadableTask] = (),
     ) -> "FetchedTasks":
         """
-        Make one, such as for a test.
+        Create a result, for example in a test.
         """
-        made = super().__new__(cls, tasks)
-        made.unreadable = tuple(unreadable)
-        return made
+        fetched = super().__new__(cls, tasks)
+        fetched.unreadable = tuple(unreadable)
+        return fetched
 
     def __repr__(self) -> str:
         tasks = super().__repr__()
@@ -252,30 +258,30 @@ class FetchedTasks(TakenAsIs, tuple[LockedExternalTask, ...]):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class CountResult(Value):
     """
-    How many results a query has (``CountResultDto``).
+    The answer to a count (``CountResultDto``).
     """
 
-    #: The number.
+    #: The number of results that match.
     count: int
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Version(Value):
     """
-    What the engine says of itself.
+    The version of an engine.
     """
 
-    #: The vendor's own number; ``None`` in odd packagings.
+    #: The version as the vendor numbers it; ``None`` if the engine's packaging does not state one.
     version: str | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Ping(Value):
     """
-    What `camunda_ext.ExternalTaskClient.ping()` has found out.
+    The result of `camunda_ext.ExternalTaskClient.ping()`.
     """
 
-    #: The engine's version, in the vendor's own count; ``None`` if it does not say it.
+    #: The engine's version, as its vendor numbers it; ``None`` if the engine does not state one.
     version: str | None
 
     #: How long the engine took to answer, in milliseconds.
@@ -289,10 +295,10 @@ class Ping(Value):
 @attrs.frozen(eq=False, repr=False)
 class Sorting(Value):
     """
-    One criterion of sorting (``SortingDto``).
+    One sorting criterion (``SortingDto``).
     """
 
-    #: What to sort by, in the engine's word.
+    #: What to sort by, by the engine's name, such as ``createTime``.
     sort_by: str = attrs.field(validator=_valid(checks.not_blank))
 
     #: ``asc`` or ``desc``.
@@ -302,7 +308,7 @@ class Sorting(Value):
     def _known_order(self, field: "attrs.Attribute[Any]", value: object) -> None:
         checks.literal(field.name, value, SortOrder)
 
-    #: Ignored by the engine for external tasks.
+    #: Parameters of the criterion; the engine ignores them for external tasks.
     parameters: Mapping[str, Any] | None = attrs.field(
         default=None, kw_only=True, hash=False, validator=_valid(checks.mapping)
     )
@@ -317,10 +323,10 @@ class VariableQueryParameter(Value):
     #: Name of the variable.
     name: str = attrs.field(validator=_valid(checks.text))
 
-    #: How to compare.
+    #: How to compare the variable with the value.
     operator: Operator = attrs.field()
 
-    #: What to compare with, see `camunda_ext.ExternalTaskQuery.process_variable()`.
+    #: The value to compare with, see `camunda_ext.ExternalTaskQuery.process_variable()`.
     value: str | float | bool | datetime | None = attrs.field(
         eq=lambda value: (type(value), value),
     )
@@ -349,9 +355,10 @@ class VariableQueryParameter(Value):
 @attrs.frozen(eq=False, repr=False)
 class Topic(Value):
     """
-    What to fetch of one topic, and for how long to lock it (``FetchExternalTaskTopicDto``).
+    One topic of a fetch: which tasks, which variables, and how long to lock them
+    (``FetchExternalTaskTopicDto``).
 
-    All filters that are given must hold. An engine that is too old for one ignores it.
+    A task must match all filters. An engine that is too old for a filter ignores it.
     """
 
     #: Name of the topic.
@@ -362,12 +369,12 @@ class Topic(Value):
         kw_only=True, converter=_to_lock_duration, validator=_valid(checks.milliseconds)
     )
 
-    #: The variables to bring along: ``None`` for all, an empty list for none.
+    #: Names of the variables to return with the tasks: ``None`` for all, an empty list for none.
     variables: tuple[str, ...] | None = attrs.field(
         kw_only=True, default=None, converter=_to_texts, validator=_valid(checks.texts)
     )
 
-    #: Whether to bring only variables of the task's own scope. Since 7.9.
+    #: Whether to return only variables of the task's own scope. Since 7.9.
     local_variables: bool | None = attrs.field(
         kw_only=True, default=None, validator=_valid(checks.flag)
     )
@@ -402,7 +409,7 @@ class Topic(Value):
         kw_only=True, default=None, validator=[_valid(checks.filled), _valid(checks.pattern)]
     )
 
-    #: Only tasks without a tenant; not together with `tenant_id_in`, which would win. Since 7.12.
+    #: Only tasks without a tenant; excludes `tenant_id_in`. Since 7.12.
     without_tenant_id: bool | None = attrs.field(
         kw_only=True, default=None, validator=_valid(checks.flag)
     )
@@ -412,22 +419,22 @@ class Topic(Value):
         kw_only=True, default=None, converter=_to_texts, validator=_valid(checks.filters)
     )
 
-    #: Plain values by name: tasks whose process instance has *any one* of them are fetched, for the
-    #: engine joins them by or. Unlike a query, a fetch looks at the type, too: an `int` of 32 bits
-    #: finds Integers only, a larger one Longs only, a `float` Doubles only; so 7 never finds a Long
-    #: 7, a Short 7 or a Double 7. ``None`` finds null of any type. Variables of the task's own
-    #: scope are not looked at. Since 7.9.
+    #: Only tasks whose process instance has *at least one* of these variables, values by name.
+    #: Unlike a query, a fetch compares types too: an `int` of 32 bits finds Integers only, a larger
+    #: one Longs only, a `float` Doubles only; so 7 never finds a Long 7, a Short 7 or a Double 7.
+    #: ``None`` finds null of any type. Variables of the task's own scope are not compared.
+    #: Since 7.9.
     process_variables: Mapping[str, str | float | bool | None] | None = attrs.field(
         kw_only=True, default=None, hash=False, converter=_to_plain_values
     )
 
-    #: Whether the engine builds the Java objects of Object variables; one class that it lacks
-    #: fails the whole fetch, and Json and Xml lose their content.
+    #: Whether the engine deserializes Object variables. If it lacks the class of one, the whole
+    #: fetch fails; and Json and Xml variables lose their content.
     deserialize_values: bool | None = attrs.field(
         kw_only=True, default=None, validator=_valid(checks.flag)
     )
 
-    #: Whether to bring the extension properties of the service task. Since 7.14.
+    #: Whether to return the extension properties of the service task. Since 7.14.
     include_extension_properties: bool | None = attrs.field(
         kw_only=True, default=None, validator=_valid(checks.flag)
     )
@@ -446,10 +453,10 @@ class Topic(Value):
             return
         if not isinstance(value, Mapping) or not value:
             raise ValueError(f"{field.name} must be a mapping with at least one name")
-        for name, one in value.items():
+        for name, item in value.items():
             checks.text(f"a name in {field.name}", name)
-            _scalar(f"{field.name}[{name!r}]", one)
-            if isinstance(one, datetime):
+            _scalar(f"{field.name}[{name!r}]", item)
+            if isinstance(item, datetime):
                 raise TypeError(
                     f"{field.name}[{name!r}] must not be a date: a fetch compares text with text, "
                     "and finds no Date variable"
@@ -459,16 +466,16 @@ class Topic(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class FetchExternalTasks(Value):
     """
-    What a worker asks for (``FetchExternalTasksDto``).
+    The body of a fetch (``FetchExternalTasksDto``).
     """
 
-    #: The worker that is to hold the locks.
+    #: The worker that gets the locks.
     worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
     #: How many tasks at most, over all topics.
     max_tasks: int = attrs.field(validator=_valid(checks.integer, low=1, high=checks.INT32))
 
-    #: Whether tasks of a higher priority come first; any order otherwise.
+    #: Whether tasks with a higher priority come first; otherwise the order is arbitrary.
     use_priority: bool | None = attrs.field(default=None, validator=_valid(checks.flag))
 
     #: How long the engine may wait for a task, in milliseconds, or a `timedelta`; at most half an
@@ -480,13 +487,13 @@ class FetchExternalTasks(Value):
         validator=_valid(checks.milliseconds, high=1_800_000),
     )
 
-    #: What to fetch; each topic once.
+    #: The topics to fetch, each once.
     topics: tuple[Topic, ...] = attrs.field(converter=_to_topics)
 
-    #: Order of the tasks, by ``createTime`` only, after the priority. Since 7.21, ignored before.
+    #: Order within a priority, by ``createTime`` only. Since 7.21; ignored by older engines.
     sorting: tuple[Sorting, ...] | None = attrs.field(default=None, converter=_to_sortings)
 
-    #: Known to the reference here as well, and without effect: it belongs to a `Topic`.
+    #: Without effect, though the reference lists it: set it in a `Topic`.
     include_extension_properties: bool | None = attrs.field(
         default=None, validator=_valid(checks.flag)
     )
@@ -509,11 +516,13 @@ class FetchExternalTasks(Value):
 
     @sorting.validator
     def _by_create_time(self, _: "attrs.Attribute[Any]", value: tuple[Sorting, ...] | None) -> None:
-        for one in () if value is None else value:
-            if not isinstance(one, Sorting):
-                raise TypeError(f"each of sorting must be a Sorting, not {one!r:.80}")
-            if one.sort_by != "createTime":
-                raise ValueError(f"a fetch can be sorted by 'createTime' only, not {one.sort_by!r}")
+        for sorting in () if value is None else value:
+            if not isinstance(sorting, Sorting):
+                raise TypeError(f"each of sorting must be a Sorting, not {sorting!r:.80}")
+            if sorting.sort_by != "createTime":
+                raise ValueError(
+                    f"a fetch can be sorted by 'createTime' only, not {sorting.sort_by!r}"
+                )
 
 
 # ------------------------------------------------------------------------------- commands on a task
@@ -522,16 +531,16 @@ class FetchExternalTasks(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class CompleteExternalTask(Value):
     """
-    That a task is done (``CompleteExternalTaskDto``).
+    The body of `ExternalTaskClient.complete()` (``CompleteExternalTaskDto``).
     """
 
     #: The worker that holds the lock.
     worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
-    #: Variables to set where they are, or else at the process instance.
+    #: Variables to set in the scope that has them, or else at the process instance.
     variables: Variables | None = attrs.field(default=None, converter=_to_variables, hash=False)
 
-    #: Variables to set in the task's own scope, for its output mappings to see.
+    #: Variables to set in the task's own scope, where its output mappings see them.
     local_variables: Variables | None = attrs.field(
         default=None, converter=_to_variables, hash=False
     )
@@ -540,32 +549,32 @@ class CompleteExternalTask(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ExternalTaskFailure(Value):
     """
-    That a task could not be done (``ExternalTaskFailureDto``).
+    The body of `ExternalTaskClient.failure()` (``ExternalTaskFailureDto``).
     """
 
     #: The worker that holds the lock.
     worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
-    #: What went wrong, in short; becomes the incident's message. Cut as the engine cuts it, after
-    #: 666 UTF-16 units, but between characters: some databases refuse half of one.
+    #: What went wrong, in short; becomes the incident's message. It is cut to 666 UTF-16 units as
+    #: the engine would do, but never inside a character: some databases refuse half of one.
     error_message: str | None = attrs.field(
         default=None, converter=_to_message, validator=_valid(checks.text)
     )
 
-    #: All that is known of it; ``None`` keeps the details of the failure before.
+    #: The full text, such as a traceback; ``None`` keeps the details of the previous failure.
     error_details: str | None = attrs.field(default=None, validator=_valid(checks.text))
 
-    #: Retries left from now on; 0 opens an incident. Leaving it out would mean 0.
+    #: New number of retries left; 0 opens an incident.
     retries: int = attrs.field(validator=_valid(checks.integer, low=0, high=checks.INT32))
 
-    #: How long nobody may fetch the task, in milliseconds, or a `timedelta`.
+    #: How long the task cannot be fetched, in milliseconds, or a `timedelta`.
     retry_timeout: int | None = attrs.field(
         default=None,
         converter=attrs.converters.optional(checks.to_milliseconds),
         validator=_valid(checks.milliseconds, low=0),
     )
 
-    #: Variables to set where they are, or else at the process instance. Since 7.15.
+    #: Variables to set in the scope that has them, or else at the process instance. Since 7.15.
     variables: Variables | None = attrs.field(default=None, converter=_to_variables, hash=False)
 
     #: Variables to set in the task's own scope. Since 7.15.
@@ -577,7 +586,7 @@ class ExternalTaskFailure(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ExternalTaskBpmnError(Value):
     """
-    That a task ended in a BPMN error (``ExternalTaskBpmnError``).
+    The body of `ExternalTaskClient.bpmn_error()` (``ExternalTaskBpmnError``).
     """
 
     #: The worker that holds the lock.
@@ -586,23 +595,23 @@ class ExternalTaskBpmnError(Value):
     #: The code that a boundary event or an event subprocess may catch.
     error_code: str = attrs.field(validator=_valid(checks.not_blank))
 
-    #: What went wrong, for whoever catches it. Since 7.10.
+    #: The message of the error, which the catching event can read. Since 7.10.
     error_message: str | None = attrs.field(default=None, validator=_valid(checks.not_blank))
 
-    #: Variables to pass to whoever catches it. Since 7.10.
+    #: Variables to pass to the catching event. Since 7.10.
     variables: Variables | None = attrs.field(default=None, converter=_to_variables, hash=False)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class LockExternalTask(Value):
     """
-    That a worker wants the lock of a task (``LockExternalTaskDto``).
+    The body of `ExternalTaskClient.lock()` (``LockExternalTaskDto``).
     """
 
-    #: The worker that is to hold the lock.
+    #: The worker that gets the lock.
     worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
-    #: How long, in milliseconds from now, or a `timedelta`.
+    #: Duration of the lock, in milliseconds from now, or a `timedelta`.
     lock_duration: int = attrs.field(
         converter=_to_lock_duration, validator=_valid(checks.milliseconds)
     )
@@ -611,13 +620,13 @@ class LockExternalTask(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ExtendLockOnExternalTask(Value):
     """
-    That a worker needs a task for longer (``ExtendLockOnExternalTaskDto``).
+    The body of `ExternalTaskClient.extend_lock()` (``ExtendLockOnExternalTaskDto``).
     """
 
     #: The worker that holds the lock.
     worker_id: str = attrs.field(validator=_valid(checks.worker_id))
 
-    #: How long, in milliseconds from now, or a `timedelta`; may shorten the lock.
+    #: New duration, in milliseconds from now, or a `timedelta`; may shorten the lock.
     new_duration: int = attrs.field(
         converter=_to_lock_duration, validator=_valid(checks.milliseconds)
     )
@@ -626,20 +635,20 @@ class ExtendLockOnExternalTask(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Priority(Value):
     """
-    The priority that a task is to have (``PriorityDto``).
+    The body of `ExternalTaskClient.set_priority()` (``PriorityDto``).
     """
 
-    #: Any integer of 64 bits.
+    #: The new priority, any integer of 64 bits.
     priority: int = attrs.field(validator=_valid(checks.integer))
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Retries(Value):
     """
-    The retries that a task is to have (``RetriesDto``).
+    The body of `ExternalTaskClient.set_retries()` (``RetriesDto``).
     """
 
-    #: Retries left from now on; 0 opens an incident, more than 0 closes it.
+    #: New number of retries left; 0 opens an incident, more than 0 closes it.
     retries: int = attrs.field(validator=_valid(checks.integer, low=0, high=checks.INT32))
 
 
@@ -649,20 +658,21 @@ class Retries(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class SetRetriesForExternalTasks(Value):
     """
-    The retries that many tasks are to have (``SetRetriesForExternalTasksDto``).
+    The body of `ExternalTaskClient.set_retries_of()` and `ExternalTaskClient.set_retries_async()`
+    (``SetRetriesForExternalTasksDto``).
 
-    The engine takes all tasks that any one of the selections names.
+    It selects the tasks of all its fields together.
     """
 
-    #: Retries left from now on; 0 opens incidents, more than 0 closes them.
+    #: New number of retries left; 0 opens incidents, more than 0 closes them.
     retries: int = attrs.field(validator=_valid(checks.integer, low=0, high=checks.INT32))
 
-    #: Tasks by id.
+    #: Ids of tasks.
     external_task_ids: tuple[str, ...] | None = attrs.field(
         default=None, converter=_to_texts, validator=_valid(checks.ids)
     )
 
-    #: Tasks by an `camunda_ext.ExternalTaskQuery`.
+    #: The tasks that match this `camunda_ext.ExternalTaskQuery`.
     external_task_query: Any = None
 
     #: All tasks of these process instances.
@@ -675,7 +685,8 @@ class SetRetriesForExternalTasks(Value):
         default=None, hash=False, validator=_valid(checks.mapping)
     )
 
-    #: The same, by a query of historic process instances.
+    #: All tasks of the process instances that match this body of the engine's query for historic
+    #: process instances.
     historic_process_instance_query: Mapping[str, Any] | None = attrs.field(
         default=None, hash=False, validator=_valid(checks.mapping)
     )
@@ -684,10 +695,10 @@ class SetRetriesForExternalTasks(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class SuspensionState(Value):
     """
-    Whether a batch is to rest (``SuspensionStateDto``).
+    The body for suspending or activating a batch (``SuspensionStateDto``).
     """
 
-    #: `True` to let it rest, `False` to let it go on.
+    #: `True` to suspend the batch, `False` to activate it.
     suspended: bool = attrs.field(validator=_valid(checks.flag))
 
 
@@ -695,49 +706,49 @@ class SuspensionState(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Batch(Record):
     """
-    Work that the engine does in the background (``BatchDto``).
+    A batch: work that the engine does in the background (``BatchDto``).
     """
 
-    #: Names the batch.
+    #: Id of the batch.
     id: str = ""
 
-    #: What it does, such as ``set-external-task-retries``.
+    #: The kind of work, such as ``set-external-task-retries``.
     type: str = ""
 
-    #: How many jobs it will have.
+    #: How many jobs the batch has in total.
     total_jobs: int | None = None
 
-    #: How many jobs have been made so far.
+    #: How many jobs have been created so far.
     jobs_created: int | None = None
 
-    #: How many jobs are made at once.
+    #: How many jobs are created at once.
     batch_jobs_per_seed: int | None = None
 
     #: How many tasks one job changes.
     invocations_per_batch_job: int | None = None
 
-    #: Definition of the job that makes the others.
+    #: Id of the definition of the job that creates the others.
     seed_job_definition_id: str | None = None
 
-    #: Definition of the job that looks whether all is done.
+    #: Id of the definition of the job that checks whether the batch is finished.
     monitor_job_definition_id: str | None = None
 
-    #: Definition of the jobs that do the work.
+    #: Id of the definition of the jobs that do the work.
     batch_job_definition_id: str | None = None
 
-    #: Whether it rests.
+    #: Whether the batch is suspended.
     suspended: bool | None = None
 
-    #: The tenant it belongs to.
+    #: Id of the batch's tenant; ``None`` for none.
     tenant_id: str | None = None
 
-    #: The user who started it, where the engine knows users.
+    #: Id of the user who started the batch; ``None`` if the engine does not authenticate users.
     create_user_id: str | None = None
 
-    #: When it was made; since 7.18.
+    #: When the batch was created. Since 7.18.
     start_time: datetime | None = None
 
-    #: When its first job ran; since 7.18.
+    #: When the first job of the batch ran. Since 7.18.
     execution_start_time: datetime | None = None
 
 
@@ -745,16 +756,16 @@ class Batch(Record):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class BatchStatistics(Batch):
     """
-    How far a batch is (``BatchStatisticsDto``).
+    A batch with its progress (``BatchStatisticsDto``).
     """
 
-    #: Jobs still to be done, those that failed among them.
+    #: How many jobs are not completed, including failed ones.
     remaining_jobs: int = 0
 
-    #: Jobs done.
+    #: How many jobs are completed.
     completed_jobs: int = 0
 
-    #: Jobs given up after all their tries; while there is one, the batch never ends by itself.
+    #: How many jobs have no retries left. While there is one, the batch does not finish by itself.
     failed_jobs: int = 0
 
 
@@ -765,78 +776,79 @@ class BatchStatistics(Batch):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class HistoricExternalTaskLog(Record):
     """
-    One event in the life of an external task (``HistoricExternalTaskLogDto``).
+    An entry of the historic external task log: one event of a task
+    (``HistoricExternalTaskLogDto``).
     """
 
     _computed: ClassVar[tuple[str, ...]] = ("event",)
 
-    #: Names the entry.
+    #: Id of the entry.
     id: str = ""
 
-    #: When it happened.
+    #: When the event happened.
     timestamp: datetime | None = None
 
-    #: When the engine's clean-up may delete the entry.
+    #: When the engine's history cleanup may delete the entry.
     removal_time: datetime | None = None
 
-    #: The task.
+    #: Id of the task.
     external_task_id: str = ""
 
     #: The task's topic.
     topic_name: str = ""
 
-    #: The worker that had the lock.
+    #: The worker that held the lock; ``None`` for none.
     worker_id: str | None = None
 
     #: The task's priority.
     priority: int = 0
 
-    #: Retries left: of a failure, those before it.
+    #: Retries left; for a failure, the number before it.
     retries: int | None = None
 
-    #: Message of the failure.
+    #: Message of the failure; ``None`` for none.
     error_message: str | None = None
 
     #: Id of the element in the process model, such as a service task.
     activity_id: str = ""
 
-    #: Id of this run of the element.
+    #: Id of this execution of the element.
     activity_instance_id: str = ""
 
-    #: The execution that waited for the task.
+    #: Id of the execution that waited for the task.
     execution_id: str = ""
 
-    #: The process instance.
+    #: Id of the process instance.
     process_instance_id: str = ""
 
-    #: The deployed version of the process.
+    #: Id of the deployed version of the process.
     process_definition_id: str = ""
 
-    #: The process, whatever its version.
+    #: The key of the process, which all its versions share.
     process_definition_key: str = ""
 
-    #: The tenant.
+    #: Id of the tenant; ``None`` for none.
     tenant_id: str | None = None
 
-    #: The process instance at the top, where one calls another.
+    #: Id of the topmost process instance in a hierarchy of call activities.
     root_process_instance_id: str | None = None
 
-    #: Whether the task came to be.
+    #: Whether the event is the creation of the task.
     creation_log: bool = False
 
-    #: Whether a worker reported a failure.
+    #: Whether the event is a failure that a worker reported.
     failure_log: bool = False
 
-    #: Whether the task was completed.
+    #: Whether the event is the completion of the task.
     success_log: bool = False
 
-    #: Whether the task was cancelled, by a BPMN error too.
+    #: Whether the event is the cancellation of the task, such as by a BPMN error.
     deletion_log: bool = False
 
     @property
     def event(self) -> LogEvent | None:
         """
-        The kind of the event; ``None`` if the engine tells none.
+        The kind of the event; ``None`` if the engine does not state it.
         """
         if self.creation_log:
             return "creation"

@@ -1,8 +1,9 @@
 """
 Queries for external tasks, built filter by filter.
 
-The private fields of `ExternalTaskQuery` are the table of filters: the type of each, and the first
-engine version that knows it. Each has one method, written out so that completion shows it.
+The private fields of `ExternalTaskQuery` are the table of filters: the type of each filter, and the
+first engine version that knows it. Each filter has a method, written out so that editors complete
+its name.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,13 +24,13 @@ from camunda_ext.dto import Operator, Sorting, SortOrder, VariableQueryParameter
 
 Q = TypeVar("Q", bound="Query")
 
-#: Every engine is at least this old; what came later may be unknown to one, and ignored by it.
+#: The oldest supported engine version. An engine ignores filters that are newer than itself.
 OLDEST: Final = "7.5"
 
 
 class _Listed(EnumMeta):
     """
-    Lets completion offer the members alone, without the methods of text.
+    Metaclass of enums that lists only the members in `dir()`, not the methods of `str`.
     """
 
     def __dir__(cls) -> list[str]:
@@ -39,7 +40,7 @@ class _Listed(EnumMeta):
 @exported
 class SortBy(str, Enum, metaclass=_Listed):
     """
-    What external tasks can be sorted by.
+    The criteria that external tasks can be sorted by.
     """
 
     ID = "id"
@@ -53,35 +54,37 @@ class SortBy(str, Enum, metaclass=_Listed):
     CREATE_TIME = "createTime"
 
 
-def filter_field(*, since: str = OLDEST, **told: Any) -> Any:
+def filter_field(*, since: str = OLDEST, **metadata: Any) -> Any:
     """
     Declare a filter.
 
     Args:
-        since: The first engine version that knows it; older ones ignore it without a word.
+        since: The first engine version that knows the filter; older ones ignore it silently.
 
-        excludes_tasks: Whether the filter on its own excludes tasks.
+        excludes_tasks: Whether the filter on its own excludes tasks (default: yes).
 
-        method: The method that sets it, if not the one of its name.
+        method: Name of the method that sets the filter (default: the name of the field).
 
-        parts: Of a filter that several calls make up: the attributes that are one call's arguments.
+        parts: For a filter that collects the values of several calls: the attributes of a value
+            that are the arguments of one call.
 
-        read: Gives the arguments of one call for those in a body, where a date is text.
+        read: Function that converts values of a JSON body to the arguments of one call, such as a
+            text to a date.
     """
-    return attrs.field(default=None, metadata={"since": since, **told})
+    return attrs.field(default=None, metadata={"since": since, **metadata})
 
 
-_new: Final = object.__new__  # a query of six filters needs it seven times
+_new: Final = object.__new__  # a local name is quicker: each filter of a query creates an instance
 
 
-# An instance has the fields that are set, and lacks the others: each method copies them all.
+# The `__dict__` of an instance has only the fields that are set, as each method copies all of it.
 @attrs.frozen(slots=False, init=False, eq=False, repr=False)
 class Query(TakenAsIs):
     """
-    What all queries have: they never change, and compile to a POST body or to GET parameters.
+    Base class of queries. A query is immutable; it compiles to a POST body or to GET parameters.
     """
 
-    #: What results can be sorted by.
+    #: The criteria that results can be sorted by.
     _criteria: ClassVar[type[Enum]]
 
     _sorting: tuple[Sorting, ...] | None = attrs.field(
@@ -90,12 +93,12 @@ class Query(TakenAsIs):
     )
 
     if not TYPE_CHECKING:
-        # For `attrs.evolve()`, which makes a query of all fields of another.
-        def __init__(self, **given: Any) -> None:
-            if given:
-                self.__dict__.update(_of_fields(type(self), given).__dict__)
+        # For `attrs.evolve()`, which passes the values of all fields.
+        def __init__(self, **values: Any) -> None:
+            if values:
+                self.__dict__.update(_of_fields(type(self), values).__dict__)
 
-        # For what looks at all fields, as attrs, rich and IPython do: many are not set.
+        # For libraries that read all fields, as attrs, rich and IPython do: ``None`` if not set.
         def __getattr__(self, name: str) -> None:
             if name not in attrs.fields_dict(type(self)):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -107,55 +110,60 @@ class Query(TakenAsIs):
     @property
     def sorting(self) -> tuple[Sorting, ...]:
         """
-        The criteria of sorting, the primary one first.
+        The sorting criteria, the primary one first.
         """
         criteria: tuple[Sorting, ...] = self.__dict__.get("_sorting", ())
         return criteria
 
     def sort_by(self: Q, criterion: str, order: SortOrder = "asc") -> Q:
         """
-        Sort by a *criterion*, after those of earlier calls, ``asc`` or ``desc``.
+        Add a sorting *criterion*, less important than those of earlier calls.
 
-        Without any, the engine sorts by id. What is equal by all criteria may come in another order
-        with each request: add ``id`` last where that matters. `ExternalTaskClient.iterate()` and
-        `ExternalTaskClient.select()` add it themselves.
+        Without any, the engine sorts by id. Results that are equal by all criteria may come in
+        another order with each request: add ``id`` as the last criterion where that matters.
+        `ExternalTaskClient.iterate()` and `ExternalTaskClient.select()` add it themselves.
+
+        Args:
+            criterion: What to sort by, such as ``"taskPriority"`` for external tasks.
+
+            order: ``asc`` or ``desc``.
         """
         known = checks.choice("criterion", criterion, self._criteria)
         return self._with("_sorting", (*self.sorting, Sorting(known.value, order)))
 
     def unsorted(self: Q) -> Q:
         """
-        Forget all criteria of sorting.
+        Remove all sorting criteria.
         """
-        made = self._with("_sorting", None)
-        del made.__dict__["_sorting"]
-        return made
+        query = self._with("_sorting", None)
+        del query.__dict__["_sorting"]
+        return query
 
     def body(self) -> dict[str, Any]:
         """
-        Give the body of the POST request, dates in the format of servers since 7.8.
+        The body of the POST request as JSON values, with dates in the format of engines since 7.8.
         """
         body: dict[str, Any] = encode(self)
         return body
 
     def params(self) -> dict[str, str]:
         """
-        Give the parameters of the GET request that asks for the same.
+        The URL parameters of the equivalent GET request.
 
         Raises:
-            ValueError: GET has no form for it, such as two criteria of sorting, a comma in one of
-                several values, or a variable that is not text. Send it with POST.
+            ValueError: GET has no form for the query, such as for two sorting criteria, a comma in
+                one of several values, or a variable that is not text. Send it with POST.
         """
         return project(self.body())
 
     @classmethod
     def from_body(cls: type[Q], body: Mapping[str, Any]) -> Q:
         """
-        Build a query from what `body()` gave, however it was stored meanwhile.
+        Build a query from the result of `body()`, for example after it was stored as JSON.
 
         Raises:
-            ValueError: It holds something that is no filter of this query, or an empty list: the
-                engine would ignore either.
+            ValueError: The body has a name that is no filter of this query, or an empty list: the
+                engine would ignore both.
         """
         if not isinstance(body, Mapping):
             raise TypeError(f"body must be a mapping, not {body!r:.80}")
@@ -166,14 +174,14 @@ class Query(TakenAsIs):
                 raise ValueError(f"{cls.__name__} has no filter {name!r}")
             field = fields[name]
             if value is None or (value is False and _is_flag(field)):
-                continue  # The engine takes both for not given.
+                continue  # To the engine, both mean that the filter is not set.
             for arguments in _arguments_of(name, field, value):
                 query = getattr(query, _method(field))(*arguments)
         return query
 
     def filters(self) -> dict[str, str]:
         """
-        Give the filters that are set, by the engine's names, each with the version that brought it.
+        The filters that are set: the engine's name of each, and the first version that knows it.
         """
         return {
             wire_name(field.name): field.metadata["since"]
@@ -183,7 +191,7 @@ class Query(TakenAsIs):
 
     def has_filter(self) -> bool:
         """
-        Tell whether there is any filter that could leave something out.
+        Whether any filter is set that can exclude results.
         """
         return any(
             "since" in field.metadata and field.metadata.get("excludes_tasks", True)
@@ -207,49 +215,55 @@ class Query(TakenAsIs):
         return hash((type(self), frozenset(self.__dict__.items())))
 
     def _set_fields(self) -> "Iterator[tuple[attrs.Attribute[Any], Any]]":
+        """
+        The fields that are set, in the order of their declaration, with their values.
+        """
         for field in attrs.fields(type(self)):
             if field.name in self.__dict__:
                 yield field, self.__dict__[field.name]
 
     def _with(self: Q, name: str, value: object) -> Q:
         """
-        Give a query that differs in one field.
+        A copy of the query with one field changed.
         """
-        made = _new(type(self))
-        held = made.__dict__
-        held.update(self.__dict__)
-        held[name] = value
-        return made
+        query = _new(type(self))
+        fields = query.__dict__
+        fields.update(self.__dict__)
+        fields[name] = value
+        return query
 
     def _adding(self: Q, name: str, values: tuple[object, ...]) -> Q:
         """
-        Give a query with *values* added to those of a list filter.
+        A copy of the query with *values* added to a list filter.
         """
-        added: tuple[object, ...] = values
+        checked: tuple[object, ...] = values
         if not all(values) or not values or not {str}.issuperset(map(type, values)):
-            added = checks.filters(f"{name[1:]}()", values)
+            checked = checks.filters(f"{name[1:]}()", values)
         earlier = self.__dict__.get(name)
-        return self._with(name, (*earlier, *added) if earlier else added)
+        return self._with(name, (*earlier, *checked) if earlier else checked)
 
 
-def _of_fields(kind: type[Q], given: Mapping[str, Any]) -> Q:
+def _of_fields(kind: type[Q], values: Mapping[str, Any]) -> Q:
     """
-    Give a query whose fields have the values that are *given*, all of them.
+    A query with the *values* of all its fields, each checked by the method of its filter.
     """
     fields = {field.alias: field for field in attrs.fields(kind)}
     query = kind()
-    if given.keys() != fields.keys():
+    if values.keys() != fields.keys():
         raise TypeError(
             f"{kind.__name__}() takes no arguments: call its methods, one after the other"
         )
     for alias, field in fields.items():
-        value = given[alias]
+        value = values[alias]
         for arguments in _calls(field, value) if value is not None else ():
             query = getattr(query, _method(field))(*arguments)
     return query
 
 
 def _method(field: "attrs.Attribute[Any]") -> str:
+    """
+    Name of the method that sets a field.
+    """
     return str(field.metadata.get("method", field.name.lstrip("_")))
 
 
@@ -259,10 +273,11 @@ def _is_flag(field: "attrs.Attribute[Any]") -> bool:
 
 def _calls(field: "attrs.Attribute[Any]", value: Any) -> Iterator[tuple[Any, ...]]:
     """
-    Give the arguments of each call that sets a field to *value*.
+    The arguments of each call that is needed to set a field to *value*.
     """
     if "parts" in field.metadata:
-        yield from (tuple(getattr(one, part) for part in field.metadata["parts"]) for one in value)
+        parts = field.metadata["parts"]
+        yield from (tuple(getattr(item, part) for part in parts) for item in value)
     elif value is True:
         yield ()
     else:
@@ -273,17 +288,20 @@ def _arguments_of(
     name: str, field: "attrs.Attribute[Any]", value: Any
 ) -> Iterator[tuple[Any, ...]]:
     """
-    Give the same of a value from a body.
+    The arguments of each call that is needed to set a field to a *value* of a JSON body.
+
+    Args:
+        name: The engine's name of the field, for error messages.
     """
     if "parts" in field.metadata:
         parts = [wire_name(part) for part in field.metadata["parts"]]
         if not isinstance(value, (list, tuple)) or not value:
             raise ValueError(f"{name} must be a list with something in it, not {value!r:.80}")
-        for one in value:
-            if not isinstance(one, Mapping) or not {*one} <= {*parts}:
-                raise ValueError(f"each of {name} must have {parts}, not {one!r:.80}")
-            # A body leaves out what is None.
-            yield _read(field, *map(one.get, parts))
+        for item in value:
+            if not isinstance(item, Mapping) or not {*item} <= {*parts}:
+                raise ValueError(f"each of {name} must have {parts}, not {item!r:.80}")
+            # A body has no entry for ``None``.
+            yield _read(field, *map(item.get, parts))
     elif isinstance(value, (list, tuple)) is not field.name.endswith("_in"):
         raise ValueError(f"{name} cannot be {value!r:.80}")
     elif _is_flag(field):
@@ -306,10 +324,10 @@ def _read(field: "attrs.Attribute[Any]", *arguments: Any) -> tuple[Any, ...]:
 @attrs.frozen(slots=False, init=False, eq=False, repr=False)
 class ExternalTaskQuery(Query):
     """
-    Which external tasks; a task must pass all filters.
+    A query for external tasks; a task must match all filters.
 
-    A query never changes: each method gives a new one. A filter that is set again is replaced, one
-    with several values gets more of them.
+    A query is immutable: each method returns a new one. Setting a filter again replaces its value;
+    for a filter with several values, it adds more of them.
     """
 
     _criteria: ClassVar[type[Enum]] = SortBy
@@ -350,13 +368,13 @@ class ExternalTaskQuery(Query):
 
     def external_task_id(self, external_task_id: str) -> "ExternalTaskQuery":
         """
-        Only the task of this id.
+        Only the task with this id.
         """
         return self._with("_external_task_id", checks.filled("external_task_id", external_task_id))
 
     def external_task_id_in(self, *external_task_ids: str) -> "ExternalTaskQuery":
         """
-        Only tasks of one of these ids, and of those of earlier calls. Since 7.13; 7.6 ignores it.
+        Only tasks with one of these ids or those of earlier calls. Since 7.13; 7.6 ignores it.
         """
         return self._adding("_external_task_id_in", external_task_ids)
 
@@ -368,7 +386,7 @@ class ExternalTaskQuery(Query):
 
     def worker_id(self, worker_id: str) -> "ExternalTaskQuery":
         """
-        Only tasks that this worker has locked last, though the lock may have expired.
+        Only tasks that this worker has locked last, even if the lock has expired.
         """
         return self._with("_worker_id", checks.filled("worker_id", worker_id))
 
@@ -386,7 +404,7 @@ class ExternalTaskQuery(Query):
 
     def with_retries_left(self) -> "ExternalTaskQuery":
         """
-        Only tasks with retries left, or without a failure yet.
+        Only tasks with retries left; a task without a failure counts as one.
         """
         return self._with("_with_retries_left", True)
 
@@ -398,13 +416,13 @@ class ExternalTaskQuery(Query):
 
     def lock_expiration_after(self, moment: datetime) -> "ExternalTaskQuery":
         """
-        Only tasks whose lock expires, or has expired, after this moment (an aware datetime).
+        Only tasks whose lock expires or expired after this moment, an aware datetime.
         """
         return self._with("_lock_expiration_after", checks.aware("moment", moment))
 
     def lock_expiration_before(self, moment: datetime) -> "ExternalTaskQuery":
         """
-        Only tasks whose lock expires, or has expired, before this moment (an aware datetime).
+        Only tasks whose lock expires or expired before this moment, an aware datetime.
         """
         return self._with("_lock_expiration_before", checks.aware("moment", moment))
 
@@ -416,7 +434,7 @@ class ExternalTaskQuery(Query):
 
     def activity_id_in(self, *activity_ids: str) -> "ExternalTaskQuery":
         """
-        Only tasks of one of these elements of the model, and of those of earlier calls.
+        Only tasks of one of these elements of the model, or of those of earlier calls.
         """
         return self._adding("_activity_id_in", activity_ids)
 
@@ -435,7 +453,7 @@ class ExternalTaskQuery(Query):
 
     def process_instance_id_in(self, *process_instance_ids: str) -> "ExternalTaskQuery":
         """
-        Only tasks of one of these process instances, and of those of earlier calls. Since 7.13;
+        Only tasks of one of these process instances, or of those of earlier calls. Since 7.13;
         7.6 ignores it.
         """
         return self._adding("_process_instance_id_in", process_instance_ids)
@@ -449,14 +467,14 @@ class ExternalTaskQuery(Query):
 
     def process_definition_key(self, process_definition_key: str) -> "ExternalTaskQuery":
         """
-        Only tasks of this process, whatever its version. Since 7.24; older engines ignore it.
+        Only tasks of all versions of this process. Since 7.24; older engines ignore it.
         """
         checked = checks.filled("process_definition_key", process_definition_key)
         return self._with("_process_definition_key", checked)
 
     def process_definition_key_in(self, *process_definition_keys: str) -> "ExternalTaskQuery":
         """
-        Only tasks of one of these processes, and of those of earlier calls. Since 7.24; older
+        Only tasks of one of these processes, or of those of earlier calls. Since 7.24; older
         engines ignore it.
         """
         return self._adding("_process_definition_key_in", process_definition_keys)
@@ -470,27 +488,27 @@ class ExternalTaskQuery(Query):
 
     def process_definition_name_like(self, pattern: str) -> "ExternalTaskQuery":
         """
-        Only tasks of processes with a name like this: ``%`` stands for any text, ``_`` for one
-        character. Since 7.24; older engines ignore it.
+        Only tasks of processes whose name matches this pattern: ``%`` stands for any text, ``_``
+        for one character. Since 7.24; older engines ignore it.
         """
         checked = checks.pattern("pattern", checks.filled("pattern", pattern))
         return self._with("_process_definition_name_like", checked)
 
     def tenant_id_in(self, *tenant_ids: str) -> "ExternalTaskQuery":
         """
-        Only tasks of one of these tenants, and of those of earlier calls; none without a tenant.
+        Only tasks of one of these tenants, or of those of earlier calls; no task without a tenant.
         """
         return self._adding("_tenant_id_in", tenant_ids)
 
     def active(self) -> "ExternalTaskQuery":
         """
-        Only tasks that are not suspended.
+        Only tasks whose process instance is not suspended.
         """
         return self._with("_active", True)
 
     def suspended(self) -> "ExternalTaskQuery":
         """
-        Only tasks that are suspended; overrules `active()`.
+        Only tasks whose process instance is suspended; overrules `active()`.
         """
         return self._with("_suspended", True)
 
@@ -509,13 +527,13 @@ class ExternalTaskQuery(Query):
 
     def variable_names_ignore_case(self) -> "ExternalTaskQuery":
         """
-        Compare the names of variables without regard to case. Since 7.24.
+        Compare the names of variables without regard to case, see `process_variable()`. Since 7.24.
         """
         return self._with("_variable_names_ignore_case", True)
 
     def variable_values_ignore_case(self) -> "ExternalTaskQuery":
         """
-        Compare text in variables without regard to case. Since 7.24.
+        Compare text in variables without regard to case, see `process_variable()`. Since 7.24.
         """
         return self._with("_variable_values_ignore_case", True)
 
@@ -523,33 +541,38 @@ class ExternalTaskQuery(Query):
         self, name: str, operator: Operator, value: str | float | bool | datetime | None
     ) -> "ExternalTaskQuery":
         """
-        Only tasks whose process instance has a variable like this, besides the earlier ones: in any
-        scope, be it that of another task.
+        Only tasks whose process instance has a variable that meets this condition. Since 7.24;
+        older engines ignore it.
 
-        A task without the variable does not match, whatever the operator; but with ``neq`` and
-        ``notLike`` one whose variable is of another type does. Since 7.24; older engines ignore it.
+        The variable may be in any scope of the process instance, even in that of another task. The
+        conditions of several calls must all be met. A task without the variable does not match,
+        whatever the operator; with ``neq`` and ``notLike``, a task whose variable is of another
+        type does match.
 
         Args:
+            name: Name of the variable.
+
             operator:
-                ``eq``, ``neq``, ``gt``, ``gteq``, ``lt``, ``lteq``, ``like`` or ``notLike``; the
-                last two for text, where ``%`` stands for any text and ``_`` for one character (an
-                emoji counts as two for some databases), and a backslash before one of these for
-                itself.
+                ``eq``, ``neq``, ``gt``, ``gteq``, ``lt``, ``lteq``, ``like`` or ``notLike``. The
+                last two are for text: ``%`` stands for any text, ``_`` for one character (some
+                databases count an emoji as two), and a backslash takes the special meaning from
+                these two and from another backslash.
 
             value:
-                `None` finds null of any type, a `datetime` Dates, and a `str` Strings.
+                `None` finds null of any type, a `datetime` finds Dates, a `str` finds Strings.
 
-                A number is compared with all Doubles, and with those of the whole numbers whose
-                type it fits: 0.5 with no other, 5 and 5.0 with Longs, Integers and Shorts as well,
-                40,000 with Longs and Integers, and 2**40 with Longs. So ``gt 0.5`` does not find an
-                Integer 7, and ``lt 2**40`` neither. Doubles are compared with the nearest float;
-                NaN is greater than any number.
+                A number is compared with all Doubles, and with the integer types that it fits into:
+                0.5 with none of them, 5 and 5.0 with Longs, Integers and Shorts, 40,000 with Longs
+                and Integers, and 2**40 with Longs. So neither ``gt 0.5`` nor ``lt 2**40`` finds an
+                Integer 7. Doubles are compared with the nearest float; NaN is greater than any
+                number.
 
                 `None` and `bool` can be ``eq`` or ``neq`` only.
 
         Raises:
-            ValueError: A text is something else to the engine: null, such as ``""`` and ``"null"``,
-                or a date; or it is a pattern with a backslash before another character.
+            ValueError: The engine would not read the text as a String, but as null, such as ``""``
+                and ``"null"``, or as a date; or a pattern has a backslash before any other
+                character.
         """
         condition = VariableQueryParameter(name, operator, _plain(value))
         return self._with(
@@ -558,7 +581,8 @@ class ExternalTaskQuery(Query):
 
     def explain(self, base_url: str = "http://localhost:8080/engine-rest") -> Explanation:
         """
-        Give what asks for these tasks, for a person to read: POST, GET and curl. Nothing is sent.
+        The query as a POST request, a GET request and a curl command, for a person to read. Nothing
+        is sent.
 
         Args:
             base_url: The engine's REST API.
@@ -568,13 +592,17 @@ class ExternalTaskQuery(Query):
 
 
 def _plain(value: Any) -> Any:
+    """
+    A value as one of Python's own types, without enums and subclasses.
+    """
     plain = checks.native("value", value.value if isinstance(value, Enum) else value)
     return checks.aware("value", plain) if isinstance(plain, datetime) else plain
 
 
 def date_or_same(value: Any) -> Any:
     """
-    Give a text as the date that it is, if the engine writes a date just so.
+    Convert a text to a date if it is exactly what the engine writes for that date; return any other
+    value unchanged.
     """
     try:
         date = aware_date(value)
