@@ -1,3 +1,4 @@
 """
-What is said: JSON, dates, names of fields, URLs, checks of values, and text that may be shown.
+Conversion to and from the engine's formats: JSON, dates, names of fields, URLs; checks of values;
+and untrusted text made safe for display.
 """

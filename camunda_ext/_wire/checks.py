@@ -1,8 +1,8 @@
 """
-What the engine would take without a word and get wrong, refused at the call.
+Checks of arguments that the engine would silently misunderstand.
 
-Each function gives back the value that it was asked about, in the form in which it is kept, or
-raises `TypeError` or `ValueError` with a sentence that names it and says what to pass instead.
+Each function returns the checked value, normalized where the docstring says so, or raises a
+`TypeError` or `ValueError` whose message has the *name* of the argument and says what to pass.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from camunda_ext._wire.dates import MODERN, in_whole_minutes
 
 INT32: Final = 2**31 - 1
 INT64: Final = 2**63 - 1
-# The engine adds durations to its clock without looking: past int64 the lock is over at once.
+# The engine adds durations to its clock unchecked: if the sum exceeds int64, the lock has expired.
 _LONGEST: Final = 2**62
 _LONGEST_NAME: Final = 255
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -32,18 +32,18 @@ E = TypeVar("E", bound=enum.Enum)
 
 def text(name: str, value: object) -> str:
     """
-    Give back *value* if it is a string.
+    Check that *value* is a string, and return it as a plain `str`.
     """
     if type(value) is str:
         return value
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {_said(value)}")
-    return str.__str__(value)  # plain, of an enum's member too
+        raise TypeError(f"{name} must be a str, not {_described(value)}")
+    return str.__str__(value)  # removes subclasses, such as the members of an enum
 
 
 def filled(name: str, value: object) -> str:
     """
-    Give back *value* if it is a string with something in it, be it blank.
+    Check that *value* is a string that is not empty; it may be blank.
     """
     if type(value) is str and value:
         return value
@@ -55,24 +55,25 @@ def filled(name: str, value: object) -> str:
 
 def comparable(name: str, value: object) -> str:
     """
-    Give back *value* if it is a string that the engine compares variables with as it is.
+    Check that the engine compares variables with a text as it is, and not as null or a date.
 
-    It puts quotes around the text and reads that as a date in JSON; if it can, it compares with
-    what it has read (VariableQueryParameterDto.java). So escapes count, all behind a quote in the
-    text is ignored, and what is left may be blank, or the word ``null``, or begin with a date.
+    The engine puts quotes around the text and tries to read the result as a date in JSON; if that
+    succeeds, it compares with the date (VariableQueryParameterDto.java). So it decodes escapes and
+    ignores everything after a quote in the text; a text that then is blank, ``null``, or begins
+    with a date is misunderstood.
     """
     checked = text(name, value)
     try:
-        read, _ = _JSON.raw_decode(f'"{checked}"')
+        decoded, _ = _JSON.raw_decode(f'"{checked}"')
     except ValueError:
         return checked
-    read = read.strip(BLANKS)
-    if read in ("", "null"):
+    decoded = decoded.strip(BLANKS)
+    if decoded in ("", "null"):
         raise ValueError(
             f"{name} {checked!r:.80} is null to the engine: pass None if that is meant. A String "
             "of this text cannot be asked for"
         )
-    if re.match(_LIKE_A_DATE, read):
+    if re.match(_LIKE_A_DATE, decoded):
         raise ValueError(
             f"{name} {checked!r:.80} is a date to the engine: pass an aware datetime if that is "
             "meant. A String of this text cannot be asked for"
@@ -81,12 +82,12 @@ def comparable(name: str, value: object) -> str:
 
 
 _JSON: Final = json.JSONDecoder()
-#: What Java's ``trim()`` takes off.
+#: The characters that Java's ``trim()`` removes.
 BLANKS: Final = "".join(map(chr, range(0x21)))
-#: A number as java.text.DecimalFormat reads one.
+#: A number, as java.text.DecimalFormat reads it.
 _NUMBER: Final = r"[ \t]*-?(?:\d+(?:E-?\d+)?|NaN|\u221e)"
-#: What SimpleDateFormat takes for a date, and little else: which names of zones it knows depends on
-#: the server's language.
+#: All texts that SimpleDateFormat reads as a date, and a few more: the names of zones that it knows
+#: depend on the server's language.
 _LIKE_A_DATE: Final = (
     "-".join([_NUMBER] * 3)
     + "T"
@@ -97,7 +98,7 @@ _LIKE_A_DATE: Final = (
 
 def pattern(name: str, value: object) -> str:
     """
-    Give back *value* if it is a pattern of ``like`` that means the same to all databases.
+    Check that *value* is a pattern for ``like`` that all databases read in the same way.
     """
     checked = text(name, value)
     if re.search(_ODD_ESCAPE, checked):
@@ -113,7 +114,7 @@ _ODD_ESCAPE: Final = r"(?<!\\)(?:\\\\)*\\(?![%_\\])"
 
 def worker_id(name: str, value: object) -> str:
     """
-    Give back *value* if it can name a worker: the engine locks for ``""`` as well.
+    Check that *value* can be a worker id; the engine would also lock for ``""``.
     """
     if not text(name, value):
         raise ValueError(f"{name} must not be empty: it is all that tells whose lock it is")
@@ -122,7 +123,7 @@ def worker_id(name: str, value: object) -> str:
 
 def named(name: str, value: object) -> str:
     """
-    Give back *value* if it fits the 255 characters of the engine's columns.
+    Check that *value* is a string that fits into 255 characters, the size of the engine's columns.
     """
     checked = text(name, value)
     if utf16_units(checked) > _LONGEST_NAME:
@@ -132,7 +133,7 @@ def named(name: str, value: object) -> str:
 
 def not_blank(name: str, value: object) -> str:
     """
-    Give back *value* if it is a string with something in it.
+    Check that *value* is a string that is neither empty nor blank.
     """
     if not text(name, value).strip():
         raise ValueError(f"{name} must not be empty: the engine refuses a blank one")
@@ -141,11 +142,11 @@ def not_blank(name: str, value: object) -> str:
 
 def texts(name: str, values: object) -> tuple[str, ...]:
     """
-    Give back *values*, any iterable of strings but a string itself, as a tuple.
+    Check that *values* is an iterable of strings, but no string itself, and return it as a tuple.
     """
     if type(values) is not tuple:
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-            raise TypeError(f"{name} must be an iterable of str, not {_said(values)}")
+            raise TypeError(f"{name} must be an iterable of str, not {_described(values)}")
         values = tuple(values)
     if {str}.issuperset(map(type, values)):
         return values
@@ -154,21 +155,21 @@ def texts(name: str, values: object) -> tuple[str, ...]:
 
 def ids(name: str, values: object) -> tuple[str, ...]:
     """
-    Give back *values* like `some_texts`, but refuse an empty one among them.
+    Check *values* like `some_texts`, and that none of them is empty or blank.
     """
     return tuple(not_blank(f"each of {name}", value) for value in some_texts(name, values))
 
 
 def filters(name: str, values: object) -> tuple[str, ...]:
     """
-    Give back *values* like `some_texts`, but refuse an empty one among them.
+    Check *values* like `some_texts`, and that none of them is empty.
     """
     return tuple(filled(f"each of {name}", value) for value in some_texts(name, values))
 
 
 def some_texts(name: str, values: object) -> tuple[str, ...]:
     """
-    Give back *values* like `texts`, but refuse none at all.
+    Check *values* like `texts`, and that there is at least one.
     """
     checked = texts(name, values)
     if not checked:
@@ -179,34 +180,35 @@ def some_texts(name: str, values: object) -> tuple[str, ...]:
 
 def mapping(name: str, value: object) -> Mapping[str, object]:
     """
-    Give back *value* if it is a mapping.
+    Check that *value* is a mapping.
     """
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a mapping, not {_said(value)}")
+        raise TypeError(f"{name} must be a mapping, not {_described(value)}")
     return value
 
 
 def flag(name: str, value: object) -> bool:
     """
-    Give back *value* if it is a `bool`.
+    Check that *value* is a `bool`.
     """
     if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {_said(value)}")
+        raise TypeError(f"{name} must be True or False, not {_described(value)}")
     return value
 
 
 def integer(name: str, value: object, *, low: int = -INT64 - 1, high: int = INT64) -> int:
     """
-    Give back *value* if it is an `int` from *low* to *high*, by default those of 64 bits.
+    Check that *value* is an `int` from *low* to *high* (default: 64 bits), and return it as a plain
+    `int`.
     """
     if type(value) is int and low <= value <= high:
         return value
     try:
         if isinstance(value, bool):
             raise TypeError
-        number = index(value)  # type: ignore[arg-type]  # plain, of an enum's member or NumPy's
+        number = index(value)  # type: ignore[arg-type]  # of an enum's member or NumPy's, too
     except TypeError:
-        raise TypeError(f"{name} must be an int, not {_said(value)}") from None
+        raise TypeError(f"{name} must be an int, not {_described(value)}") from None
     if not low <= number <= high:
         raise ValueError(f"{name} must be from {low} to {high}, not {number}")
     return number
@@ -214,16 +216,18 @@ def integer(name: str, value: object, *, low: int = -INT64 - 1, high: int = INT6
 
 def milliseconds(name: str, value: object, *, low: int = 1, high: int = _LONGEST) -> int:
     """
-    Give back a duration in whole milliseconds, from an `int` or a `timedelta`.
+    Check a duration, an `int` of milliseconds or a `timedelta`, and return it in milliseconds.
     """
     if not isinstance(value, timedelta) and (isinstance(value, bool) or not isinstance(value, int)):
-        raise TypeError(f"{name} must be milliseconds as int, or a timedelta, not {_said(value)}")
+        raise TypeError(
+            f"{name} must be milliseconds as int, or a timedelta, not {_described(value)}"
+        )
     return integer(f"{name} (milliseconds)", to_milliseconds(value), low=low, high=high)
 
 
 def to_milliseconds(value: int | timedelta) -> int:
     """
-    Give a `timedelta` in milliseconds, a part of one counted as a whole; an `int` as it is.
+    Convert a `timedelta` to milliseconds, rounded up; return an `int` as it is.
     """
     value = native("a duration", value)
     return math.ceil(value / _MILLISECOND) if isinstance(value, timedelta) else value
@@ -231,7 +235,7 @@ def to_milliseconds(value: int | timedelta) -> int:
 
 def seconds(name: str, value: object, *, may_be_zero: bool = False) -> float:
     """
-    A duration in seconds, from a number or a `timedelta`.
+    Check a duration, a number of seconds or a `timedelta`, and return it in seconds.
     """
     number = to_seconds(value)
     if isinstance(number, bool) or not isinstance(number, (int, float)):
@@ -243,20 +247,21 @@ def seconds(name: str, value: object, *, may_be_zero: bool = False) -> float:
 
 def to_seconds(value: Any) -> Any:
     """
-    A `timedelta` in seconds; anything else as it is.
+    Convert a `timedelta` to seconds; return anything else as it is.
     """
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def aware(name: str, value: object) -> datetime:
     """
-    Give back *value*, an aware datetime, cut to milliseconds and with a fixed offset.
+    Check that *value* is an aware datetime, and return it in milliseconds with a fixed offset.
 
-    That is all of it that the engine gets to see; so a query read back equals the one written.
+    The engine's format has no more than that. So a query that was stored and read again is equal to
+    the original.
     """
     if not isinstance(value, datetime):
-        raise TypeError(f"{name} must be an aware datetime, not {_said(value)}")
-    if value != value:  # pandas' NaT is one
+        raise TypeError(f"{name} must be an aware datetime, not {_described(value)}")
+    if value != value:  # pandas' NaT is a datetime
         raise ValueError(f"{name} is NaT, which is no moment: pass None for null")
     offset = value.utcoffset()
     if offset is None:
@@ -265,8 +270,8 @@ def aware(name: str, value: object) -> datetime:
             f"of {value!r} the engine would have to guess the zone"
         )
     value, offset = in_whole_minutes(value, offset)
-    # A datetime of Python's own, of pandas' Timestamp too.
-    kept = datetime(
+    # Also converts subclasses such as pandas' Timestamp.
+    moment = datetime(
         value.year,
         value.month,
         value.day,
@@ -276,15 +281,15 @@ def aware(name: str, value: object) -> datetime:
         value.microsecond // 1000 * 1000,
         timezone(offset),
     )
-    MODERN.format(kept)  # which refuses days that the engine's calendar lacks
-    return kept
+    MODERN.format(moment)  # raises for days that the engine's calendar lacks
+    return moment
 
 
 def native(name: str, value: Any) -> Any:
     """
-    Give back a scalar of NumPy as Python's own, and anything else as it is.
+    Convert a scalar of NumPy to Python's own type; return anything else as it is.
 
-    If one was given, its library is loaded; otherwise it need not be there.
+    NumPy is not imported: if it is not loaded, *value* is not one of its scalars.
     """
     numpy: Any = sys.modules.get("numpy")
     if isinstance(value, getattr(numpy, "datetime64", ())):
@@ -304,7 +309,7 @@ def native(name: str, value: Any) -> Any:
 
 def choice(name: str, value: object, kind: type[E]) -> E:
     """
-    Give back the member of *kind* that *value* is, or is the text of.
+    The member of an enum: *value* is the member itself, or its text.
     """
     try:
         return kind(value)
@@ -315,7 +320,7 @@ def choice(name: str, value: object, kind: type[E]) -> E:
 
 def literal(name: str, value: object, kind: object) -> None:
     """
-    Refuse a *value* that is none of those that the `Literal` *kind* lists.
+    Check that *value* is one of those that the `Literal` *kind* lists.
     """
     if value not in get_args(kind):
         known = ", ".join(map(repr, get_args(kind)))
@@ -324,20 +329,20 @@ def literal(name: str, value: object, kind: object) -> None:
 
 def utf16_units(value: str) -> int:
     """
-    Count *value* as Java does, where an emoji has length two.
+    The length of a string in UTF-16 units, as Java counts: an emoji has two.
     """
     if value.isascii():
         return len(value)
     return len(value) + sum(character > "\uffff" for character in value)
 
 
-def _said(value: object) -> str:
+def _described(value: object) -> str:
     return f"{type(value).__name__} {value!r:.80}"
 
 
 def check_header(name: object, value: object) -> None:
     """
-    Refuse a header that a request cannot have.
+    Check that the name and value of an HTTP header are valid.
     """
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError("names and values of headers must be str")

@@ -1,5 +1,5 @@
 """
-Dates, as the server writes and reads them.
+Dates in the formats of engines.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _MODERN_DATE: Final = re.compile(
     re.ASCII,
 )
 
-#: What nearly all dates look like: 2026-11-22T13:14:15.000+0000. The order of the digits before the
-#: dot is left to Python's own reader; a pattern for it as well would take twice as long.
+#: Nearly all dates: 2026-11-22T13:14:15.000+0000. `fromisoformat()` checks the digits before the
+#: dot; a pattern for them as well would take twice as long.
 _USUAL_DATE: Final = re.compile(r"[\d:-]{10}T[\d:]{8}\.\d{3}[+-]\d{4}", re.ASCII)
 
-#: The form of a date that the server reads without guessing; seldom needed, and compiled then.
+#: The only form of a date that the engine reads exactly as written.
 _EXACT_DATE: Final = (
     r"([0-9]{4,6})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})\.[0-9]{3}"
     r"[+-]([0-9]{2})([0-9]{2})"
@@ -33,10 +33,10 @@ _LAST_MOMENT: Final = datetime.max.replace(tzinfo=timezone.utc)
 
 def aware_date(text: str) -> datetime:
     """
-    The moment that a text names; the text has a zone, and a year that Python can hold.
+    The aware datetime for a text with a zone and a year of four digits.
 
     Raises:
-        ValueError: It is no such date.
+        ValueError: The text is no such date.
     """
     match = _MODERN_DATE.fullmatch(text)
     if match is None or len(match[1]) > 4 or not (match[8] or match[9]):
@@ -47,18 +47,18 @@ def aware_date(text: str) -> datetime:
 @attrs.frozen
 class DateFormat:
     """
-    How one server writes and reads dates.
+    The format in which an engine writes and reads dates.
 
-    The default is what every server since 7.8 speaks: ``yyyy-MM-dd'T'HH:mm:ss.SSSZ``, three digits
-    of milliseconds, no colon in the offset. Older ones write no zone and ignore the one they are
-    sent; they need a *pattern* and a *zone*.
+    The default is the format of all engines since 7.8: ``yyyy-MM-dd'T'HH:mm:ss.SSSZ``, with three
+    digits of milliseconds and no colon in the offset. Older engines write no zone, and ignore it in
+    requests; they need a *pattern* and a *zone*.
     """
 
-    #: A `strptime` pattern whose ``%f`` means milliseconds; ``None`` for the modern format.
+    #: A `strptime` pattern whose ``%f`` means milliseconds; ``None`` for the default format.
     pattern: str | None = None
 
-    #: The zone of dates that name none; ``None`` if it is not known.
-    # Some zones of other packages cannot be hashed.
+    #: The zone of dates without a zone; ``None`` if it is unknown.
+    # Not hashed: zones of some other packages are unhashable.
     zone: tzinfo | None = attrs.field(default=None, hash=False)
 
     def __attrs_post_init__(self) -> None:
@@ -83,10 +83,10 @@ class DateFormat:
 
     def format(self, value: datetime) -> str:
         """
-        An aware *value* as the server reads it, cut to whole milliseconds.
+        The text for an aware datetime, cut to whole milliseconds.
 
         Raises:
-            ValueError: It is naive, or a day that the engine's calendar does not have.
+            ValueError: *value* is naive, or a day that the engine's calendar does not have.
         """
         offset = value.utcoffset()
         if offset is None:
@@ -109,16 +109,16 @@ class DateFormat:
 
     def parse(self, text: str) -> datetime:
         """
-        The moment that a text of the server names; beyond the year 9999, `datetime.max` in UTC.
+        The datetime for a text of the engine; `datetime.max` in UTC for a year beyond 9999.
 
         Raises:
-            ValueError: It is no date.
+            ValueError: The text is no date.
         """
         if _USUAL_DATE.fullmatch(text):
             try:
                 return _from_usual(text)
             except ValueError:
-                pass  # The rule below says whether it is a date all the same.
+                pass  # The more tolerant pattern below decides.
         match = _MODERN_DATE.fullmatch(text)
         if match is None:
             return self._parse_by_pattern(text)
@@ -140,9 +140,10 @@ class DateFormat:
 
     def is_exact(self, text: str) -> bool:
         """
-        Whether the server reads *text* as the moment that it names.
+        Whether the engine reads exactly the date that *text* states.
 
-        It takes a month 13 for January, and six digits behind the second for as many milliseconds.
+        The engine accepts other texts as well, but misreads them: month 13 is read as January, and
+        six digits after the second as so many milliseconds.
         """
         try:
             if self.pattern is not None:
@@ -158,6 +159,9 @@ class DateFormat:
         return offset_hours < 24 and offset_minutes < 60
 
     def _own_zone(self) -> tzinfo:
+        """
+        The zone of dates without a zone: UTC, with a warning, if it is not configured.
+        """
         if self.zone is None:
             warnings.warn(
                 "the server sends dates without a zone, as those before 7.8 do; they are taken "
@@ -167,7 +171,7 @@ class DateFormat:
         return self.zone or timezone.utc
 
     def _format_by_pattern(self, value: datetime) -> str:
-        assert self.pattern is not None  # noqa: S101  # the only caller asked
+        assert self.pattern is not None  # noqa: S101  # the only caller has checked it
         if self.zone is not None:
             value = value.astimezone(self.zone)
         _refuse_missing_day(value)
@@ -191,13 +195,14 @@ else:
         return datetime.fromisoformat(f"{text[:26]}:{text[26:]}")
 
 
-#: What every server since 7.8 speaks, unless configured otherwise.
+#: The default format of all engines since 7.8.
 MODERN: Final = DateFormat()
 
 
 def in_whole_minutes(value: datetime, offset: timedelta) -> tuple[datetime, timedelta]:
     """
-    A moment and its offset; in UTC if the offset has seconds, for which there is no wire form.
+    A datetime and its offset, converted to UTC if the offset has seconds, which the engine's format
+    lacks.
     """
     if offset.microseconds or offset.seconds % 60:
         return value.astimezone(timezone.utc), timedelta(0)
@@ -212,6 +217,6 @@ def _zone(sign: str | None, hours: str, minutes: str, seconds: str | None) -> ti
 
 
 def _refuse_missing_day(value: datetime) -> None:
-    # Java's calendar goes from 1582-10-04 to 1582-10-15 and moves what lies between by ten days.
+    # Java's calendar skips from 1582-10-04 to 1582-10-15, and moves the days between by ten.
     if (1582, 10, 5) <= (value.year, value.month, value.day) <= (1582, 10, 14):
         raise ValueError(f"{value!r} is a day that the engine's calendar does not have")

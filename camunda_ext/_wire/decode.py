@@ -1,9 +1,11 @@
 """
-Reads answers of the engine as attrs classes, of which it names none of ours.
+Decodes answers of the engine to attrs classes.
 
-- A field ``activity_id_in`` is ``activityIdIn`` on the wire; keys of users' mappings never change.
-- What an answer lacks, or has as null, gets the field's default; what it has besides is ignored.
-- Nothing is bent to fit: a text is no number, and 1.0 is not 1.
+- A field ``activity_id_in`` is ``activityIdIn`` in JSON; keys of users' mappings never change.
+- A field that the answer lacks, or has as null, gets its default; unknown fields are ignored.
+- Types are not converted: a text is no number, and 1.0 is no integer.
+
+The module knows no class of this package: those with a form of their own are registered.
 """
 
 from __future__ import annotations
@@ -29,31 +31,34 @@ T = TypeVar("T")
 
 #: How many tasks of a fetch may be unreadable; with more of them, the whole answer is refused.
 _MOST_UNREADABLE: Final = 1000
-#: Types of fields that hold no integer beyond 64 bits: the engine has none of its own.
+#: Types of fields in which no integer beyond 64 bits needs to be exact: the engine writes none.
 _CLOSED: Final = frozenset({bool, int, str, datetime})
 
-#: For each registered class the type that its values have in JSON, and what reads one of them.
+#: For each registered class the JSON type of its values, and the function that reads one.
 _READERS: Final[dict[type, tuple[type, Callable[..., Any]]]] = {}
 
 
 def register(kind: type[T], json_type: type, read: Callable[..., T]) -> None:
     """
-    Set how values of a class are read, where it is the type of a field.
+    Register the function that reads fields whose type is *kind*.
 
     Args:
-        json_type: The type that its values have in JSON; a value of another type is refused.
+        json_type: The type that values have in JSON; a value of another type is an error.
 
-        read: Makes an instance of a value in JSON; takes the format of dates as ``dates``.
+        read: Converts a JSON value to an instance; is passed the format of dates as ``dates``.
     """
     _READERS[kind] = json_type, read
 
 
 def decode(content: bytes, kind: type[T], dates: DateFormat = MODERN) -> T:
     """
-    An answer in JSON as *kind*: an attrs class, or a tuple of one or of strings.
+    Decode the JSON of an answer.
+
+    Args:
+        kind: The type of the result: an attrs class, or a tuple of one or of strings.
 
     Raises:
-        ValueError: It is not JSON, or not of that shape.
+        ValueError: It is not JSON, or does not have the expected types.
     """
     return _read(_loads(content, kind), kind, dates)
 
@@ -62,19 +67,20 @@ def decode_each(
     content: bytes, kind: type[T], dates: DateFormat = MODERN
 ) -> tuple[tuple[T, ...], list[tuple[str, str]]]:
     """
-    An answer in JSON as a list of objects with ids, where each may be malformed by itself.
+    Decode a JSON list of objects with ids, some of which may be malformed.
 
     Returns:
-        The objects that could be read as *kind*; and for each other object its id, and what is
-        wrong with it.
+        The objects that could be decoded to *kind*; and for each other object its id and the
+        reason.
 
     Raises:
-        ValueError: It is not JSON, or no list of objects with ids.
+        ValueError: It is not JSON, or no list of objects with ids; or more than 1,000 objects are
+            malformed.
     """
     body = _loads(content, kind)
-    whole: Any = GenericAlias(tuple, (kind, ...))
+    tuple_of_kind: Any = GenericAlias(tuple, (kind, ...))
     try:
-        return _read(body, whole, dates), []
+        return _read(body, tuple_of_kind, dates), []
     except ValueError:
         if type(body) is not list or not all(map(_has_id, body)):
             raise
@@ -99,6 +105,12 @@ def _has_id(value: object) -> bool:
 
 
 def _read(value: Any, kind: type[T], dates: DateFormat) -> T:
+    """
+    Convert a decoded JSON value to *kind*.
+
+    Raises:
+        ValueError: It does not have the expected types; the message has the path to the field.
+    """
     try:
         result: T = _hook(kind, dates)(value, kind)
     except Exception as error:
@@ -120,10 +132,11 @@ def _explain(error: BaseException, _: type | None) -> str:
 @lru_cache(maxsize=256)
 def _may_have_long_numbers(kind: Any) -> bool:
     """
-    Whether a field may hold values of any type, as variables do.
+    Whether the class has a field for values of any type, such as variables, in which integers
+    beyond 64 bits must be exact.
     """
-    of = get_args(kind)[0] if get_args(kind) else kind
-    fields = typed_fields(of) if attrs.has(of) else ()
+    item_kind = get_args(kind)[0] if get_args(kind) else kind
+    fields = typed_fields(item_kind) if attrs.has(item_kind) else ()
     return not all(without_none(field.type) in _CLOSED for field in fields)
 
 
@@ -132,7 +145,7 @@ def _may_have_long_numbers(kind: Any) -> bool:
 
 def _hook(kind: Any, dates: DateFormat) -> Hook:
     """
-    The hook that reads values of JSON as a type.
+    The hook that converts JSON values to a type.
     """
     return _own_hook(kind, dates) or _converter(dates).get_structure_hook(kind)
 
@@ -140,9 +153,9 @@ def _hook(kind: Any, dates: DateFormat) -> Hook:
 @lru_cache(maxsize=256)
 def _own_hook(kind: Any, dates: DateFormat) -> Hook | None:
     """
-    The hook of a type that fields of answers have; ``None`` for any other type.
+    The hook of this package for a type; ``None`` for types that cattrs has to read.
     """
-    from camunda_ext._wire import objects  # with the first answer
+    from camunda_ext._wire import objects  # only now: loaded with the first answer
 
     origin, args = getattr(kind, "__origin__", kind), get_args(kind)
     if kind is Any:
@@ -155,7 +168,7 @@ def _own_hook(kind: Any, dates: DateFormat) -> Hook | None:
         json_type, read = _READERS[kind]
         return objects.Exactly(json_type, partial(read, dates=dates))
     if origin is Mapping:
-        # A malformed member is for whoever looks at it, and no reason to refuse the whole page.
+        # Items are not checked: a malformed one must not make the whole page unreadable.
         return objects.Exactly(dict)
     if origin is tuple and args[1:] == (...,):
         return objects.tuple_hook(args[0], _hook(args[0], dates))
@@ -169,9 +182,9 @@ def _own_hook(kind: Any, dates: DateFormat) -> Hook | None:
 @lru_cache(maxsize=16)
 def _converter(dates: DateFormat) -> cattrs.Converter:
     """
-    A converter for all other types, which reads what they hold by the same hooks.
+    The cattrs converter for all other types; it uses the hooks of this package for their parts.
     """
-    import cattrs  # only now: to load it takes longer than all of this package
+    import cattrs  # only now: its import takes longer than that of this whole package
 
     converter = cattrs.Converter()
     converter.register_structure_hook_factory(

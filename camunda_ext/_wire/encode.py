@@ -1,8 +1,10 @@
 """
-Writes attrs classes in the form of JSON, of which it names none of ours.
+Converts attrs instances to JSON values for requests.
 
-- A field ``activity_id_in`` is ``activityIdIn`` on the wire; keys of users' mappings never change.
+- A field ``activity_id_in`` is ``activityIdIn`` in JSON; keys of users' mappings never change.
 - ``None`` is left out; a value that equals a default is sent.
+
+The module knows no class of this package: those with a form of their own are registered.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ Writer = Callable[[Any, DateFormat], Any]
 
 def encode(value: Any, dates: DateFormat = MODERN) -> Any:
     """
-    What JSON has for *value*: an attrs instance, or what one holds.
+    The JSON value for an attrs instance, or for a value of one of its fields.
     """
     kind: Any = type(value)
     if kind in _ALIKE:
@@ -33,16 +35,16 @@ def encode(value: Any, dates: DateFormat = MODERN) -> Any:
     return _writer(kind)(value, dates)
 
 
-#: Values of these types are the same in JSON.
+#: Types whose values need no conversion.
 _ALIKE: Final = frozenset({bool, int, float, str, NoneType})
 
-#: For each registered class what writes its instances.
+#: For each registered class the function that converts its instances.
 _WRITERS: Final[dict[type, Writer]] = {}
 
 
 def register(kind: type[Any], write: Writer) -> None:
     """
-    Set how instances of a class are written.
+    Register the function that converts instances of a class.
     """
     _WRITERS[kind] = write
 
@@ -50,7 +52,7 @@ def register(kind: type[Any], write: Writer) -> None:
 @lru_cache(maxsize=256)
 def _writer(kind: Any) -> Writer:
     """
-    The function that writes instances of a class.
+    The function that converts instances of a class.
     """
     if issubclass(kind, enum.Enum):
         return lambda value, _: value.value
@@ -83,7 +85,7 @@ def _attrs_writer(kind: type[Any]) -> Writer:
             for name, wire in names.items()
             if (item := getattr(value, name)) is not None
         }
-    # Without slots an instance has a dict, which may lack fields that were never set.
+    # A class without slots: `__dict__` may lack fields that are not set, as that of a query does.
     return lambda value, dates: {
         names[name]: item if type(item) in _ALIKE else encode(item, dates)
         for name, item in value.__dict__.items()

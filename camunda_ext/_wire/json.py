@@ -1,9 +1,9 @@
 """
 Reads and writes JSON, strictly.
 
-This is the one module that knows whether :pypi:`orjson` is there. What it reads is always what the
-standard library would have read: where the two differ, the standard library decides. Only integers
-beyond 64 bits are floats, with both, where the caller says that they do not matter.
+It uses :pypi:`orjson` if that is installed, but only where its result is that of the standard
+library. The one exception are integers beyond 64 bits: both read them as floats if the caller does
+not need them to be exact.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from itertools import accumulate
 from typing import Any, Final, NoReturn
 
 _ALL_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
-# As many digits as no integer of 64 bits has, and as one below zero may have; longer ones become
-# floats in orjson, without a word.
+# Each number beyond 64 bits, which orjson silently reads as a float, contains one of these once all
+# its digits are replaced by 0: at least 20 digits, or 19 after a minus.
 _LONG_NUMBERS: Final = (b"0" * 20, b"-" + b"0" * 19)
 
-#: What is longer, in bytes, is left to the standard library: orjson takes up to nine times as much
-#: memory besides, while it reads.
+#: Longest document for orjson, in bytes; it needs up to nine times the memory of the document.
 _LONGEST_FAST: Final = 8 * 1024 * 1024
 
-#: How deep a document may be nested; orjson goes no deeper either.
+#: Most levels of nesting in a document; the limit of orjson.
 _MOST_LEVELS: Final = 1024
 _ALL_BUT_STRUCTURE: Final = bytes(set(range(256)) - set(b'"[]{}'))
 _LEVELS: Final[Mapping[int, int]] = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -37,19 +36,19 @@ def loads(content: bytes, *, has_long_numbers: bool = True) -> Any:
 
     Args:
         has_long_numbers:
-            Whether to keep integers beyond 64 bits exact, which takes a while; they become floats
-            otherwise.
+            Whether integers beyond 64 bits must be exact, which is slower; otherwise they become
+            floats.
 
     Raises:
-        ValueError: It is not JSON in UTF-8: a bare ``NaN`` and a number beyond the floats are not
-            JSON either, nor is nesting of more than 1,024 levels, or than Python can follow.
+        ValueError: It is not JSON in UTF-8. A bare ``NaN`` and a number beyond the range of floats
+            are errors, too, as are more than 1,024 levels of nesting or more than Python can read.
     """
     reads_fast = fast_reader() if len(content) <= _LONGEST_FAST else None
     if reads_fast is not None and not (has_long_numbers and _may_have_long_numbers(content)):
         try:
             return reads_fast(content)
         except ValueError:
-            pass  # It refuses lone surrogates, which engines do store; the reader below takes them.
+            pass  # orjson refuses lone surrogates, which engines do store; json accepts them.
     if _is_deep(content):
         raise ValueError("JSON nested too deeply")
     try:
@@ -71,7 +70,7 @@ def _may_have_long_numbers(content: bytes) -> bool:
 @lru_cache(maxsize=1)
 def fast_reader() -> Callable[[bytes], Any] | None:
     """
-    The reader of :pypi:`orjson`, if that is installed; it is loaded with the first answer.
+    The function ``loads`` of :pypi:`orjson`; ``None`` if that is not installed.
     """
     try:
         from orjson import loads as read
@@ -80,33 +79,33 @@ def fast_reader() -> Callable[[bytes], Any] | None:
     return read
 
 
-#: `json.dumps` would make an encoder for each call, because of the arguments.
+#: Kept, as `json.dumps` creates an encoder for each call with such arguments.
 _encode: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def dumps(value: object) -> str:
     """
-    *value* as JSON text in ASCII, so that even a lone surrogate arrives.
+    The JSON text for *value*, in ASCII, so that even a lone surrogate can be sent.
 
     Raises:
-        ValueError: It holds NaN or an infinity.
-        TypeError: It holds something that JSON has no form for.
+        ValueError: *value* contains NaN or an infinity.
+
+        TypeError: *value* contains an object of a type that JSON lacks.
     """
     return _encode(value)
 
 
 def _is_deep(content: bytes) -> bool:
     """
-    Whether a document may have more levels of nesting than are read.
-
-    How deep Python itself can follow differs between its versions.
+    Whether a document has more than 1,024 levels of nesting; each version of Python has a limit of
+    its own.
     """
     if content.count(b"[") + content.count(b"{") <= _MOST_LEVELS:
         return False
     if b"\\" in content:
         content = re.sub(rb"\\.", b"", content, flags=re.DOTALL)
-    # Two quotes that meet are a text without brackets, or part one from the next: without them
-    # each bracket is within a text, or not, as before.
+    # An adjacent pair of quotes is an empty text, or the end of one and the begin of the next.
+    # Removing it does not change which brackets are inside of a text.
     structure = content.translate(None, _ALL_BUT_STRUCTURE).replace(b'""', b"")
     brackets = re.sub(rb'"[^"]*"?', b"", structure)
     levels = accumulate(map(_LEVELS.__getitem__, brackets))

@@ -1,9 +1,9 @@
 """
-Hooks that read values of JSON as instances of attrs classes.
+Hooks that convert JSON values to instances of attrs classes.
 
-For each class the source of one function is generated. It takes a value of exactly the expected
-type as it is, and leaves any other value to `Field.read()`, which knows the default, and refuses
-what is malformed. Errors are those of cattrs, which name the path to the field.
+For each class the source of one function is generated. It accepts values of exactly the expected
+types, and passes any other value to `Field.read()`, which returns the default for null, and raises
+an error if the value is malformed. Errors are those of cattrs, which have the path to the field.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import attrs
 
 from camunda_ext._wire.names import wire_name
 
-#: Reads a value of JSON as an instance of a type, as the hooks of cattrs do.
+#: Converts a JSON value (first argument) to a type (second), as the hooks of cattrs do.
 Hook = Callable[[Any, Any], Any]
 
-#: At how many faults a list is given up: an answer may have millions.
+#: How many malformed items of a list are reported: an answer may have millions.
 MOST_FAULTS: Final = 3
 
 
 class Exactly:
     """
-    A hook that reads values of exactly one type of JSON.
+    A hook that accepts exactly one type of JSON values.
 
     Args:
         json_type: `bool`, `int`, `float`, `str`, `list` or `dict`.
 
-        convert: Makes the value of that in JSON; ``None`` where they are the same.
+        convert: Converts the JSON value; ``None`` to return it as it is.
     """
 
     __slots__ = ("convert", "json_type")
@@ -43,10 +43,10 @@ class Exactly:
 
     def __call__(self, value: Any, _: Any = None) -> Any:
         """
-        The value that is read.
+        The converted value.
 
         Raises:
-            TypeError: What JSON has is of another type.
+            TypeError: The JSON value is of another type.
         """
         if type(value) is not self.json_type:
             shown = _SHORT.repr(value)
@@ -57,20 +57,22 @@ class Exactly:
 
 class Field(NamedTuple):
     """
-    How one field of an attrs class is read.
+    A field of an attrs class with the hook that reads it.
     """
 
     attribute: attrs.Attribute[Any]
 
-    #: Reads values other than null.
+    #: Converts JSON values other than null.
     hook: Hook
 
     def read(self, value: Any) -> Any:
         """
-        The value of the field: its default for null.
+        The value of the field for a JSON value; its default for null.
 
         Raises:
-            Exception: What JSON has is malformed; of any type that a hook raises.
+            KeyError: The JSON value is null, and the field has no default.
+
+            Exception: The JSON value is malformed; the hook's exception.
         """
         default: Any = self.attribute.default
         if value is not None:
@@ -82,7 +84,7 @@ class Field(NamedTuple):
 
 def tuple_hook(member: Any, member_hook: Hook) -> Hook:
     """
-    A hook that reads a list of JSON as a tuple, all of whose members are of one type.
+    A hook that converts a JSON list to a tuple whose items are all of the type *member*.
     """
     as_list = Exactly(list)
 
@@ -92,7 +94,7 @@ def tuple_hook(member: Any, member_hook: Hook) -> Hook:
         for place, item in enumerate(as_list(value)):
             try:
                 members.append(member_hook(item, member))
-            except Exception as fault:  # noqa: BLE001  # whatever a hook may raise, as in cattrs
+            except Exception as fault:  # noqa: BLE001  # a hook may raise anything, as in cattrs
                 faults.append(_at_index(fault, place, member))
                 if len(faults) == MOST_FAULTS:
                     break
@@ -107,23 +109,29 @@ def tuple_hook(member: Any, member_hook: Hook) -> Hook:
 
 def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
     """
-    A hook that reads an object of JSON as an instance of an attrs class.
+    A hook that converts a JSON object to an instance of an attrs class.
 
     Args:
-        fields: How all fields of the class are read, in their order.
+        fields: All fields of the class, in their order.
     """
     known = [wire_name(field.attribute.name) for field in fields]
     arguments = [field.attribute.alias if field.attribute.init else None for field in fields]
     as_dict = Exactly(dict)
 
-    def lacking(value: Any) -> list[Any]:
+    def partial(value: Any) -> list[Any]:
+        """
+        The JSON values of all fields of an object that lacks some.
+        """
         as_dict(value)
-        # Any field may be missing; but an object with few of them is an error, or of another kind.
+        # Any field may be missing; but an object with few of them is an error, or another class.
         if value.get(known[0]) is None and 2 * len(value.keys() & {*known}) < len(known):
             raise ValueError(f"does not look like {kind.__name__}")
         return [*map(value.get, known)]
 
     def refusal(value: dict[str, Any], error: Exception) -> Exception:
+        """
+        The error for a JSON object, with all malformed fields.
+        """
         from cattrs import ClassValidationError
 
         faults = []
@@ -131,39 +139,39 @@ def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
             if field.attribute.init:
                 try:
                     field.read(value.get(name))
-                except Exception as fault:  # noqa: BLE001  # whatever a hook may raise
+                except Exception as fault:  # noqa: BLE001  # a hook may raise anything
                     faults.append(_at_field(fault, field))
-        # Without a malformed field, the class itself has refused the values.
+        # If no field is malformed, the constructor of the class has raised *error*.
         return ClassValidationError(kind.__name__, faults or [error.with_traceback(None)], kind)
 
-    names: dict[str, Any] = {"kind": kind, "lacking": lacking, "refusal": refusal}
+    names: dict[str, Any] = {"kind": kind, "partial": partial, "refusal": refusal}
     for place, field in enumerate(fields):
         names[f"read{place}"] = field.read
         names[f"convert{place}"] = getattr(field.hook, "convert", None)
     slots = _slots(kind)
     if slots is None:
-        passed = [f"{name}=v{place}" for place, name in enumerate(arguments) if name]
-        making = [f"return kind({', '.join(passed)})"]
+        keywords = [f"{name}=v{place}" for place, name in enumerate(arguments) if name]
+        construction = [f"return kind({', '.join(keywords)})"]
     else:
         names["new"] = object.__new__
         names |= {f"set{place}": slot.__set__ for place, slot in enumerate(slots)}
-        setting = [f"set{place}(self, v{place})" for place in range(len(fields))]
-        making = ["self = new(kind)", *setting, "return self"]
+        assignments = [f"set{place}(self, v{place})" for place in range(len(fields))]
+        construction = ["self = new(kind)", *assignments, "return self"]
     source = "\n".join(
         [
             "def read(value, _=None):",
             "    try:",
             *(f"        v{place} = value[{name!r}]" for place, name in enumerate(known)),
             "    except (KeyError, TypeError):",
-            f"        [{', '.join(f'v{place}' for place in range(len(known)))}] = lacking(value)",
+            f"        [{', '.join(f'v{place}' for place in range(len(known)))}] = partial(value)",
             "    try:",
             *(f"        {line}" for pair in enumerate(fields) for line in _reading(*pair)),
-            *(f"        {line}" for line in making),
+            *(f"        {line}" for line in construction),
             "    except Exception as error:",
             "        raise refusal(value, error) from None",
         ]
     )
-    # attrs makes ``__init__`` in this way. The source holds names of the class's own fields only.
+    # attrs creates ``__init__`` in the same way. The source has no names but those of the fields.
     exec(compile(source, f"<hook of {kind.__qualname__}>", "exec"), names)  # noqa: S102
     hook: Hook = names["read"]
     return hook
@@ -171,29 +179,30 @@ def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
 
 def _reading(place: int, field: Field) -> list[str]:
     """
-    The statements that read one field; its variable holds what JSON has, and its value then.
+    The statements that read one field: they replace the JSON value in its variable by the value of
+    the field.
     """
     value, default = f"v{place}", field.attribute.default
-    by_rule = f"{value} = read{place}({value})"  # `Field.read()`
+    slow_read = f"{value} = read{place}({value})"  # calls `Field.read()`
     if not field.attribute.init:
         return []
     if not isinstance(field.hook, Exactly):
-        return [f"if {value} is not None: {by_rule}" if default is None else by_rule]
+        return [f"if {value} is not None: {slow_read}" if default is None else slow_read]
     is_expected = f"type({value}) is {field.hook.json_type.__name__}"
     if field.hook.convert is None:
         is_null_or = f"{value} is None or " if default is None else ""
-        return [f"if not ({is_null_or}{is_expected}): {by_rule}"]
+        return [f"if not ({is_null_or}{is_expected}): {slow_read}"]
     return [
         f"if {is_expected}: {value} = convert{place}({value})",
-        f"elif {value} is not None: {by_rule}" if default is None else f"else: {by_rule}",
+        f"elif {value} is not None: {slow_read}" if default is None else f"else: {slow_read}",
     ]
 
 
 def _slots(kind: Any) -> list[MemberDescriptorType] | None:
     """
-    The slots of all fields, if an instance consists of their values alone; ``None`` otherwise.
+    The slots of all fields, if the constructor does nothing but set them; ``None`` otherwise.
 
-    Setting the slots takes half as long as ``__init__`` of a frozen class.
+    Setting the slots directly takes half as long as ``__init__`` of a frozen class.
     """
     fields = attrs.fields(kind)
     attributes = [getattr(kind, field.name, None) for field in fields]
@@ -221,20 +230,21 @@ def _at_field(fault: Exception, field: Field) -> Exception:
 
 
 def _noted(fault: Exception, note: str) -> Exception:
-    # Python 3.10 has no `add_note()`. A traceback would hold the whole answer.
+    # Python 3.10 has no `add_note()`. The traceback is removed, as it would hold the whole answer.
     fault.__notes__ = [*getattr(fault, "__notes__", ()), note]
     return fault.with_traceback(None)
 
 
 class _Short(reprlib.Repr):
     """
-    The beginning of a value as text; the value may have millions of parts.
+    A short repr of a JSON value that may have millions of items.
     """
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:
-        parts = islice(x.items(), 4)
-        shown = [f"{key!r:.60}: {self.repr1(value, level - 1)}" for key, value in parts]
-        return f"{{{', '.join(shown)}}}"
+        items = [
+            f"{key!r:.60}: {self.repr1(value, level - 1)}" for key, value in islice(x.items(), 4)
+        ]
+        return f"{{{', '.join(items)}}}"
 
 
 _SHORT: Final = _Short()

@@ -1,5 +1,5 @@
 """
-Untrusted text, made safe to be shown.
+Escapes untrusted text for logs, terminals and error messages.
 """
 
 from __future__ import annotations
@@ -8,37 +8,37 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-#: How much of an untrusted text a log or an error shows, in characters.
+#: How many characters of an untrusted text a log or an error shows.
 LONGEST_TEXT: Final = 2048
 
 
 def visible(text: str) -> str:
     """
-    The *text* on one line, with all that has no shape of its own as escapes of Python.
+    The *text* on one line, with characters that are not printable as Python escapes.
 
-    These are control characters, tabs and line breaks too; those that turn the direction of text or
-    join it; halves of surrogate pairs, spaces other than the plain one, and what Unicode has not
-    assigned. A terminal would obey some of them, and others let two texts look alike.
+    These are control characters with tabs and line breaks, characters that change the direction of
+    text or join it, halves of surrogate pairs, spaces other than the plain one, and unassigned
+    characters. Some of them control a terminal, others make different texts look alike.
     """
     return _escaped(text, repr)
 
 
 def printable(text: str) -> str:
     """
-    The *text* like `visible()`, and cut if it is long.
+    The *text* escaped like `visible()`, and cut after 2048 characters.
     """
     return visible(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "...")
 
 
 def visible_json(value: Any, *, indent: int | None = None) -> str:
     """
-    The *value* as JSON in which all that `visible()` escapes is an escape of JSON.
+    The JSON text for *value*, with the characters that `visible()` escapes as JSON escapes.
 
     Args:
-        indent: How many blanks a level is indented by; ``None`` for JSON on one line.
+        indent: Blanks per level of indentation; ``None`` for JSON on one line.
     """
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    # Line breaks stand between the values; within quotes they are escaped already.
+    # The line breaks are those of the indentation; inside of strings they are escaped already.
     return "\n".join(_escaped(line, json.dumps) for line in text.split("\n"))
 
 

@@ -12,27 +12,27 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 from camunda_ext._wire import checks
 
-#: Longest query string that Tomcat takes; with the rest of the head it has 8192 bytes.
+#: Longest query string, in bytes: Tomcat accepts 8192 bytes for the request line and all headers.
 _LONGEST_QUERY: Final = 8000
 
 
 def project(body: Mapping[str, Any]) -> dict[str, str]:
     """
-    The GET parameters that say what the POST *body* says.
+        Convert the POST body of a query to the equivalent GET parameters.
 
     Raises:
-        ValueError: GET has no form for it.
+        ValueError: GET has no form for the query.
     """
     params: dict[str, str] = {}
     for name, value in body.items():
         if value is True:
-            params[name] = "true"  # BooleanConverter takes no True
+            params[name] = "true"  # the engine's BooleanConverter refuses "True"
         elif type(value) is str:
             params[name] = value
         elif name == "sorting":
             params |= _project_sorting(value)
         elif name == "processVariables":
-            params[name] = _comma_list(name, [_project_condition(one) for one in value])
+            params[name] = _comma_list(name, [_project_condition(condition) for condition in value])
         elif isinstance(value, bool):
             params[name] = "true" if value else "false"
         elif isinstance(value, list):
@@ -41,7 +41,7 @@ def project(body: Mapping[str, Any]) -> dict[str, str]:
             params[name] = str(value)
     text = "".join([*params, *params.values()])
     if text.isascii() and 3 * len(text) + 2 * len(params) <= _LONGEST_QUERY:
-        return params  # short, even if each of its characters had to be escaped
+        return params  # short enough even if each character is escaped
     try:
         length = len(_query(params))
     except UnicodeEncodeError:
@@ -55,7 +55,7 @@ _POST: Final = "send it with POST"
 
 
 def _comma_list(name: str, values: Sequence[str]) -> str:
-    # The engine decodes first and splits then: there is no way to escape a comma.
+    # The engine splits after it has decoded the value, so that a comma cannot be escaped.
     for value in values:
         if "," in value:
             raise ValueError(f"{name} on GET cannot hold {value!r}, values part at commas: {_POST}")
@@ -68,7 +68,7 @@ def _comma_list(name: str, values: Sequence[str]) -> str:
 def _project_sorting(sorting: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     if len(sorting) > 1:
         raise ValueError(f"GET has room for one criterion of sorting, not {len(sorting)}: {_POST}")
-    return {name: one[name] for one in sorting for name in ("sortBy", "sortOrder")}
+    return {name: criterion[name] for criterion in sorting for name in ("sortBy", "sortOrder")}
 
 
 def _project_condition(condition: Mapping[str, Any]) -> str:
@@ -82,7 +82,7 @@ def _project_condition(condition: Mapping[str, Any]) -> str:
     return f"{name}_{operator}_{value}"
 
 
-#: What stands where an id does in the paths of other operations.
+#: Words that other operations have in their paths in place of an id.
 _SIBLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "task_id": ("count", "topic-names", "retries", "retries-async", "fetchAndLock"),
     "batch_id": ("count", "statistics"),
@@ -92,20 +92,21 @@ _SIBLINGS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def segment(name: str, value: object) -> str:
     """
-    An id as one percent-encoded segment of a path.
+        Percent-encode an id as one segment of a path.
 
     Raises:
-        ValueError: No id that a URL could carry: an empty one, a dot segment, one with a slash or a
-            control character, one of more than 255 characters, or a word with another meaning.
+        ValueError: The id cannot be part of a URL: it is empty, a dot segment, or longer than 255
+            characters, has a slash or a control character, or is a word from the path of another
+            operation.
     """
     checked = checks.named(name, value)
     if checked in ("", ".", ".."):
-        # HTTP clients fold dot segments away, in their percent-encoded form too.
+        # HTTP clients resolve dot segments, even percent-encoded ones.
         raise ValueError(f"{name} must not be {checked!r}: the URL would mean something else")
     if checked in _SIBLINGS.get(name, ()):
         raise ValueError(f"{name} must not be {checked!r}: that is the path of another operation")
     if checked.isascii() and checked.replace("-", "").isalnum():
-        return checked  # as it is, like most ids
+        return checked  # needs no encoding, like most ids
     if _NOT_IN_IDS.search(checked):
         raise ValueError(f"{name} must have no slash and no control character: {checked!r}")
     return quote(checked, safe="")
@@ -113,10 +114,10 @@ def segment(name: str, value: object) -> str:
 
 def refuse_odd_path(path: object, ids: Mapping[str, str]) -> None:
     """
-    Refuse a path below the engine that would not be asked for as it stands.
+    Check that a path below the engine is sent as it is, once its *ids* are filled in.
 
     Raises:
-        ValueError: It is not one, or has other names in braces than there are *ids*.
+        ValueError: The path is malformed, or its names in braces are not those of *ids*.
     """
     checked = checks.text("path", path)
     names = re.findall(r"\{(\w+)\}", checked)
@@ -130,7 +131,7 @@ def refuse_odd_path(path: object, ids: Mapping[str, str]) -> None:
         raise ValueError(f"path has {names or 'no names'} in braces, and ids has {list(ids)}")
 
 
-#: What HTTP clients fold away.
+#: Dot segments, which HTTP clients resolve.
 _DOTS: Final = re.compile(r"/\.{1,2}(/|\Z)")
 
 
@@ -139,7 +140,7 @@ _NOT_IN_IDS: Final = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def url(base: str, path: str, ids: Mapping[str, str], params: Mapping[str, str]) -> str:
     """
-    The whole URL of a request, its ids filled in and all of it encoded.
+    The whole URL of a request, with its ids filled in, and percent-encoded.
     """
     if ids:
         path = path.format_map({name: segment(name, value) for name, value in ids.items()})
@@ -147,7 +148,7 @@ def url(base: str, path: str, ids: Mapping[str, str], params: Mapping[str, str])
 
 
 def _query(params: Mapping[str, str]) -> str:
-    # A bare "+" would be a space, and a date without its offset is refused.
+    # Dates have a "+", which the engine would decode to a space if it were not encoded.
     return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in params.items()])
 
 
@@ -157,14 +158,14 @@ def _quoted(text: str) -> str:
 
 def curl(method: str, url: str, body: str | None) -> str:
     """
-    The request as a command for a shell of POSIX, without any header of the user's.
+    The request as a curl command for a POSIX shell, without the client's own headers.
 
     Args:
         url: The whole URL, encoded.
 
         body: The body, as JSON; ``None`` for none.
     """
-    from shlex import quote as quote_word  # only now: few calls end so
+    from shlex import quote as quote_word  # only now: seldom needed
 
     lines = [f"curl -X {method} {quote_word(url)}"]
     if body is not None:

@@ -1,5 +1,5 @@
 """
-What values have in common: equal by their fields, hashable, shown on one line, and as JSON.
+Base classes of values: equality, hash, repr, and conversion to JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import attrs
 
 from camunda_ext._wire.text import visible
 
-#: How much is shown of one field. Ids have at most 64 characters, and are shown whole.
+#: How many characters of a field a repr shows. Ids have at most 64, and are never cut.
 _LONGEST: Final = 100
 
 
@@ -37,16 +37,17 @@ def exported(kind: K) -> K:
 
 class TakenAsIs:
     """
-    A class whose instances pydantic takes as they are, in models and in ``validate_call``.
+    Base class whose instances pydantic accepts unchanged, in models and in ``validate_call``.
 
-    It would make a dict of a mapping, and ask for a setting where a class is not its own.
+    Without it, pydantic would convert a mapping to a dict, and demand ``arbitrary_types_allowed``
+    for other classes.
     """
 
     __slots__ = ()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema  # there where pydantic asks
+        from pydantic_core import core_schema  # installed, as pydantic is the only caller
 
         return core_schema.is_instance_schema(cls)
 
@@ -68,33 +69,33 @@ class Value(TakenAsIs):
         return hash((type(self), *_compared(self, for_hash=True)))
 
     def __repr__(self) -> str:
-        # As it is made, for a list of tasks to be read, and copied where nothing is cut.
-        shown = ", ".join(
+        # The call of the constructor; it can be copied and executed unless a value is cut.
+        fields = ", ".join(
             f"{field.name}={_shown(value)}"
             for field in _fields(self)
             if not _is_unset(field.default, value := getattr(self, field.name))
         )
-        return f"{type(self).__name__}({shown})"
+        return f"{type(self).__name__}({fields})"
 
 
 class Record(Value):
     """
-    A value for web pages and files.
+    A value that can be converted to a dict for JSON, such as for web pages and files.
     """
 
     __slots__ = ()
 
-    #: Properties that are written beside the fields.
+    #: Names of properties that `to_dict()` includes besides the fields.
     _computed: ClassVar[tuple[str, ...]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """
-        All fields by name, as ``json.dumps`` takes them.
+        A dict of all fields by name, with values that ``json.dumps`` accepts.
 
-        Dates are text in ISO 8601 with their zone, in milliseconds; bytes are text in Base64.
-        Variables are their values: a File is a dict of its ``filename``, ``mime_type`` and
-        ``encoding``, a `JavaObject` one of its ``type_name`` and ``content``. Numbers that JSON
-        lacks are the texts ``NaN``, ``Infinity`` and ``-Infinity``.
+        Dates become text in ISO 8601 with zone and milliseconds; bytes become Base64 text.
+        Variables become their values: a File a dict of ``filename``, ``mime_type`` and
+        ``encoding``, a `JavaObject` a dict of ``type_name`` and ``content``. Numbers that JSON
+        lacks become the texts ``NaN``, ``Infinity`` and ``-Infinity``.
 
         Raises:
             ValueError: A variable cannot be read.
@@ -105,7 +106,7 @@ class Record(Value):
 @lru_cache(maxsize=64)
 def names_of(kind: Any) -> tuple[str, ...]:
     """
-    The names in what `Record.to_dict()` returns for an instance of *kind*.
+    The keys of `Record.to_dict()` for instances of a class.
     """
     fields: Any = attrs.fields
     return (*(field.name for field in fields(kind)), *getattr(kind, "_computed", ()))
@@ -113,10 +114,10 @@ def names_of(kind: Any) -> tuple[str, ...]:
 
 def to_json(value: Any) -> Any:
     """
-    The *value* as ``json.dumps`` takes it, all that it holds included.
+    Convert a value, and all values inside of it, to types that ``json.dumps`` accepts.
 
     Raises:
-        TypeError: There is no form for it in JSON.
+        TypeError: There is no JSON form for a value.
     """
     if type(value) in _ALIKE:
         return value
@@ -126,7 +127,7 @@ def to_json(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r:.60} has no form in JSON")
 
 
-#: In JSON they are as in Python.
+#: Types whose values need no conversion.
 _ALIKE: Final = frozenset({bool, int, str, NoneType})
 
 
@@ -169,16 +170,16 @@ def _compared(value: object, *, for_hash: bool = False) -> tuple[Any, ...]:
 
 def _is_unset(default: Any, value: Any) -> bool:
     """
-    Whether a field says nothing: it is ``None``, empty, 0 or `False`, as by default.
+    Whether a repr omits a field: its value and its default are both ``None``, empty, 0 or `False`.
 
-    Defaults such as five attempts are shown, for nobody knows them by heart.
+    Other defaults, such as five attempts, are shown, as readers do not know them.
     """
     if value is None or default is None:
         return value is default
     kind = type(value)
     if kind in (bool, int, str):
         return kind is type(default) and not value and not default
-    # What a factory makes is an empty mapping.
+    # The factories of all value classes return empty mappings.
     return hasattr(default, "factory") and hasattr(value, "__len__") and len(value) == 0
 
 
@@ -187,8 +188,8 @@ def _shown(value: Any) -> str:
         text = value.isoformat()
         return text[:-6] + "Z" if text.endswith("+00:00") else text
     if isinstance(value, (str, bytes)) and len(value) > _LONGEST:
-        value = value[:_LONGEST]  # it has two quotes besides, and is cut below
-    # A value of somebody else's class may show itself in any way.
+        value = value[:_LONGEST]  # with its quotes it is still too long, and cut below
+    # The repr of a foreign class may have any characters.
     text = visible(repr(value))
-    # Cut without a closing quote or bracket, it is no Python that could be taken for the whole.
+    # Without its closing quote or bracket, a cut value cannot be mistaken for the whole.
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."

@@ -1,5 +1,5 @@
 """
-Warnings that name the line of the user's that they are about.
+Warnings that point to the caller's code.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import warnings
 
 def warn_caller(message: str) -> None:
     """
-    Warn at the line outside of this package that has led here, however many calls are between.
+    Issue a warning for the line outside of this package whose call has led here.
     """
     # Python has `skip_file_prefixes` for this since 3.12.
     level, frame = 1, sys._getframe()
@@ -20,5 +20,5 @@ def warn_caller(message: str) -> None:
 
 
 def _is_ours(module: str) -> bool:
-    # The code that attrs generates for a class has no module of its own.
+    # The module of code that attrs generates is "None".
     return module.partition(".")[0] in ("camunda_ext", "attr", "None")
