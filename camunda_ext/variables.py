@@ -1,8 +1,8 @@
 """
-Typed process variables, to and from Python values.
+Process variables: their types, and their conversion to and from Python values.
 
-The table `_TYPES` says how each of the engine's types is read, `to_typed` which type a Python value
-gets. What no Python value stands for is made by the functions of `typed`.
+The table `_TYPES` has a function to read each of the engine's types, `_WRITERS` the engine's type
+for each Python type. The functions of `typed` create variables of types without Python equivalent.
 """
 
 import base64
@@ -35,7 +35,8 @@ T = TypeVar("T")
 _LONGEST_STRING: Final = 4000
 
 
-def _same(value: object) -> tuple[type, object]:
+def _with_type(value: object) -> tuple[type, object]:
+    # So that 1, 1.0 and True are not equal.
     return type(value), value
 
 
@@ -43,16 +44,16 @@ def _same(value: object) -> tuple[type, object]:
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class VariableValue(Value):
     """
-    A variable as it is on the wire: value, type and what else is known of it.
+    A variable in the engine's own form: value, type and properties of the type.
     """
 
-    #: The value in the form that JSON has for the type; a `datetime` is written as text later.
-    value: Any = attrs.field(default=None, eq=_same, hash=False)
+    #: The value as JSON has it for the type; a `datetime` is converted to text when it is sent.
+    value: Any = attrs.field(default=None, eq=_with_type, hash=False)
 
     #: The engine's name of the type; ``None`` lets the engine guess.
     type: str | None = None
 
-    #: What the type needs besides, such as the ``filename`` of a File.
+    #: Properties of the type, such as the ``filename`` of a File.
     value_info: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
 
 
@@ -60,18 +61,18 @@ class VariableValue(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class File(Value):
     """
-    A variable of type File as a query gives it: all but the contents.
+    A variable of type File as the engine returns it with a task: without its contents.
 
-    The contents are fetched by `ExternalTaskClient.variable_file()`, with the task that has it.
+    `ExternalTaskClient.variable_file()` fetches the contents.
     """
 
-    #: Name of the file, chosen by whoever set the variable: never use it as a path.
+    #: Name of the file. It is untrusted: never use it as a path.
     filename: str | None = None
 
-    #: What is in it, such as ``application/pdf``.
+    #: MIME type of the contents, such as ``application/pdf``.
     mime_type: str | None = None
 
-    #: Its character encoding.
+    #: Character encoding of the contents.
     encoding: str | None = None
 
 
@@ -79,22 +80,22 @@ class File(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class JavaObject(Value):
     """
-    A variable that Java has serialized, which is for Java alone.
+    A variable in Java's own serialization, which Python cannot read.
 
-    Engines refuse to be sent one. Left out of the variables of a command, it stays as it is.
+    Engines do not accept one. If a command leaves the variable out, it keeps its value.
     """
 
-    #: The Java class, such as ``java.util.ArrayList``; ``None`` if the engine does not say it.
+    #: The Java class, such as ``java.util.ArrayList``; ``None`` if the engine does not state it.
     type_name: str | None = None
 
-    #: What Java has serialized.
+    #: The serialized object.
     content: bytes
 
 
 @exported
 class typed:  # noqa: N801  # a namespace that reads like a function: typed.file(...)
     """
-    Values of the types that no Python value stands for.
+    Functions that create variables of types that have no Python equivalent.
     """
 
     @staticmethod
@@ -106,23 +107,25 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
         encoding: str | None = None,
     ) -> VariableValue:
         """
-        Make a File of *content*; an empty one is a file as well.
+        A File.
 
         Args:
-            filename: Its name.
+            content: The contents of the file; may be empty.
 
-            mime_type: What is in it, such as ``application/pdf``.
+            filename: Name of the file.
 
-            encoding: Its character encoding, such as ``UTF-8``.
+            mime_type: MIME type of the contents, such as ``application/pdf``.
+
+            encoding: Character encoding of the contents, such as ``UTF-8``.
 
         Raises:
-            ValueError: The type or the encoding is of no form that the engine could give back: the
-                file would be stored, and nobody could read it.
+            ValueError: *mime_type* or *encoding* is malformed: the engine would store the file, but
+                could not return it.
         """
         if not isinstance(content, (bytes, bytearray, memoryview)):
             raise TypeError(f"content must be bytes, not {type(content).__name__}")
         info: dict[str, object] = {"filename": checks.not_blank("filename", filename)}
-        # FileValueTypeImpl.java fails on a null, so what is not known is left out.
+        # FileValueTypeImpl.java fails on null, so ``None`` is left out.
         info |= {"mimeType": _mime_type("mime_type", mime_type)} if mime_type is not None else {}
         info |= {"encoding": _encoding("encoding", encoding)} if encoding is not None else {}
         return VariableValue(value=_base64(content), type="File", value_info=info)
@@ -130,7 +133,7 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
     @staticmethod
     def xml(text: str) -> VariableValue:
         """
-        Make an Xml value of *text*, which is not looked at; the engine needs its Spin plugin.
+        An Xml value. The text is not checked; the engine needs its Spin plugin.
         """
         return VariableValue(value=checks.text("text", text), type="Xml")
 
@@ -142,13 +145,17 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
         format: str = "application/json",  # noqa: A002
     ) -> VariableValue:
         """
-        Make an Object, serialized already.
+        An Object in serialized form.
 
         Args:
+            serialized: The serialized object as text; ``None`` for null.
+
             type_name: The Java class, such as ``java.util.ArrayList<java.lang.String>``.
 
-            format:
-                How it is serialized. Java's own serialization is refused by the engine, and here.
+            format: The media type of the serialization. The engine does not accept Java's own.
+
+        Raises:
+            ValueError: The format is Java's own serialization, or the text is no valid JSON.
         """
         if checks.not_blank("format", format) == _JAVA:
             raise ValueError(f"engines refuse objects in {_JAVA}: serialize to JSON or XML")
@@ -165,7 +172,7 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
     @staticmethod
     def short(value: int) -> VariableValue:
         """
-        Make a Short, an integer of 16 bits.
+        A Short, an integer of 16 bits.
         """
         checked = checks.integer("value", value, low=-(2**15), high=2**15 - 1)
         return VariableValue(value=checked, type="Short")
@@ -173,10 +180,13 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
     @staticmethod
     def transient(value: Any) -> VariableValue:
         """
-        Make a variable that lives in the current transaction only and is never stored.
+        A variable that exists only in the current transaction of the engine, and is never stored.
+
+        Args:
+            value: A Python value or a `VariableValue`.
         """
-        made = to_typed("value", value)
-        return attrs.evolve(made, value_info={**made.value_info, "transient": True})
+        variable = to_typed("value", value)
+        return attrs.evolve(variable, value_info={**variable.value_info, "transient": True})
 
 
 _JAVA: Final = "application/x-java-serialized-object"
@@ -187,16 +197,21 @@ _JAVA: Final = "application/x-java-serialized-object"
 
 def to_typed(name: str, value: Any) -> VariableValue:
     """
-    Give the variable that stands for a Python *value*.
+    Convert a Python value to a variable.
 
-    ``None`` is Null, `bool` Boolean, `int` Integer or Long by range, `float` Double, `str` String,
-    `bytes` Bytes, an aware `datetime` Date, `dict`, `list`, `tuple` and attrs instances Json. What
-    the engine has no type for goes as String, without loss: `Decimal` and `UUID` as their text, a
-    `date` as ``YYYY-MM-DD``, since a Date of the engine is a moment. An `Enum` goes as its value.
+    ``None`` becomes Null, `bool` Boolean, `int` Integer or Long by its size, `float` Double, `str`
+    String, `bytes` Bytes, an aware `datetime` Date, and `dict`, `list`, `tuple` and attrs instances
+    become Json. Types that the engine lacks become a String without loss: `Decimal` and `UUID` as
+    their text, a `date` as ``YYYY-MM-DD``, as the engine's Date has a time. An `Enum` is converted
+    like its value.
+
+    Args:
+        name: Name of the variable, for error messages.
 
     Raises:
-        TypeError: There is no type for it.
-        ValueError: It does not fit its type.
+        TypeError: The engine has no type for the value.
+
+        ValueError: The value does not fit its type.
     """
     what = f"variable {name!r}"
     if isinstance(value, VariableValue):
@@ -213,7 +228,7 @@ def to_typed(name: str, value: Any) -> VariableValue:
             return make(what, value)
     if attrs.has(type(value)):
         return _json_value(what, value)
-    if isinstance(value, _known_by_their_text()):
+    if isinstance(value, _text_types()):
         return _string(what, str(value))
     raise TypeError(
         f"{what}: no variable type for {type(value).__name__}; pass a dict or list for Json, "
@@ -232,35 +247,35 @@ def _for_java_alone(what: str) -> str:
     return f"{what} is an object that Java has serialized: leave it out, and it stays as it is"
 
 
-# ------------------------------------------------------------ what is sent with a type of its own
+# ------------------------------------------------------------------- checks of variables with types
 
 
-def _checked(what: str, given: VariableValue) -> VariableValue:
+def _checked(what: str, variable: VariableValue) -> VariableValue:
     """
-    Give back a variable that the engine would not take for something else.
+    Check that the engine reads a variable's value as it is meant.
 
-    It makes the value of its type out of any text: quotes are put around it, and what is between
-    them read as JSON (PrimitiveTypeValueSerializer.java). So what a text means is not what it says,
-    unless it is of the one form that the engine writes itself.
+    The engine converts any text to the type of the variable: it puts quotes around the text, and
+    reads the result as JSON (PrimitiveTypeValueSerializer.java). So a text may become another value
+    than it states, unless it has exactly the form that the engine itself writes.
     """
-    if not isinstance(given.value_info.get("transient", False), bool):
+    if not isinstance(variable.value_info.get("transient", False), bool):
         raise ValueError(f"{what}: transient must be True or False")
-    value = checks.native(what, given.value)
-    if given.type is None:
+    value = checks.native(what, variable.value)
+    if variable.type is None:
         if not isinstance(value, (str, bool, int, float, NoneType)):
-            # ... which it stores as a Java object that nobody can send back.
+            # The engine would store a Java object that no client can send back.
             raise ValueError(f"{what} needs a type: pass a dict or list itself, for Json")
         if isinstance(value, int):
             checks.integer(what, value)
-    elif not given.type:
+    elif not variable.type:
         raise ValueError(f"{what} has an empty type")
     else:
-        # The engine looks at the first letter so. What it does not know itself may be a type that
-        # its server has besides.
-        check = _CHECKS.get(given.type[0].upper() + given.type[1:])
+        # The engine ignores the case of the first letter. An unknown type may come from a plugin of
+        # the engine, and is not checked.
+        check = _CHECKS.get(variable.type[0].upper() + variable.type[1:])
         if check is not None:
-            value = check(f"{what} of type {given.type}", value, given.value_info)
-    return given if value is given.value else attrs.evolve(given, value=value)
+            value = check(f"{what} of type {variable.type}", value, variable.value_info)
+    return variable if value is variable.value else attrs.evolve(variable, value=value)
 
 
 def _optional(check: Callable[[str, Any], Any]) -> "_TypeCheck":
@@ -302,7 +317,7 @@ def _checked_double(what: str, value: Any) -> Any:
     raise ValueError(f"{what} must be a float, not {value!r:.60}")
 
 
-# Compiled when they are needed, and kept by `re`: an import compiles none.
+# `re` compiles them at the first use and caches them, so that the import stays quick.
 _DECIMAL: Final = r"-?(0|[1-9][0-9]{0,300})(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?|NaN|-?Infinity"
 
 
@@ -316,7 +331,7 @@ def _checked_date(what: str, value: Any) -> Any:
     if isinstance(value, datetime):
         return checks.aware(what, value)
     if isinstance(value, str):
-        return value  # the client knows how its engine writes dates, and looks at it then
+        return value  # checked when it is sent, as only the client knows its engine's format
     raise ValueError(f"{what} must be an aware datetime, not {value!r:.60}")
 
 
@@ -344,7 +359,7 @@ def _checked_file(what: str, value: Any, info: Mapping[str, Any]) -> Any:
 def _checked_json(what: str, value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError(f"{what} must be JSON as text; or pass a dict or list itself")
-    _refuse_broken_json(what, value)  # The engine stores any text, and fails later.
+    _refuse_broken_json(what, value)  # The engine would store any text, and fail later.
     return value
 
 
@@ -376,7 +391,7 @@ def _refuse_number(what: str, value: Any, _: Mapping[str, Any]) -> NoReturn:
 
 _TypeCheck = Callable[[str, Any, Mapping[str, Any]], Any]
 
-#: What gives back the value of each type that the engine would take for that value.
+#: For each type the function that checks a value, and returns what to send.
 _CHECKS: Final[Mapping[str, _TypeCheck]] = {
     "Boolean": _optional(_checked_boolean),
     "Bytes": _optional(_checked_bytes),
@@ -397,9 +412,8 @@ _CHECKS: Final[Mapping[str, _TypeCheck]] = {
 
 def _mime_type(name: str, value: object) -> str:
     """
-    Give back a MIME type that the engine can give back.
-
-    It keeps type and encoding in one column, parted by ``#``.
+    Check that a MIME type is one that the engine can return: it stores type and encoding in one
+    column, separated by ``#``.
     """
     checked = checks.text(name, value)
     if not re.fullmatch(_MIME_TYPE, checked):
@@ -422,7 +436,7 @@ _QUOTED: Final = r'"[ !$-\[\]-~]*"'
 _MIME_TYPE: Final = rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|{_QUOTED}))*"
 
 
-# -------------------------------------------------------------------- what is sent without, as well
+# ---------------------------------------------------------------------- conversion of Python values
 
 
 def _parse(text: str) -> Any:
@@ -438,7 +452,7 @@ def _refuse_broken_json(what: str, text: str) -> None:
 
 def _integer(what: str, value: int) -> VariableValue:
     small = -checks.INT32 - 1 <= value <= checks.INT32
-    # The engine takes a bigger one, and stores it as a Java object that nobody can send back.
+    # The engine would store a larger one as a Java object that no client can send back.
     return VariableValue(value=checks.integer(what, value), type="Integer" if small else "Long")
 
 
@@ -475,7 +489,7 @@ def _json_value(what: str, value: object) -> VariableValue:
 
 def _plain(what: str, value: Any) -> Any:
     """
-    Give *value* with what JSON has no form for as text, and nothing renamed.
+    Convert a value to JSON values: dates, `Decimal` and `UUID` become text, names stay as they are.
     """
     value = checks.native(f"a value in {what}", value)
     if isinstance(value, enum.Enum):
@@ -486,7 +500,7 @@ def _plain(what: str, value: Any) -> Any:
         return {_key(what, key): _plain(what, item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(what, item) for item in value]
-    if isinstance(value, _known_by_their_text()):
+    if isinstance(value, _text_types()):
         return str(value)
     if isinstance(value, datetime):
         return checks.aware(f"a date in {what}", value).isoformat(timespec="milliseconds")
@@ -498,7 +512,7 @@ def _plain(what: str, value: Any) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _known_by_their_text() -> tuple[type, ...]:
+def _text_types() -> tuple[type, ...]:
     from decimal import Decimal  # only now: most programs need neither of the two modules
     from uuid import UUID
 
@@ -507,7 +521,7 @@ def _known_by_their_text() -> tuple[type, ...]:
 
 def _key(what: str, key: object) -> str:
     if not isinstance(key, str):
-        # json.dumps would write 1 as "1", and True as "true".
+        # `json.dumps` would convert 1 to "1", and True to "true".
         raise TypeError(f"{what}: a key in JSON is a str, not {type(key).__name__} {key!r:.40}")
     return key
 
@@ -526,7 +540,8 @@ def _base64(content: bytes | bytearray | memoryview) -> str:
     return base64.b64encode(content).decode("ascii")
 
 
-#: The first class that fits makes the variable; `bool` is an `int` and `datetime` is a `date`.
+#: The functions that convert values of Python types. The first match counts: `bool` comes before
+#: `int`, and `datetime` before `date`, whose subclasses they are.
 _WRITERS: Final[tuple[tuple[type | tuple[type, ...], Callable[[str, Any], VariableValue]], ...]] = (
     (type(None), lambda what, value: VariableValue(type="Null")),
     (bool, lambda what, value: VariableValue(value=value, type="Boolean")),
@@ -548,10 +563,10 @@ _WRITERS: Final[tuple[tuple[type | tuple[type, ...], Callable[[str, Any], Variab
 
 def from_typed(variable: VariableValue, dates: DateFormat = MODERN) -> Any:
     """
-    Give the Python value of a variable; the value as it came for a type that is not known.
+    The Python value of a variable; for an unknown type, its unconverted JSON value.
 
     Raises:
-        ValueError: The value is not one of its type.
+        ValueError: The value does not fit the type.
     """
     read = _TYPES.get(variable.type or "")
     if variable.type == "File":
@@ -572,7 +587,7 @@ def _file(variable: VariableValue) -> File:
 
 def _read_object(variable: VariableValue, dates: DateFormat) -> Any:
     if not isinstance(variable.value, str):
-        return variable.value  # deserialized by the engine, as asked for
+        return variable.value  # deserialized by the engine
     format_ = variable.value_info.get("serializationDataFormat")
     if format_ == _JAVA:
         content = base64.b64decode(variable.value, validate=True)
@@ -589,11 +604,11 @@ def _read_json(variable: VariableValue, dates: DateFormat) -> Any:
 
 
 def _read_date(variable: VariableValue, dates: DateFormat) -> datetime:
-    given = variable.value
-    return given if isinstance(given, datetime) else dates.parse(given)
+    value = variable.value
+    return value if isinstance(value, datetime) else dates.parse(value)
 
 
-#: How each type of the engine is read; null is ``None`` for all of them.
+#: The functions that convert values of the engine's types; null is ``None`` for all of them.
 _TYPES: Final[Mapping[str, Callable[[VariableValue, DateFormat], Any]]] = {
     "Bytes": lambda variable, _: base64.b64decode(variable.value, validate=True),
     "Date": _read_date,
@@ -608,36 +623,42 @@ class Variables(TakenAsIs, Mapping[str, Any]):
     """
     The variables of a task: a mapping of their names to Python values.
 
-    A value is read when it is asked for, so that an odd one does not stand in the way of others.
+    A value is converted when it is accessed, so that a malformed one does not affect the others.
     """
 
-    __slots__ = ("_dates", "_held")
+    __slots__ = ("_dates", "_variables")
 
     def __init__(self, typed: Mapping[str, VariableValue], dates: DateFormat = MODERN) -> None:
-        #: By name what came in JSON, until somebody asks for it.
-        self._held: dict[str, Any] = dict(typed)
+        #: By name: the JSON of a variable, replaced by a `VariableValue` at the first access.
+        self._variables: dict[str, Any] = dict(typed)
         self._dates = dates
 
     @classmethod
     def from_json(cls, variables: dict[str, Any], dates: DateFormat) -> "Variables":
         """
-        The variables of an answer, as JSON has them; the dictionary is kept, not copied.
+        The variables of an answer.
+
+        Args:
+            variables: The decoded JSON; the dictionary is kept, not copied.
+
+            dates: The engine's format of dates.
         """
-        read = cls({}, dates)
-        read._held = variables
-        return read
+        result = cls({}, dates)
+        result._variables = variables
+        return result
 
     @classmethod
     def of(cls, values: "VariablesLike", *, name: str = "variables") -> "Variables":
         """
-        Variables of Python values: of a mapping by name, or of the fields of an attrs instance.
+        Convert the Python values of a mapping, or of the fields of an attrs instance, to variables.
 
         Args:
-            name: What the error calls them, if there is one.
+            name: Name of the argument, for error messages.
 
         Raises:
-            TypeError: It is neither, or a value has no type.
-            ValueError: A name or a value is not one that the engine takes.
+            TypeError: *values* is neither, or the engine has no type for a value.
+
+            ValueError: The engine does not accept a name or a value.
         """
         if isinstance(values, Variables):
             values = values._all_typed()
@@ -657,22 +678,23 @@ class Variables(TakenAsIs, Mapping[str, Any]):
 
     def typed(self, name: str) -> VariableValue:
         """
-        Give the variable as it came, with its type and ``value_info``.
+        The variable of a name with its type and ``value_info``, its value not converted.
         """
-        held = self._held[name]
-        if not isinstance(held, VariableValue):
-            held = self._held[name] = _from_json(held)
-        return held
+        variable = self._variables[name]
+        if not isinstance(variable, VariableValue):
+            variable = self._variables[name] = _from_json(variable)
+        return variable
 
     def __or__(self, other: object) -> "Variables":
         """
-        Give these variables, and those of a mapping or an attrs instance in their place.
+        A copy of these variables, updated by a mapping or by the fields of an attrs instance.
 
-        What does not change keeps its type: a Long 7 does not become an Integer, an Xml no String.
-        Values of *other* get the types that a command would give them.
+        Variables that are not in *other* keep their types: a Long 7 does not become an Integer, an
+        Xml no String. Values of *other* are converted as in a command.
 
-        What cannot be sent is left out, and so stays as it is: objects that Java has serialized,
-        files, whose contents are not here, and what the engine has deserialized.
+        Variables that cannot be sent are left out, so that the engine keeps their values: those in
+        Java's own serialization, files without contents, and objects that the engine has
+        deserialized.
         """
         changed = _typed_of(other)
         if changed is None:
@@ -686,36 +708,40 @@ class Variables(TakenAsIs, Mapping[str, Any]):
         return Variables({**changed, **self._sendable()}, self._dates)
 
     def _sendable(self) -> dict[str, VariableValue]:
-        kept = {}
+        variables = {}
         for name, variable in self._all_typed().items():
             with suppress(ValueError):
-                kept[name] = to_typed(name, variable)
-        return kept
+                variables[name] = to_typed(name, variable)
+        return variables
 
     def _all_typed(self) -> dict[str, VariableValue]:
-        return {name: self.typed(name) for name in self._held}
+        return {name: self.typed(name) for name in self._variables}
 
     def into(self, kind: type[T]) -> T:
         """
-        Give an instance of *kind*, an attrs class, with each variable as the field of its name.
+        An instance of *kind*, an attrs class, whose fields have the values of the variables of the
+        same names.
 
-        Variables without a field are left out. Nothing is bent to fit: a text is no `int`, and 1.5
+        Variables without a field are ignored. Types are not converted: a text is no `int`, and 1.5
         is not 1.
 
         Raises:
-            TypeError: *kind* is no attrs class, or has a field of a type that nothing makes.
+            TypeError: *kind* is no attrs class, or a field has a type that no variable can have.
 
-            ValueError: A variable is missing, or is not what its field says; names the variable.
+            ValueError: A variable is missing, or does not have the type of its field; the message
+                has its name.
         """
         import cattrs
 
-        wanted = _field_names(kind)
-        values = {name: self[name] for name in self._held if name in wanted}
+        field_names = _field_names(kind)
+        values = {name: self[name] for name in self._variables if name in field_names}
         try:
             return _structurer().structure(values, kind)
         except cattrs.BaseValidationError as error:
-            told = cattrs.transform_error(error, "variables", _explain)
-            raise ValueError(f"the variables are no {kind.__name__}: " + "; ".join(told)) from None
+            faults = cattrs.transform_error(error, "variables", _explain)
+            raise ValueError(
+                f"the variables are no {kind.__name__}: " + "; ".join(faults)
+            ) from None
         except cattrs.StructureHandlerNotFoundError as error:
             raise TypeError(f"{kind.__name__} has a field that nothing makes: {error}") from None
 
@@ -729,13 +755,13 @@ class Variables(TakenAsIs, Mapping[str, Any]):
             ) from None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._held)
+        return iter(self._variables)
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._variables)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._held
+        return name in self._variables
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Variables):
@@ -745,11 +771,11 @@ class Variables(TakenAsIs, Mapping[str, Any]):
     __hash__ = None  # type: ignore[assignment]  # a mapping, like dict
 
     def __repr__(self) -> str:
-        shown = ", ".join(
+        items = ", ".join(
             f"{name!r}: {variable.value!r:.60} ({variable.type})"
             for name, variable in self._all_typed().items()
         )
-        return f"<Variables {{{shown}}}>"
+        return f"<Variables {{{items}}}>"
 
 
 if TYPE_CHECKING:
@@ -758,7 +784,8 @@ else:
 
     class AttrsInstance(TakenAsIs, ABC):
         """
-        An instance of any attrs class, as `isinstance` and libraries that check types can tell it.
+        An instance of any attrs class, for `isinstance` and for libraries that check types at run
+        time.
         """
 
         @classmethod
@@ -766,15 +793,18 @@ else:
             return attrs.has(kind)
 
 
-#: Values by name: a mapping, or an attrs instance for its fields. `Variables` keep their types.
+#: Values by name: a mapping, or an attrs instance with its fields. `Variables` keep their types.
 VariablesLike = Variables | Mapping[str, Any] | AttrsInstance
 
 
-def _typed_of(given: Any) -> dict[str, VariableValue] | None:
-    if isinstance(given, Variables):
-        return given._sendable()
-    if isinstance(given, Mapping) or (attrs.has(type(given)) and not isinstance(given, type)):
-        return Variables.of(given)._all_typed()
+def _typed_of(values: Any) -> dict[str, VariableValue] | None:
+    """
+    The variables of an operand of ``|``; ``None`` if it is no `VariablesLike`.
+    """
+    if isinstance(values, Variables):
+        return values._sendable()
+    if isinstance(values, Mapping) or (attrs.has(type(values)) and not isinstance(values, type)):
+        return Variables.of(values)._all_typed()
     return None
 
 
@@ -800,7 +830,7 @@ def _variable_to_json(name: str, variable: VariableValue, dates: DateFormat) -> 
             f"variable {name!r}: {value!r:.60} is no Date that the engine would read as it is: "
             "pass an aware datetime"
         )
-    body = {"value": value}  # null is a value, unlike elsewhere
+    body = {"value": value}  # ``None`` is sent here, as null is a value of a variable
     if variable.type is not None:
         body["type"] = variable.type
     if variable.value_info:
@@ -818,11 +848,11 @@ encode.register(Variables, _to_json)
 @lru_cache(maxsize=1)
 def _structurer() -> "cattrs.Converter":
     """
-    Make the converter that builds users' classes: cattrs' own, but that it bends no value.
+    The cattrs converter that creates instances of users' classes, without converting types.
     """
-    import cattrs  # only now: to load it takes longer than all of this package
+    import cattrs  # only now: its import takes longer than that of this whole package
 
-    decimal, uuid = _known_by_their_text()
+    decimal, uuid = _text_types()
     converter = cattrs.Converter()
     for kind, accepted in _EXACT.items():
         converter.register_structure_hook(kind, _exactly(kind, accepted))
@@ -851,7 +881,7 @@ _COLLECTIONS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
 
 def _structure_items(converter: "cattrs.Converter", value: Any, kind: Any) -> Any:
     """
-    Give a collection of what an array in Json holds; cattrs would take a text for one as well.
+    Convert a JSON array to a collection. Unlike the hooks of cattrs, it refuses a text.
     """
     import cattrs
 
@@ -862,17 +892,17 @@ def _structure_items(converter: "cattrs.Converter", value: Any, kind: Any) -> An
             raise ValueError(f"expected {len(args)} items, not {len(items)}")
     else:
         args = args[:1] * len(items)
-    made, problems = [], []
-    for index, (item, member) in enumerate(zip(items, args, strict=True)):
+    converted, problems = [], []
+    for index, (item, item_type) in enumerate(zip(items, args, strict=True)):
         try:
-            made.append(converter.structure(item, member))
-        except Exception as error:  # noqa: BLE001  # cattrs wraps all that a hook may raise
-            note = cattrs.IterableValidationNote(f"at {index}", index, member)
+            converted.append(converter.structure(item, item_type))
+        except Exception as error:  # noqa: BLE001  # a hook may raise anything, as in cattrs
+            note = cattrs.IterableValidationNote(f"at {index}", index, item_type)
             error.__notes__ = [*getattr(error, "__notes__", []), note]
             problems.append(error)
     if problems:
         raise cattrs.IterableValidationError("items", problems, kind)
-    return _COLLECTIONS[_origin(kind)](made)
+    return _COLLECTIONS[_origin(kind)](converted)
 
 
 def _origin(kind: Any) -> Any:
@@ -880,13 +910,14 @@ def _origin(kind: Any) -> Any:
 
 
 def _is_union_of_values(kind: Any) -> bool:
-    known = {*_EXACT, datetime, date, *_known_by_their_text(), NoneType}
+    known = {*_EXACT, datetime, date, *_text_types(), NoneType}
     return get_origin(kind) in (Union, UnionType) and known.issuperset(get_args(kind))
 
 
 def _structure_union(converter: "cattrs.Converter", value: Any, kind: Any) -> Any:
     """
-    Give a value as the member of a union that it is already, or else as the first that takes it.
+    Convert a value to a union: return it if its type is a member, or convert it to the first member
+    that accepts it.
     """
     if type(value) in get_args(kind):
         return value

@@ -118,9 +118,9 @@ def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
     arguments = [field.attribute.alias if field.attribute.init else None for field in fields]
     as_dict = Exactly(dict)
 
-    def partial(value: Any) -> list[Any]:
+    def filled(value: Any) -> list[Any]:
         """
-        The JSON values of all fields of an object that lacks some.
+        The JSON values of all fields; ``None`` for those that the object lacks.
         """
         as_dict(value)
         # Any field may be missing; but an object with few of them is an error, or another class.
@@ -144,7 +144,7 @@ def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
         # If no field is malformed, the constructor of the class has raised *error*.
         return ClassValidationError(kind.__name__, faults or [error.with_traceback(None)], kind)
 
-    names: dict[str, Any] = {"kind": kind, "partial": partial, "refusal": refusal}
+    names: dict[str, Any] = {"kind": kind, "filled": filled, "refusal": refusal}
     for place, field in enumerate(fields):
         names[f"read{place}"] = field.read
         names[f"convert{place}"] = getattr(field.hook, "convert", None)
@@ -163,7 +163,7 @@ def object_hook(kind: type[Any], fields: Sequence[Field]) -> Hook:
             "    try:",
             *(f"        v{place} = value[{name!r}]" for place, name in enumerate(known)),
             "    except (KeyError, TypeError):",
-            f"        [{', '.join(f'v{place}' for place in range(len(known)))}] = partial(value)",
+            f"        [{', '.join(f'v{place}' for place in range(len(known)))}] = filled(value)",
             "    try:",
             *(f"        {line}" for pair in enumerate(fields) for line in _reading(*pair)),
             *(f"        {line}" for line in construction),
