@@ -1,8 +1,8 @@
 """
-Fixtures for pytest: an engine of its own for each test, and a client of it.
+Fixtures for pytest: an embedded engine for each test, and a client for it.
 
-pytest finds this plugin by itself, in each run of whoever has installed the package: so nothing of
-the package is loaded until a test asks for a fixture. The engine needs the extra ``testing``.
+pytest loads this plugin in every run wherever the package is installed. So nothing of the package
+is imported until a test uses a fixture. The engine needs the extra ``testing``.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _MARKER = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """
-    Make the marker known.
+    Register the marker ``camunda_engine``.
     """
     config.addinivalue_line("markers", _MARKER)
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     """
-    What the markers of a test say; the nearest one says it last.
+    The arguments of a test's markers; those of the nearest marker take precedence.
     """
     options: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers("camunda_engine"))):
@@ -46,7 +46,7 @@ def camunda_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """
     An empty engine, served over HTTP at its ``url`` until the test ends.
 
-    The marker ``camunda_engine`` takes what `camunda_ext.testing.Engine` takes:
+    The marker ``camunda_engine`` sets the arguments of `camunda_ext.testing.Engine`:
     ``@pytest.mark.camunda_engine(version="7.18")``.
     """
     try:
@@ -66,9 +66,9 @@ def camunda_client(
     request: pytest.FixtureRequest, camunda_engine: Engine
 ) -> Iterator[ExternalTaskClient]:
     """
-    A client of the engine of the same test.
+    A client for the engine of the same test.
     """
-    # Not before it is wanted: pytest loads this file wherever the package is installed.
+    # Imported only here: pytest loads this file wherever the package is installed.
     from camunda_ext import ExternalTaskClient
 
     auth = _options(request).get("auth")

@@ -1,5 +1,5 @@
 """
-Queries for the historic external task log, in the manner of `camunda_ext.query`.
+Queries for the historic external task log, built like those of `camunda_ext.query`.
 """
 
 from enum import Enum
@@ -12,14 +12,14 @@ from camunda_ext._wire import checks
 from camunda_ext._wire.value import exported
 from camunda_ext.query import Query, filter_field
 
-#: Engines have the log since then; a filter that came later may be ignored.
+#: The first engine version that has the log. An engine ignores filters that are newer than itself.
 OLDEST_LOG: Final = "7.7"
 
 
 @exported
 class LogSortBy(str, Enum):
     """
-    What entries of the historic external task log can be sorted by.
+    The criteria that entries of the historic external task log can be sorted by.
     """
 
     TIMESTAMP = "timestamp"
@@ -42,11 +42,11 @@ class LogSortBy(str, Enum):
 @attrs.frozen(slots=False, init=False, eq=False, repr=False)
 class HistoricExternalTaskLogQuery(Query):
     """
-    Which entries of the historic external task log; an entry must pass all filters.
+    A query for entries of the historic external task log; an entry must match all filters.
 
-    A query never changes: each method returns a new one. A filter that is set again is replaced,
-    one with several values gets more of them. Engines have the log since 7.7, at history level
-    full.
+    A query is immutable: each method returns a new one. Setting a filter again replaces its value;
+    for a filter with several values, it adds more of them. Engines have the log since 7.7, at
+    history level full.
     """
 
     _criteria: ClassVar[type[Enum]] = LogSortBy
@@ -73,7 +73,7 @@ class HistoricExternalTaskLogQuery(Query):
 
     def log_id(self, log_id: str) -> "HistoricExternalTaskLogQuery":
         """
-        Only the entry of this id.
+        Only the entry with this id.
         """
         return self._with("_log_id", checks.filled("log_id", log_id))
 
@@ -91,7 +91,7 @@ class HistoricExternalTaskLogQuery(Query):
 
     def worker_id(self, worker_id: str) -> "HistoricExternalTaskLogQuery":
         """
-        Only entries about tasks that this worker had locked.
+        Only entries about tasks that were locked by this worker.
         """
         return self._with("_worker_id", checks.filled("worker_id", worker_id))
 
@@ -103,7 +103,7 @@ class HistoricExternalTaskLogQuery(Query):
 
     def activity_id_in(self, *activity_ids: str) -> "HistoricExternalTaskLogQuery":
         """
-        Only entries about one of these elements of the model, and about those of earlier calls.
+        Only entries about one of these elements of the model, or of those of earlier calls.
         """
         return self._adding("_activity_id_in", activity_ids)
 
@@ -111,13 +111,13 @@ class HistoricExternalTaskLogQuery(Query):
         self, *activity_instance_ids: str
     ) -> "HistoricExternalTaskLogQuery":
         """
-        Only entries about one of these runs of an element, and about those of earlier calls.
+        Only entries about one of these executions of an element, or of those of earlier calls.
         """
         return self._adding("_activity_instance_id_in", activity_instance_ids)
 
     def execution_id_in(self, *execution_ids: str) -> "HistoricExternalTaskLogQuery":
         """
-        Only entries about one of these executions, and about those of earlier calls.
+        Only entries about one of these executions of a process, or of those of earlier calls.
         """
         return self._adding("_execution_id_in", execution_ids)
 
@@ -139,7 +139,7 @@ class HistoricExternalTaskLogQuery(Query):
 
     def process_definition_key(self, process_definition_key: str) -> "HistoricExternalTaskLogQuery":
         """
-        Only entries about this process, whatever its version.
+        Only entries about all versions of this process.
         """
         checked = checks.filled("process_definition_key", process_definition_key)
         return self._with("_process_definition_key", checked)
@@ -158,7 +158,7 @@ class HistoricExternalTaskLogQuery(Query):
 
     def tenant_id_in(self, *tenant_ids: str) -> "HistoricExternalTaskLogQuery":
         """
-        Only entries of one of these tenants, and of those of earlier calls.
+        Only entries of one of these tenants, or of those of earlier calls.
         """
         return self._adding("_tenant_id_in", tenant_ids)
 
@@ -170,31 +170,32 @@ class HistoricExternalTaskLogQuery(Query):
 
     def creation_log(self) -> "HistoricExternalTaskLogQuery":
         """
-        Only entries that a task came to be.
+        Only entries about the creation of a task.
         """
         return self._with("_creation_log", True)
 
     def failure_log(self) -> "HistoricExternalTaskLogQuery":
         """
-        Only entries that a worker reported a failure.
+        Only entries about a failure that a worker reported.
         """
         return self._with("_failure_log", True)
 
     def success_log(self) -> "HistoricExternalTaskLogQuery":
         """
-        Only entries that a task was completed.
+        Only entries about the completion of a task.
         """
         return self._with("_success_log", True)
 
     def deletion_log(self) -> "HistoricExternalTaskLogQuery":
         """
-        Only entries that a task was cancelled, by a BPMN error too.
+        Only entries about the cancellation of a task, such as by a BPMN error.
         """
         return self._with("_deletion_log", True)
 
     def explain(self, base_url: str = "http://localhost:8080/engine-rest") -> Explanation:
         """
-        The request for these entries, for a person to read: POST, GET and curl. Nothing is sent.
+        The query as a POST request, a GET request and a curl command, for a person to read. Nothing
+        is sent.
 
         Args:
             base_url: The engine's REST API.

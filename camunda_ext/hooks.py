@@ -1,5 +1,5 @@
 """
-What hooks and policies of a user are called with.
+The protocol of hooks, and the arguments of hooks and retry policies.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from camunda_ext.errors import CamundaError
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Outgoing(Value):
     """
-    An attempt that is about to be made.
+    An attempt that is about to begin; the argument of a hook.
     """
 
     #: Name of the client's method.
@@ -29,37 +29,39 @@ class Outgoing(Value):
     #: The whole URL, without user and password.
     url: str
 
-    #: The path below the engine with ``{name}`` where an id belongs; the same for all tasks.
+    #: The path below the engine with ``{name}`` in place of each id, so that it is the same for all
+    #: tasks.
     template: str
 
-    #: Which attempt it is, from 1.
+    #: Number of the attempt, from 1.
     attempt: int
 
-    #: Headers to send besides; a hook may add some, such as ``traceparent``.
+    #: Additional headers of the request; a hook may add some, such as ``traceparent``.
     headers: dict[str, str] = attrs.field(factory=dict, eq=False)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Ended(Value):
     """
-    What came of an attempt.
+    The outcome of an attempt; the argument of the function that a hook returns.
     """
 
     #: The HTTP status; ``None`` if there was no answer.
     status: int | None
 
-    #: What went wrong; ``None`` if nothing did, or if something else than an error of the engine or
-    #: the network ended it, such as Ctrl-C: then there is no status either.
+    #: The error; ``None`` if the attempt succeeded, or if another exception ended it, such as
+    #: Ctrl-C: then there is no status either.
     error: CamundaError | None
 
-    #: How long it took, in seconds.
+    #: Duration of the attempt, in seconds.
     seconds: float
 
 
 @runtime_checkable
 class Hook(Protocol):
     """
-    Is called before each attempt; what it gives, if anything, is called after it.
+    A function that is called before each attempt; if it returns a function, that is called after
+    the attempt.
     """
 
     def __call__(self, outgoing: Outgoing, /) -> Callable[[Ended], None] | None: ...
@@ -68,17 +70,17 @@ class Hook(Protocol):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Failed(Value):
     """
-    An attempt that failed, for a policy to look at.
+    A failed attempt; the argument of a retry policy.
     """
 
     #: Name of the client's method.
     operation: str
 
-    #: Which attempt it was, from 1.
+    #: Number of the attempt, from 1.
     attempt: int
 
-    #: What went wrong.
+    #: The error of the attempt.
     error: errors.CamundaError
 
-    #: How long the server asked to wait, in seconds; ``None`` if it did not.
+    #: How long the server asks to wait (header Retry-After), in seconds; ``None`` if it does not.
     retry_after: float | None = None

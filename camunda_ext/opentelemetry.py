@@ -1,8 +1,8 @@
 """
-Spans and metrics of OpenTelemetry, by its conventions for HTTP clients.
+Spans and metrics of OpenTelemetry, following its semantic conventions for HTTP clients.
 
 It needs the extra ``opentelemetry``. The names of attributes are written out here: they are stable,
-and the package that has them as constants is not.
+but the package that defines constants for them is not.
 """
 
 from __future__ import annotations
@@ -28,36 +28,37 @@ except ImportError as missing:
 
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
-#: The buckets that the conventions advise, in seconds.
+#: The bucket boundaries that the conventions advise, in seconds.
 _BUCKETS: Final = (
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0
 )  # fmt: skip
 
-# What tells instrumentations to keep quiet, in the context. The API has no public name for either.
-_QUIET_ALL: Final[str] = getattr(
+# Keys of the context that suppress instrumentations. The API has no public names for them.
+_SUPPRESS_ALL: Final[str] = getattr(
     context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"
 )
-_QUIET_HTTP: Final[str] = getattr(
+_SUPPRESS_HTTP: Final[str] = getattr(
     context, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation"
 )
 
 
 class OpenTelemetry:
     """
-    A hook that makes a span of each attempt, measures it, and lets the server continue the trace.
+    A hook that records a span and the duration of each attempt, and propagates the trace to the
+    server.
 
-    Pass it to a client: ``ExternalTaskClient(url, hooks=[OpenTelemetry()])``. Other
-    instrumentations of HTTP clients, such as those of ``requests`` and ``urllib3``, are told to
-    keep quiet during the attempt: they would make a second span of it.
+    Pass it to a client: ``ExternalTaskClient(url, hooks=[OpenTelemetry()])``. During the attempt,
+    other instrumentations of HTTP clients, such as those of ``requests`` and ``urllib3``, are
+    suppressed: they would record a second span.
 
     Args:
-        tracer_provider: Who makes the spans; ``None`` for the global one.
+        tracer_provider: Provider of the tracer; ``None`` for the global one.
 
-        meter_provider: Who makes the histogram ``http.client.request.duration``; ``None`` for the
-            global one.
-
-        propagator: Who writes the headers that continue the trace, such as ``traceparent``;
+        meter_provider: Provider of the meter with the histogram ``http.client.request.duration``;
             ``None`` for the global one.
+
+        propagator: Writes the headers that continue the trace, such as ``traceparent``; ``None``
+            for the global one.
     """
 
     def __init__(
@@ -80,40 +81,43 @@ class OpenTelemetry:
 
     def __call__(self, outgoing: Outgoing, /) -> Callable[[Ended], None] | None:
         """
-        Begin the span of an attempt; give what ends it.
+        Start the span of an attempt, and return the function that ends it; ``None`` if
+        instrumentations are suppressed.
         """
-        if context.get_value(_QUIET_ALL) or context.get_value(_QUIET_HTTP):
+        if context.get_value(_SUPPRESS_ALL) or context.get_value(_SUPPRESS_HTTP):
             return None
-        asked = _asked(outgoing)
+        request_attributes = _request_attributes(outgoing)
         span = self._tracer.start_span(
             f"{outgoing.method} {outgoing.template}",
             kind=SpanKind.CLIENT,
-            attributes={**asked, **_of_this_one(outgoing)},
+            attributes={**request_attributes, **_span_attributes(outgoing)},
         )
-        within = context.set_value(_QUIET_HTTP, True, trace.set_span_in_context(span))
-        # The global one is asked for now: a program may set it after it has made its client.
+        span_context = context.set_value(_SUPPRESS_HTTP, True, trace.set_span_in_context(span))
+        # Looked up now: a program may set the global one after it has created its client.
         propagator = self._propagator or propagate.get_global_textmap()
-        propagator.inject(outgoing.headers, within)
+        propagator.inject(outgoing.headers, span_context)
 
         def end(ended: Ended) -> None:
             context.detach(token)
-            came = _came(ended)
-            span.set_attributes(came)
-            if "error.type" in came:
-                # The class alone: messages of the engine may hold personal data.
-                said = type(ended.error).__name__ if ended.error is not None else None
-                span.set_status(Status(StatusCode.ERROR, said))
+            result_attributes = _result_attributes(ended)
+            span.set_attributes(result_attributes)
+            if "error.type" in result_attributes:
+                # Only the class: messages of the engine may contain personal data.
+                error_class = type(ended.error).__name__ if ended.error is not None else None
+                span.set_status(Status(StatusCode.ERROR, error_class))
             span.end()
-            self._duration.record(ended.seconds, {**asked, **came}, within)
+            self._duration.record(
+                ended.seconds, {**request_attributes, **result_attributes}, span_context
+            )
 
-        # Nothing is left to go wrong between this and the return, so it is always detached.
-        token = context.attach(within)
+        # Last, as nothing may fail between this and the return: `end` detaches the context.
+        token = context.attach(span_context)
         return end
 
 
-def _asked(outgoing: Outgoing) -> dict[str, str | int]:
+def _request_attributes(outgoing: Outgoing) -> dict[str, str | int]:
     """
-    Give what spans and metrics say of a request: what only a few values are known of.
+    The attributes of a request for spans and metrics: only those with few different values.
     """
     parts = urlsplit(outgoing.url)
     return {
@@ -124,33 +128,33 @@ def _asked(outgoing: Outgoing) -> dict[str, str | int]:
     }
 
 
-def _of_this_one(outgoing: Outgoing) -> dict[str, str | int]:
+def _span_attributes(outgoing: Outgoing) -> dict[str, str | int]:
     """
-    Give what spans alone say of a request.
+    The attributes of a request for spans only.
     """
-    told: dict[str, str | int] = {
-        "camunda.operation": outgoing.operation,  # ours: the conventions know no such thing
+    attributes: dict[str, str | int] = {
+        "camunda.operation": outgoing.operation,  # not part of the conventions
         "url.full": outgoing.url,
     }
     if outgoing.attempt > 1:
-        told["http.request.resend_count"] = outgoing.attempt - 1
-    return told
+        attributes["http.request.resend_count"] = outgoing.attempt - 1
+    return attributes
 
 
-def _came(ended: Ended) -> dict[str, str | int]:
+def _result_attributes(ended: Ended) -> dict[str, str | int]:
     """
-    Give what spans and metrics say of what came of it.
+    The attributes of the outcome of an attempt, for spans and metrics.
     """
     status, error = ended.status, ended.error
     if status is None and error is not None:
-        status = error.status  # of an answer that did not come whole
-    told: dict[str, str | int] = {}
+        status = error.status  # that of an incomplete answer
+    attributes: dict[str, str | int] = {}
     if status is not None:
-        told["http.response.status_code"] = status
+        attributes["http.response.status_code"] = status
     if status is not None and status >= 400:
-        told["error.type"] = str(status)
+        attributes["error.type"] = str(status)
     elif error is not None:
-        told["error.type"] = type(error).__name__
+        attributes["error.type"] = type(error).__name__
     elif status is None:
-        told["error.type"] = "_OTHER"  # it was given up, by Ctrl-C for one
-    return told
+        attributes["error.type"] = "_OTHER"  # another exception ended the attempt, such as Ctrl-C
+    return attributes

@@ -1,7 +1,8 @@
 """
-Threads that end with their owner, and keep nobody waiting for an engine that is silent.
+A pool of daemon threads, so that a program need not wait for an engine that does not answer.
 
-Those of `concurrent.futures` are waited for at the end of the program, however long they take.
+Python waits for the threads of `concurrent.futures` at the end of the program, however long they
+take.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any
 
 class Threads:
     """
-    A number of threads, started when there is something to do.
+    A pool of threads, each started when it is first needed.
 
     Args:
-        most: The number of threads.
+        most: The largest number of threads.
 
-        name: Begins the name of each.
+        name: The name of the threads.
     """
 
     def __init__(self, most: int, name: str) -> None:
@@ -32,7 +33,7 @@ class Threads:
 
     def submit(self, call: Callable[[], Any]) -> Future[Any]:
         """
-        Let a thread make a call, as soon as one is free.
+        Execute a call in a thread as soon as one is free, and return its future.
         """
         future: Future[Any] = Future()
         self._tasks.put((future, call))
@@ -46,16 +47,16 @@ class Threads:
 
     def end(self, patience: float) -> None:
         """
-        Begin nothing any more, and wait for what is under way; it ends by itself later.
+        End the threads, each after the calls that are queued or in progress.
 
         Args:
-            patience: How long to wait, in seconds.
+            patience: How long to wait for them, in seconds; they end in the background after that.
         """
         until = monotonic() + patience
         for _ in self._threads:
             self._tasks.put(None)
         for thread in self._threads:
-            # One of them may clear away what somebody has forgotten, and cannot wait for itself.
+            # Garbage collection may call this in one of the threads, which cannot join itself.
             if thread is not threading.current_thread():
                 thread.join(max(0.0, until - monotonic()))
 
@@ -67,9 +68,9 @@ def _work(tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]) -> N
             continue
         try:
             result = call()
-        except BaseException as error:  # noqa: BLE001  # whoever asks for the result meets it
+        except BaseException as error:  # noqa: BLE001  # `Future.result()` raises it
             future.set_exception(error)
         else:
             future.set_result(result)
             del result
-        del task, future, call  # which may hold a page, while the next one is waited for
+        del task, future, call  # they may hold a page, which need not stay in memory
