@@ -1,12 +1,14 @@
 """
-All results of a query, page by page, each once, though results vanish between two pages.
+Iterates over all results of a query, page by page, each result once, even if results vanish
+between two pages.
 
-The engine knows offsets only. When a consumer completes tasks, those that follow move up, and the
-next offset would skip as many. So each page has to begin with something that was seen before; where
-it does not, results have moved up, and the walk steps back until it does.
+The engine pages by offset. When a consumer completes tasks, the later tasks move up, and the next
+offset would skip as many of them. So each page must overlap: its first result must be one that was
+seen before. If it is not, results have moved up, and the walk requests an earlier offset, until the
+page overlaps.
 
-When a page was asked for does not matter: one that begins with something that was seen has all that
-follows it. So pages can be asked for ahead, at guessed offsets, and be used where they fit.
+It does not matter when a page was fetched: a page whose first result was seen continues the walk
+without a gap. So pages can be fetched ahead, at guessed offsets, and are used if they overlap.
 """
 
 from __future__ import annotations
@@ -36,19 +38,19 @@ class _HasId(Protocol):
 T = TypeVar("T", bound=_HasId)
 
 _NAME: Final = "camunda_ext pages"
-#: How long requests that are under way are waited for when a walk is left, in seconds.
+#: How long the end of a walk waits for requests in progress, in seconds.
 _PATIENCE: Final = 1.0
-#: How many requests in a row may look for the place where a walk goes on, and bring nothing new.
-#: After thousands of results have vanished at once, it takes fewer; more mean that the order itself
-#: changes.
+#: How many requests in a row may return no new result while the walk searches for the offset to
+#: continue at. After thousands of results have vanished at once it needs fewer; if it needs more,
+#: the order itself changes.
 _MOST_FRUITLESS: Final = 20
-#: How many pages are asked for ahead at first: who leaves soon needs none of them.
+#: How many pages are fetched ahead at first: a consumer that stops soon needs none of them.
 _FIRST_AHEAD: Final = 4
 
 
 class _Ascending:
     """
-    What was seen, of results in ascending order of their ids: all up to one, and the last page.
+    The ids that were seen, if they ascend: all ids up to some id, and those of the latest page.
     """
 
     def __init__(self) -> None:
@@ -57,16 +59,17 @@ class _Ascending:
 
     def known(self, ids: Sequence[str]) -> list[bool]:
         """
-        Tell of each of some ascending ids whether it was seen.
+        Whether each of some ascending *ids* was seen.
         """
-        # Most of a page lies behind all that was seen, and need not be looked up one by one.
+        # Most ids of a page are higher than all that were seen, and need no lookup.
         count = bisect_right(ids, self._highest)
-        known = [one <= self._floor or one in self.recent for one in ids[:count]]
+        known = [id_ <= self._floor or id_ in self.recent for id_ in ids[:count]]
         return known + [False] * (len(ids) - count)
 
     def update(self, new: Sequence[str]) -> None:
         """
-        Add the results of a page; where they ascend, the page before need not be kept.
+        Add the *new* ids of a page. If they are higher than all before, only the highest id of the
+        previous page is kept.
         """
         if not new:
             return
@@ -79,28 +82,32 @@ class _Ascending:
 
 class _Place(NamedTuple):
     """
-    Where a page is asked for, and when.
+    The position of a requested page in the results of the query.
     """
 
     offset: int
 
-    #: How many results to ask for.
+    #: How many results are requested.
     size: int
 
-    #: How many results had been given at the time.
-    given: int
+    #: How many results the walk had yielded at the time of the request.
+    yielded: int
 
-    def next(self, size: int, given: int, loss: float) -> _Place:
+    def next(self, size: int, yielded: int, loss: float) -> _Place:
         """
-        Guess where the last result of this page will be, once so many are *given*.
+        The guessed position of the next page, which overlaps with this one.
 
         Args:
-            loss: Which share of the results vanishes after they are given.
+            size: Size of the next page.
+
+            yielded: How many results the walk has yielded by now.
+
+            loss: The share of results that vanish after they were yielded, from 0 to 1.
         """
-        vanished = round(loss * (given - self.given))
-        # Where some vanish, a few more may: to read them twice costs less than to step back.
+        vanished = round(loss * (yielded - self.yielded))
+        # If results vanish, overlap more: it costs less to read some twice than to step back.
         overlap = 1 + self.size // 16 if loss else 1
-        return _Place(max(0, self.offset + self.size - overlap - vanished), size, given)
+        return _Place(max(0, self.offset + self.size - overlap - vanished), size, yielded)
 
 
 def walk(
@@ -112,69 +119,81 @@ def walk(
     prefetch: int = 0,
 ) -> Iterator[T]:
     """
-    Give each result that is there during the whole walk exactly once.
+    Yield each result that exists during the whole walk exactly once.
 
     Args:
-        fetch: Gives the results from an offset on, as many as its second argument at most.
+        fetch: Returns the results from an offset (first argument) on, at most as many as the second
+            argument.
+
+        page_size: How many results to fetch with each request.
 
         in_id_order:
-            Whether results come in ascending order of their ids, so that the last one tells what
-            was seen. Otherwise all ids are remembered.
+            Whether results are in ascending order of their ids, so that the highest id shows which
+            results were seen. Otherwise all ids are remembered.
 
-        limit: How many results to give at most.
+        limit: How many results to yield at most; ``None`` for all.
 
         prefetch:
-            How many pages to ask for ahead, each in a thread. They end with the walk, however that
-            ends; requests that are under way then are waited for, for a second.
+            How many pages to fetch ahead, each in a thread. The threads end with the walk, however
+            that ends; it waits up to a second for requests in progress.
 
     Raises:
-        RuntimeError: The ids do not ascend after all, and it cannot be told any more what was seen;
-            or the place where it goes on cannot be found.
+        RuntimeError: The ids do not ascend after all, and it is unknown which results were seen; or
+            the offset to continue at cannot be found.
     """
     seen: _Ascending | set[str] = _Ascending() if in_id_order else set()
     first_step = step = max(1, page_size // 4)
-    surviving, given = 0, 0
-    # Requests since the last new result. The walk goes on between the offsets, once they are known.
+    # How many of the yielded results still exist, as far as known.
+    surviving, yielded = 0, 0
+    # How many requests have returned nothing new since the last new result.
     fruitless = 0
+    # While the walk searches for the offset to continue at, it is between these two.
     low: int | None = None
     high: int | None = None
-    # Results that may be there still, of those that were given before ids were remembered.
+    # How many results may still exist that were yielded before their ids were remembered.
     forgotten = 0
-    # How many had vanished by the last time that it could be told, and of how many that were given.
+    # How many results had vanished when it was last measured, out of how many, and their share.
     lost, lost_of, loss = 0, 0, 0.0
 
     def to_size(expected: int) -> int:
-        # All but the first page begin with a result that was seen.
-        left = page_size if limit is None else limit - expected + (expected > 0)
-        return min(page_size, left)
+        """
+        The size of a page, once the *expected* number of results was yielded.
+        """
+        # All pages but the first overlap with a result that was seen.
+        missing = page_size if limit is None else limit - expected + (expected > 0)
+        return min(page_size, missing)
 
     def fits(page: Sequence[T]) -> bool:
-        return any(_known(seen, [one.id for one in (page if forgotten else page[:1])]))
+        """
+        Whether a page overlaps with the results that were seen.
+        """
+        return any(_known(seen, [result.id for result in (page if forgotten else page[:1])]))
 
     place = _Place(0, to_size(0), 0)
     with _Ahead(fetch, prefetch) as ahead:
-        while limit is None or given < limit:
+        while limit is None or yielded < limit:
             if fruitless == _MOST_FRUITLESS:
                 raise RuntimeError(
-                    f"{fruitless} requests in a row brought nothing new, though there is more: "
-                    "the order changes from page to page, or results vanish faster than they are "
-                    "read, and where it goes on cannot be found"
+                    f"{fruitless} requests in a row returned no new result, though there are more: "
+                    "their order changes from page to page, or they vanish faster than they are "
+                    "read, so that the place to continue at cannot be found"
                 )
-            # While the walk looks for its place, nothing is new to a page that did not fit.
-            taken = ahead.take(fits) if high is None else None
-            if taken is None:
+            # During a search, pages that were fetched ahead cannot help: they did not overlap.
+            prefetched = ahead.take(fits) if high is None else None
+            if prefetched is None:
                 page = fetch(place.offset, place.size)
             else:
-                place, page = taken
-            ids = [one.id for one in page]
+                place, page = prefetched
+            ids = [result.id for result in page]
             if isinstance(seen, _Ascending) and not _ascend(ids):
-                # The database sorts by other rules than Python: from here on, remember.
+                # The database sorts ids by other rules than Python: remember all ids from now on.
                 seen, forgotten = seen.recent, surviving
                 ahead.drop()
                 continue
             known = _known(seen, ids)
             if place.offset and not any(known if forgotten else known[:1]):
-                # As a whole: what is left to be given says nothing of where it is now.
+                # The page does not overlap: search before it. Request a whole page, as the number
+                # of missing results does not show where they are.
                 fruitless, high = fruitless + 1, place.offset
                 if low is not None and low < high - 1:
                     offset = (low + high) // 2
@@ -184,67 +203,73 @@ def walk(
                 continue
             if forgotten and page and not any(known):
                 raise RuntimeError(
-                    "this database does not sort ids as Python does, and all that was given last "
-                    "is gone: sort the query by something else as well, and all ids will be "
+                    "this database does not sort ids as Python does, and the results that were "
+                    "returned last are gone: add a sorting to the query, so that all ids are "
                     "remembered"
                 )
             if forgotten:
-                # What stands before something that was given was given, too.
+                # Everything listed before an already yielded result was yielded as well.
                 known = [any(known[index:]) for index in range(len(known))]
-            new = [one for one, was_given in zip(page, known, strict=True) if not was_given]
+            new = [result for result, is_known in zip(page, known, strict=True) if not is_known]
             is_last = len(page) < place.size
             if high is not None and not new and not is_last:
-                # It went back too far: between here and where nothing was known is the place.
+                # The search went back too far: continue between here and the page without overlap.
                 fruitless, low = fruitless + 1, place.offset + len(page) - 1
                 offset = max(low, (low + high) // 2)
-                place = _Place(offset, page_size, given)
+                place = _Place(offset, page_size, yielded)
                 continue
             surviving = place.offset + len(page) - len(new)
-            if place.given > lost_of:
-                # What has vanished since the page before is the best guess for the next ones.
-                share = (given - surviving - lost) / (place.given - lost_of)
-                lost, lost_of, loss = given - surviving, place.given, min(1.0, max(0.0, share))
+            if place.yielded > lost_of:
+                # The loss since the previous page is the best guess for the next pages.
+                share = (yielded - surviving - lost) / (place.yielded - lost_of)
+                lost, lost_of, loss = yielded - surviving, place.yielded, min(1.0, max(0.0, share))
             if limit is not None:
-                del new[limit - given :]
-            seen.update([one.id for one in new])
+                del new[limit - yielded :]
+            seen.update([result.id for result in new])
             if not is_last:
-                ahead.ask(place, given, len(new), loss, to_size)
-            given += (new_count := len(new))
-            # What waits for the consumer, or for the next page, is in memory once.
-            del page, taken, ids, known
+                ahead.ask(place, yielded, len(new), loss, to_size)
+            yielded += (new_count := len(new))
+            # Only `new` keeps the page in memory while the consumer works.
+            del page, prefetched, ids, known
             yield from new
             del new
             if is_last:
                 return
-            # What brings nothing new is behind what was given, and the rest may be far.
-            size = to_size(given) if new_count else page_size
-            place, step, low, high = place.next(size, given, loss), first_step, None, None
+            # If the page had no new results, the next one may be far away: request a whole page.
+            size = to_size(yielded) if new_count else page_size
+            place, step, low, high = place.next(size, yielded, loss), first_step, None, None
             if new_count:
                 fruitless = 0
 
 
-class _Asked(Generic[T]):
+class _Prefetch(Generic[T]):
     """
-    A page that was asked for.
+    A page that is being fetched, or was fetched, in a thread.
     """
 
-    def __init__(self, place: _Place, fetched: Future[Sequence[T]]) -> None:
+    def __init__(self, place: _Place, page: Future[Sequence[T]]) -> None:
         self.place = place
-        self.fetched = fetched
+        self.page = page
 
 
 class _Ahead(Generic[T]):
     """
-    Pages that were asked for before the walk needs them, in the order of their offsets.
+    Pages that are fetched before the walk needs them, in the order of their offsets.
+
+    Args:
+        fetch: Fetches a page, see `walk()`.
+
+        most: How many pages to fetch ahead; 0 for none.
     """
 
     def __init__(self, fetch: Callable[[int, int], Sequence[T]], most: int) -> None:
         self._fetch = fetch
         self._most = most
         self._now = min(_FIRST_AHEAD, most)
-        self._queue: deque[_Asked[T]] = deque()
+        self._queue: deque[_Prefetch[T]] = deque()
         self._threads: Threads | None = None
         self._process = os.getpid()
+        #: Whether the first page of the queue did not overlap when it was last tried.
         self._missed = False
 
     def __enter__(self) -> _Ahead[T]:
@@ -258,28 +283,32 @@ class _Ahead(Generic[T]):
     ) -> None:
         self.drop()
         if self._threads is not None:
-            # Whoever presses Ctrl-C does not want to wait for an engine that is silent.
+            # After Ctrl-C, do not wait for an engine that does not answer.
             is_patient = kind is None or issubclass(kind, (Exception, GeneratorExit))
             self._threads.end(_PATIENCE if is_patient else 0.0)
 
     def take(self, fits: Callable[[Sequence[T]], bool]) -> tuple[_Place, Sequence[T]] | None:
         """
-        Give the first page if it goes on where the last one ended; ``None`` otherwise.
+        Remove the first page of the queue and return it, if it overlaps with the seen results;
+        ``None`` otherwise.
 
-        It may do so once the page between them was fetched. If it does not even then, nothing that
-        was asked for is where it was expected, and all is dropped.
+        A page that does not overlap is tried once more, after the walk has fetched the page before
+        it. If it does not overlap then, the guessed offsets are wrong, and all pages are dropped.
+
+        Args:
+            fits: Whether a page overlaps.
         """
         if not self._queue:
             return None
         if os.getpid() != self._process:
             raise RuntimeError(
-                "this iteration began in another process, where its threads are: begin a new one"
+                "this iteration began in another process, which has its threads: begin a new one"
             )
-        asked = self._queue[0]
-        if not asked.place.offset or fits(asked.fetched.result()):
+        first = self._queue[0]
+        if not first.place.offset or fits(first.page.result()):
             self._queue.popleft()
             self._missed = False
-            return asked.place, asked.fetched.result()
+            return first.place, first.page.result()
         if self._missed:
             self.drop()
         else:
@@ -289,56 +318,71 @@ class _Ahead(Generic[T]):
     def ask(
         self,
         place: _Place,
-        given: int,
+        yielded: int,
         new: int,
         loss: float,
         to_size: Callable[[int], int],
     ) -> None:
         """
-        Ask for the pages after the one of a *place*, while its *new* results are given.
+        Start to fetch the pages that follow a page.
+
+        Args:
+            place: Position of the page.
+
+            yielded: How many results were yielded before those of the page.
+
+            new: How many new results the page has.
+
+            loss: The share of results that vanish after they were yielded, from 0 to 1.
+
+            to_size: The size of a page, by the number of results that will have been yielded.
         """
-        expected = given + new + sum(one.place.size - 1 for one in self._queue)
+        expected = yielded + new + sum(prefetch.place.size - 1 for prefetch in self._queue)
         last = self._queue[-1].place if self._queue else place
         while len(self._queue) < self._now and to_size(expected) > 1 and not self._has_end():
-            last = last.next(to_size(expected), given, loss)
-            self._queue.append(_Asked(last, self._submit(last)))
+            last = last.next(to_size(expected), yielded, loss)
+            self._queue.append(_Prefetch(last, self._submit(last)))
             expected += last.size - 1
         self._now = min(self._most, self._now * 2)
 
     def drop(self) -> None:
         """
-        Forget all pages.
+        Drop all pages of the queue.
         """
-        for asked in self._queue:
-            asked.fetched.cancel()
+        for prefetch in self._queue:
+            prefetch.page.cancel()
         self._queue.clear()
         self._missed = False
 
     def _submit(self, place: _Place) -> Future[Sequence[T]]:
         if self._threads is None:
-            from camunda_ext._many.threads import Threads  # only now: few walks need it
+            from camunda_ext._many.threads import Threads  # only now: few walks fetch ahead
 
             self._threads = Threads(self._most, _NAME)
-        # Hooks see the context of whoever iterates, such as a span that is open there.
+        # Hooks run in the context of the consumer, with its current span, for example.
         fetch = partial(copy_context().run, self._fetch, place.offset, place.size)
         return self._threads.submit(fetch)
 
     def _has_end(self) -> bool:
         """
-        Tell whether the last page is here, and there is nothing behind it.
+        Whether the last page of the queue was fetched and is the last page of the results, or has
+        failed.
         """
-        if not self._queue or not self._queue[-1].fetched.done():
+        if not self._queue or not self._queue[-1].page.done():
             return False
         last = self._queue[-1]
-        if last.fetched.exception() is not None:
+        if last.page.exception() is not None:
             return True
-        return len(last.fetched.result()) < last.place.size
+        return len(last.page.result()) < last.place.size
 
 
 def _known(seen: _Ascending | set[str], ids: Sequence[str]) -> list[bool]:
+    """
+    Whether each of some *ids* was seen.
+    """
     if isinstance(seen, _Ascending):
         return seen.known(ids)
-    return [one in seen for one in ids]
+    return [id_ in seen for id_ in ids]
 
 
 def _ascend(ids: Sequence[str]) -> bool:
