@@ -447,7 +447,7 @@ _ROWS: Final = (
     ),
     _Row(
         NotFound,
-        "There is no such variable there. One of a task's own scope is found by the task alone: "
+        "There is no such variable there. Those of a task's own scope need the task: "
         "variable_file(task, name).",
         404,
         "InvalidRequestException",
@@ -538,9 +538,9 @@ _ROWS: Final = (
     ),
     _Row(
         EngineFailure,
-        "There are tasks of a topic that is another one only to the engine, and not to its "
-        "database, which compares without case, or without blanks at the end. Each fetch fails "
-        "until they are done: topic_names() shows both; fetch both at once.",
+        "There are tasks of another topic whose name is the same to the engine's database, which "
+        "compares without case, or without blanks at the end. Each fetch fails until they are "
+        "done: topic_names() has both names; fetch both topics at once.",
         500,
         "NullPointerException",
         message=r"TopicFetchInstruction",
@@ -560,17 +560,17 @@ _ROWS: Final = (
 _BY_STATUS: Final[Mapping[int, tuple[type[Refused], str]]] = {
     400: (BadRequest, "The request is malformed, or too large, for the engine or its server."),
     407: (NotTheEngine, "A proxy wants credentials: they belong in its URL, see proxies=."),
-    413: (BadRequest, "The body is larger than a server on the way takes: send less at a time."),
-    414: (BadRequest, 'The URL is longer than a server on the way takes: pass via="POST".'),
+    413: (BadRequest, "The body is larger than a server on the way accepts: send less at a time."),
+    414: (BadRequest, 'The URL is longer than a server on the way accepts: pass via="POST".'),
     431: (
         BadRequest,
-        "The headers are larger than a server on the way takes: look at auth= and headers=.",
+        "The headers are larger than a server on the way accepts: look at auth= and headers=.",
     ),
     401: (
         Unauthorized,
         "Look at auth=. After a wrong password the engine refuses the right one too, for seconds.",
     ),
-    403: (Forbidden, "The user lacks a permission, or something before the engine says no."),
+    403: (Forbidden, "The user lacks a permission, or a gateway refused the request."),
     429: (EngineBusy, _WAIT),
 }
 

@@ -427,7 +427,7 @@ def _mime_type(name: str, value: object) -> str:
 def _encoding(name: str, value: object) -> str:
     checked = checks.text(name, value)
     if not re.fullmatch(_WORD, checked):
-        raise ValueError(f"{name} must be the name of one, such as 'UTF-8', not {checked!r:.60}")
+        raise ValueError(f"{name} must be a name such as 'UTF-8', not {checked!r:.60}")
     return checked
 
 
@@ -743,7 +743,9 @@ class Variables(TakenAsIs, Mapping[str, Any]):
                 f"the variables are no {kind.__name__}: " + "; ".join(faults)
             ) from None
         except cattrs.StructureHandlerNotFoundError as error:
-            raise TypeError(f"{kind.__name__} has a field that nothing makes: {error}") from None
+            raise TypeError(
+                f"{kind.__name__} has a field of a type that no variable has: {error}"
+            ) from None
 
     def __getitem__(self, name: str) -> Any:
         variable = self.typed(name)

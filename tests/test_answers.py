@@ -105,11 +105,11 @@ WRONG: Final[Mapping[str, Wrong]] = {
         answer=html_answer("200 OK"),
         status=200,
         message={
-            "list": "JSON was due, not a page",
-            "object": "JSON was due, not a page",
-            "text": "text/plain was due, not text/html",
-            "file": "a file was due, not text/html",
-            "nothing": "204 was due",
+            "list": "expected JSON, not a page",
+            "object": "expected JSON, not a page",
+            "text": "expected text/plain, not text/html",
+            "file": "expected a file, not text/html",
+            "nothing": "expected 204",
         },
         body=_PAGE,
     ),
@@ -117,11 +117,11 @@ WRONG: Final[Mapping[str, Wrong]] = {
         answer=raw_answer("200 OK"),
         status=200,
         message={
-            "list": "JSON was due, not nothing",
-            "object": "JSON was due, not nothing",
-            "text": "text/plain was due, not nothing",
-            "file": "a file was due, not nothing",
-            "nothing": "204 was due",
+            "list": "expected JSON, not nothing",
+            "object": "expected JSON, not nothing",
+            "text": "expected text/plain, not nothing",
+            "file": "expected a file, not nothing",
+            "nothing": "expected 204",
         },
     ),
     "half a body": Wrong(
@@ -133,11 +133,11 @@ WRONG: Final[Mapping[str, Wrong]] = {
         answer=json_answer(202, {"status": "queued"}),
         status=202,
         message={
-            "list": "200 was due",
-            "object": "200 was due",
-            "text": "200 was due",
-            "file": "200 was due",
-            "nothing": "204 was due",
+            "list": "expected 200",
+            "object": "expected 200",
+            "text": "expected 200",
+            "file": "expected 200",
+            "nothing": "expected 204",
         },
         body='{"status": "queued"}',
     ),
@@ -170,7 +170,7 @@ WRONG: Final[Mapping[str, Wrong]] = {
         answer=html_answer("403 Forbidden"),
         status=403,
         error=Forbidden,
-        hint="The user lacks a permission, or something before the engine says no.",
+        hint="The user lacks a permission, or a gateway refused the request.",
         body=_PAGE,
     ),
     "404 of the engine for an unknown path": Wrong(
@@ -427,7 +427,7 @@ def test_an_answer_without_content_is_due_where_nothing_or_a_text_is(operation: 
     assert (type(error), error.status, error.message) == (
         _no_answer_to(operation),
         204,
-        "200 was due",
+        "expected 200",
     )
 
 
@@ -583,7 +583,7 @@ def test_a_file_without_its_header_is_what_the_engine_tells_of_it(
         if is_file:
             assert client.variable_file("p1", "v") == b"<html>"
         else:
-            with pytest.raises(NoAnswer, match="a file was due, not text/html"):
+            with pytest.raises(NoAnswer, match="expected a file, not text/html"):
                 client.variable_file("p1", "v")
 
     assert [one.target for one in stub.seen] == [

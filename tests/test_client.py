@@ -438,7 +438,7 @@ def test_json_in_a_page_is_no_answer() -> None:
     with (
         Stub(page) as stub,
         ExternalTaskClient(stub.url) as client,
-        pytest.raises(NoAnswer, match="JSON was due, not a page"),
+        pytest.raises(NoAnswer, match="expected JSON, not a page"),
     ):
         client.list()
 

@@ -61,7 +61,7 @@ _SUPERSEDED: Final = (
 _ROLLED_BACK: Final = "The reason is in the engine's log; a command was rolled back."
 _NO_BATCH: Final = "There is no such batch: it is finished, deleted, or never existed."
 _MALFORMED: Final = "The request is malformed, or too large, for the engine or its server."
-_NO_RIGHT: Final = "The user lacks a permission, or something before the engine says no."
+_NO_RIGHT: Final = "The user lacks a permission, or a gateway refused the request."
 
 
 def _lacks(since: str) -> str:

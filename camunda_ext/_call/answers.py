@@ -47,19 +47,19 @@ def check(returns: Any, response: HttpResponse) -> None:
     if status == 204 and not content and returns in (NoneType, str, AnyAnswer):
         return
     if returns is NoneType or (status != 200 and returns is not AnyAnswer):
-        raise UnexpectedAnswer(f"{204 if returns is NoneType else 200} was due")
+        raise UnexpectedAnswer(f"expected {204 if returns is NoneType else 200}")
     media_type = headers.get("content-type", "")
     if not content and "content-length" not in headers and "transfer-encoding" not in headers:
         raise UnexpectedAnswer(
-            "an empty answer that does not say that it is"
+            "an empty answer without headers for its length"
         )  # the headers were cut off
     if returns is str:
         if not media_type.startswith("text/plain"):
-            raise UnexpectedAnswer(f"text/plain was due, not {media_type or 'nothing'}")
+            raise UnexpectedAnswer(f"expected text/plain, not {media_type or 'nothing'}")
     elif returns is bytes:
         return
     elif media_type.startswith("text/html") or not (content or returns is AnyAnswer):
-        raise UnexpectedAnswer(f"JSON was due, not {'a page' if content else 'nothing'}")
+        raise UnexpectedAnswer(f"expected JSON, not {'a page' if content else 'nothing'}")
 
 
 def read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:

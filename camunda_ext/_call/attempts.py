@@ -225,7 +225,7 @@ class _Call:
         answers.check(returns, response)
         if returns is bytes and not (answers.is_file(response) or self._is_variable(response)):
             raise answers.UnexpectedAnswer(
-                f"a file was due, not {response.headers.get('content-type') or 'nothing'}"
+                f"expected a file, not {response.headers.get('content-type') or 'nothing'}"
             )
         answer = answers.read(returns, response, self._sender.dates)
         if isinstance(answer, FetchedTasks):
@@ -336,7 +336,7 @@ class _Call:
             return None
         if error.type is None:  # The quota is for failures that no engine has reported.
             if not self._sender.quota.take():
-                error.hint += " It is not sent again now, for too many calls fail."
+                error.hint += " It is not sent again now, as too many calls fail."
                 return None
             self._paid += 1
         return max(wait, 0.0)

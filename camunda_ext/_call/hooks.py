@@ -69,4 +69,6 @@ class Hooks:
     def _log_once(self, hook: Hook, error: Exception) -> None:
         if id(hook) not in self._logged:
             self._logged.add(id(hook))
-            _log.warning("hook %r raised; what it raises again is not logged", hook, exc_info=error)
+            _log.warning(
+                "hook %r raised; its further exceptions are not logged", hook, exc_info=error
+            )

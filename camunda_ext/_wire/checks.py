@@ -49,7 +49,7 @@ def filled(name: str, value: object) -> str:
         return value
     checked = text(name, value)
     if not checked:
-        raise ValueError(f"{name} must not be empty: does it come of a variable that is not set?")
+        raise ValueError(f"{name} must not be empty: is it from a variable that is not set?")
     return checked
 
 
@@ -117,7 +117,7 @@ def worker_id(name: str, value: object) -> str:
     Check that *value* can be a worker id; the engine would also lock for ``""``.
     """
     if not text(name, value):
-        raise ValueError(f"{name} must not be empty: it is all that tells whose lock it is")
+        raise ValueError(f"{name} must not be empty: the engine tells workers apart by it")
     return named(name, value)
 
 

@@ -67,7 +67,7 @@ class DateFormat:
         if self.pattern is None:
             if self.zone is not None:
                 raise ValueError(
-                    "date_zone needs a date_format: without one, dates name their zone"
+                    "date_zone needs a date_format: dates of the default format have a zone"
                 )
             return
         if not isinstance(self.pattern, str):
@@ -79,7 +79,7 @@ class DateFormat:
             )
         moment = datetime(2026, 11, 22, 13, 14, 15, tzinfo=timezone.utc)
         if self.parse(self.format(moment)) != moment:
-            raise ValueError(f"date_format {self.pattern!r} does not hold the whole of a date")
+            raise ValueError(f"date_format {self.pattern!r} loses a part of the date")
 
     def format(self, value: datetime) -> str:
         """

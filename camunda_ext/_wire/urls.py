@@ -58,7 +58,9 @@ def _comma_list(name: str, values: Sequence[str]) -> str:
     # The engine splits after it has decoded the value, so that a comma cannot be escaped.
     for value in values:
         if "," in value:
-            raise ValueError(f"{name} on GET cannot hold {value!r}, values part at commas: {_POST}")
+            raise ValueError(
+                f"{name} on GET is split at commas, and cannot hold {value!r}: {_POST}"
+            )
     joined = ",".join(values)
     if not joined.strip(checks.BLANKS):
         raise ValueError(f"{name} on GET cannot be blank, which the engine ignores: {_POST}")
@@ -78,7 +80,7 @@ def _project_condition(condition: Mapping[str, Any]) -> str:
             f"GET compares {name!r} with text only, never with {type(value).__name__}: {_POST}"
         )
     if "_" in name or "_" in value:
-        raise ValueError(f"GET parts name, operator and value at each '_' ({name!r}): {_POST}")
+        raise ValueError(f"GET splits name, operator and value at each '_' ({name!r}): {_POST}")
     return f"{name}_{operator}_{value}"
 
 
