@@ -5,9 +5,11 @@ Who asks: what goes out as credentials, and what is refused before anything does
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -15,7 +17,7 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
 import camunda_ext
-from camunda_ext import Basic, Bearer, ExternalTaskClient, NotSent, auth
+from camunda_ext import Basic, Bearer, ExternalTaskClient, NotSent, auth, read_own_file
 from camunda_ext._secrets.hidden import Secret
 from tests.stub import Stub, json_answer
 
@@ -386,3 +388,35 @@ def _refused_by(give_token: Any) -> tuple[NotSent, list[object]]:
     ):
         client.version()
     return caught.value, [*stub.seen]
+
+
+def test_the_text_of_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
+    """
+    Others may read it, but neither write it nor put another file in its place.
+    """
+    tmp_path.chmod(0o755)
+    file = tmp_path / "password"
+    file.write_text("pä\n", "utf-8")
+    file.chmod(0o644)
+
+    assert read_own_file(file) == "pä\n"
+    if os.name != "nt":
+        file.chmod(0o664)
+        with pytest.raises(ValueError, match="password can be written by others: chmod go-w it"):
+            read_own_file(file)
+        file.chmod(0o600)
+        tmp_path.chmod(0o777)
+        with pytest.raises(ValueError, match="can be written by others"):
+            read_own_file(str(file))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_file_of_ones_own(tmp_path: Path) -> None:
+    """
+    Nobody waits for somebody to write into it.
+    """
+    pipe = tmp_path / "password"
+    os.mkfifo(pipe, 0o600)
+
+    with pytest.raises(ValueError, match="password is no file"):
+        read_own_file(pipe)

@@ -26,6 +26,7 @@ from camunda_ext import (
     LogSelection,
     NoAnswer,
     Selection,
+    csv_cell,
 )
 from camunda_ext._many import export as export_module
 from camunda_ext.testing import Engine
@@ -157,6 +158,23 @@ def test_csv_is_safe_for_spreadsheets(
         b'"2","a","","9999-12-31T23:59:59.999+00:00","","","","0","false","","","","","","",'
         b'"","",""\r\n'
     )
+
+
+def test_a_cell_of_ones_own_is_as_safe() -> None:
+    """
+    It is what a whole export would write.
+    """
+    moment = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=timezone.utc)
+
+    assert [csv_cell(value) for value in ("=1+1", "a;=1", "x", True, 3, None, moment)] == [
+        "'=1+1",
+        "a;'=1",
+        "x",
+        "true",
+        3,
+        None,
+        "2026-01-02T03:04:05.678+00:00",
+    ]
 
 
 @pytest.mark.parametrize(

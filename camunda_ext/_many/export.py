@@ -167,6 +167,18 @@ def write_csv(
     return count
 
 
+def csv_cell(value: object) -> object:
+    """
+    The *value* as `Selection.to_csv()` writes it to a cell, for a CSV file with columns of your
+    own.
+
+    A text that a spreadsheet could take for a formula gets a ``'`` before it, a `bool` is ``true``
+    or ``false``, and a date is in ISO 8601. All cells should be quoted, as by
+    ``csv.writer(file, quoting=csv.QUOTE_ALL)``.
+    """
+    return to_cell(value, raw=False)
+
+
 def to_cell(value: object, *, raw: bool) -> object:
     if isinstance(value, str):
         return value if raw else _guarded(value)

@@ -1,5 +1,5 @@
 """
-Refusal of files that somebody else may have written.
+Files that nobody else can have written.
 """
 
 from __future__ import annotations
@@ -10,6 +10,27 @@ from typing import Final
 
 #: The rights to write of its group and of everybody.
 _WRITE_RIGHTS_OF_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+def read_own_file(path: str | os.PathLike[str]) -> str:
+    """
+    The text of a file in UTF-8 that only its user, or root, can have written: settings that say
+    where credentials are sent, or the credentials themselves.
+
+    Others may be able to read it. On Windows, rights are not looked at.
+
+    Raises:
+        ValueError: Somebody else could have written it, or put another file in its place; it is no
+            file; or it is not in UTF-8.
+
+        OSError: It cannot be read.
+    """
+    # Without O_NONBLOCK, to open a pipe that somebody has put there would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, encoding="utf-8") as file:
+        refuse_shared_folder(path)
+        refuse_shared_file(file.fileno(), path)
+        return file.read()
 
 
 def refuse_shared_folder(path: str | os.PathLike[str]) -> None:
