@@ -112,7 +112,7 @@ def in_a_process(*arguments: str, before: str = "") -> subprocess.Popen[str]:
 @contextlib.contextmanager
 def served(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """
-    Run `camunda-ext engine`, and give its URL as soon as it is printed.
+    The URL and the process of `camunda-ext engine`, as soon as it has printed the URL.
     """
     with in_a_process("engine", "--port", "0", *arguments) as process:
         assert process.stdout is not None
@@ -124,7 +124,7 @@ def served(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[str, str]:
     """
-    Send a signal, wait for the end, and give what was printed since the URL.
+    What was printed since the URL, after a signal has ended the process.
     """
     process.send_signal(number)
     assert process.stdout is not None
@@ -210,7 +210,7 @@ def test_the_story_leaves_nothing_on_a_real_engine(engine: RunningEngine) -> Non
     ("raised", "code", "said"),
     [
         (KeyboardInterrupt(), 130, "Interrupted.\n"),
-        (CamundaError("no more"), 1, "Error: no more\n"),
+        (CamundaError("no more"), 1, "Error: no more.\n"),
     ],
 )
 def test_a_story_that_is_broken_off_leaves_nothing(
@@ -275,7 +275,7 @@ def test_an_engine_that_cannot_be_reached_is_one_message() -> None:
     [
         (("--user", "demo"), "--user goes with --url"),
         (("--url", "localhost:8080"), "--url must begin with http:// or https://"),
-        (("--url", "http://demo:hidden@localhost/"), "The URL must hold neither user nor password"),
+        (("--url", "http://demo:hidden@localhost/"), "--url must not hold credentials"),
         (("--url", "http://localhost/", "--user", "a:hidden"), "must not have a colon"),
     ],
 )
@@ -323,7 +323,7 @@ def test_the_code_that_is_shown_is_python(step: Callable[[Story], None]) -> None
 
 def printed(print_: Callable[[Page], None], **options: Any) -> str:
     """
-    Give what a page gets to see.
+    The output of a page.
     """
     file = io.StringIO()
     print_(Page(Console(file=file, width=80, highlight=False, **options)))
@@ -530,7 +530,7 @@ def test_a_db_where_nothing_can_be_is_one_message(tmp_path: Path) -> None:
 
 def counts(url: str) -> dict[str, int]:
     """
-    Give how much an engine has of all that the demo makes.
+    The number of objects that an engine has of each kind that the demo makes.
     """
     return {path: requests.get(f"{url}/{path}/count", timeout=30).json() for path in COUNTED}
 

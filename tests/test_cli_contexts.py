@@ -27,7 +27,7 @@ URL: Final = "http://localhost:8080/engine-rest"
 @pytest.fixture(autouse=True)
 def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """
-    Give the file of the contexts, which is not there yet.
+    The file of the contexts, which does not exist yet.
     """
     for name in VARIABLES:
         monkeypatch.delenv(f"CAMUNDA_EXT_{name}", raising=False)
@@ -69,7 +69,7 @@ def run(*arguments: str, **env: str) -> Result:
 
 def said(*arguments: str, **env: str) -> str:
     """
-    Give what a command prints that ends well and has nothing to complain of.
+    What a command prints that ends well and has nothing to complain of.
     """
     result = run(*arguments, **env)
     assert (result.exit_code, result.stderr) == (0, ""), result.output
@@ -97,7 +97,6 @@ def test_contexts_are_kept_in_a_file_of_the_users_own(file: Path) -> None:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert said("context", "ls") == (
         "current  name   url                                user  engine\n"
-        "-------  -----  ---------------------------------  ----  ------\n"
         "         local  http://localhost:8080/engine-rest\n"
         "*        prod   https://e/r                        kim   b\n"
     )
@@ -211,7 +210,7 @@ def test_what_comes_before_a_context_is_told(monkeypatch: pytest.MonkeyPatch) ->
     for arguments in (["use", "local"], ["ls"]):
         result = run("context", *arguments)
         assert result.exit_code == 0
-        assert result.stderr == "Warning: CAMUNDA_EXT_URL is set, and comes before that.\n"
+        assert result.stderr == "Warning: CAMUNDA_EXT_URL is set, and is used instead.\n"
 
 
 @pytest.mark.parametrize(
@@ -319,7 +318,7 @@ def test_a_password_comes_from_the_keyring(
 
         def get_password(self, service: str, username: str) -> str | None:
             """
-            Give that password.
+            That password.
             """
             return "pw-1" if (service, username) == (f"camunda-ext {guarded.url}", "kim") else None
 

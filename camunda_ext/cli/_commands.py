@@ -1,5 +1,5 @@
 """
-All commands; each is in a file of its own, which is read when the command is called.
+All commands; each is in a module of its own, which is imported when the command is called.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any, Final
 
 import click
 
-from camunda_ext import CamundaError, OutcomeUnknown, __version__
-from camunda_ext.cli._output import in_options
+from camunda_ext import CamundaError, __version__
+from camunda_ext.cli._errors import to_message
 
-if find_spec("rich") is None:  # found out without reading it, which takes long
+if find_spec("rich") is None:  # found without importing it, which takes long
     raise ModuleNotFoundError("No module named 'rich'", name="rich")
 
-#: The file of each command, which has a function of its name, and the line of it in the list. So
-#: neither the list nor one command needs what the others need.
+#: The module of each command, which has a function of its name, and its line in the list. So
+#: neither the list nor a command imports what other commands need.
 COMMANDS: Final = {
-    "completion": ("_completion", "Print what makes a shell complete the commands."),
+    "completion": ("_completion", "Print the script that makes a shell complete the commands."),
     "context": ("_context", "Keep several engines under names of their own."),
     "count": ("_look", "Print the number of tasks."),
     "demo": ("_demo", "Tell a story of three orders in a dozen steps."),
@@ -33,35 +33,30 @@ COMMANDS: Final = {
     "ls": ("_look", "List tasks."),
     "priority": ("_change", "Set the priority of tasks."),
     "retries": ("_change", "Set the retries left of tasks."),
-    "show": ("_problems", "Show all that is known of a task."),
+    "show": ("_problems", "Show all fields of a task, and the details of its last error."),
     "top": ("_topics", "Show the topics again and again, until Ctrl-C."),
-    "topics": ("_topics", "Show the tasks of each topic in numbers."),
+    "topics": ("_topics", "Show the number of tasks of each topic."),
     "unlock": ("_change", "Take away the locks of tasks."),
 }
 
-
-class _Doubtful(click.ClickException):
-    """
-    Nobody knows what became of a command.
-    """
-
-    exit_code = 3
+#: The exit code of a program that ends because nobody reads its output.
+_BROKEN_PIPE: Final = 128 + 13
 
 
 class _Commands(click.Group):
     """
-    A group that reads a command when it is called; commands may let errors of the client through.
+    A group that imports a command when it is called, and handles the errors of all commands.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """
-        Give the names of all commands.
+        The names of all commands.
         """
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """
-        Read a command.
+        The command of a name; ``None`` if there is none.
         """
         if cmd_name not in COMMANDS:
             return None
@@ -71,45 +66,40 @@ class _Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """
-        List the commands without reading them.
+        List the commands without importing them.
         """
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in sorted(COMMANDS.items())])
 
     def invoke(self, ctx: click.Context) -> Any:
         """
-        Run a command, and make an error of the client one message and an exit code.
+        Run a command; an error of the library or of the system ends it with a message.
         """
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except OutcomeUnknown as error:
-            raise _Doubtful(in_options(str(error))) from None
-        except CamundaError as error:
-            raise click.ClickException(in_options(str(error))) from None
         except (KeyboardInterrupt, click.Abort) as error:
             # A question that was left is not at the end of its line.
             click.echo("\n" * isinstance(error, click.Abort) + "Interrupted.", err=True)
             ctx.exit(128 + signal.SIGINT)  # as a shell says it
+        except click.exceptions.Exit:
+            raise  # which is a RuntimeError as well
         except BrokenPipeError:
-            _print_no_more()
+            _drop_output()
             ctx.exit(_BROKEN_PIPE)
-        except OSError as error:
-            _print_no_more()
-            raise click.ClickException(f"{error.strerror or error}.") from None
+        except (CamundaError, OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, OSError):
+                _drop_output()
+            raise to_message(error) from error
         return result
 
 
-def _print_no_more() -> None:
+def _drop_output() -> None:
     """
-    Drop what is left to be printed: it goes nowhere, and would be complained of at the end.
+    Drop what is left to be printed, which would raise another error at the end.
     """
-    with suppress(OSError):  # under a test, it is no file
+    with suppress(OSError):  # in a test, it is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-#: What a shell says of programs that such a pipe ends.
-_BROKEN_PIPE: Final = 128 + 13
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

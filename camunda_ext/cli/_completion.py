@@ -1,5 +1,5 @@
 """
-`camunda-ext completion`: what makes a shell complete the commands.
+`camunda-ext completion`: the script that makes a shell complete the commands.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from click.shell_completion import get_completion_class
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     """
-    Print what makes a shell complete the commands.
+    Print the script that makes a shell complete the commands.
 
     \b
     bash: eval "$(camunda-ext completion bash)" in ~/.bashrc
@@ -22,7 +22,7 @@ def completion(ctx: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"click knows no {shell}.")
+        raise click.UsageError(f"click has no script for {shell}.")
     script = kind(ctx.find_root().command, {}, "camunda-ext", "_CAMUNDA_EXT_COMPLETE")
     try:
         source = script.source()

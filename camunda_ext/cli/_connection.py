@@ -1,5 +1,5 @@
 """
-Which engine, and who asks: options, environment, contexts, and where a password comes from.
+Which engine, as which user: options, environment, contexts, and where a password comes from.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from functools import wraps
 from importlib import import_module
 from typing import Any, Final
 
+import attrs
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from camunda_ext import ExternalTaskClient
-from camunda_ext._wire.text import visible
+from camunda_ext import ExternalTaskClient, visible
 from camunda_ext.cli import _contexts
 from camunda_ext.cli._contexts import Context
-from camunda_ext.cli._output import in_options
+from camunda_ext.cli._errors import in_options
 from camunda_ext.cli._sections import ENGINE, SectionOption, seconds
 
 PASSWORD_VARIABLE: Final = "CAMUNDA_EXT_PASSWORD"  # noqa: S105  # its name, not its value
@@ -31,25 +31,31 @@ def complete_context(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """
-    Give the names of contexts that a shell can complete.
+    The names of contexts that begin with *incomplete*.
     """
     try:
         names = sorted(_contexts.read().contexts)
-    except click.ClickException:
+    except (OSError, ValueError):
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
-    ("--url", {"help": "The engine's REST API, such as http://localhost:8080/engine-rest."}),
+    (
+        "--url",
+        {
+            "metavar": "URL",
+            "help": "The engine's REST API, such as http://localhost:8080/engine-rest.",
+        },
+    ),
     (
         "--user",
         {
-            "help": f"Who asks, by Basic auth. The password comes from {PASSWORD_VARIABLE}, from "
-            "the keyring, or is asked for."
+            "help": f"The user, for Basic auth. The password comes from {PASSWORD_VARIABLE} or the "
+            "keyring, or you are asked for it."
         },
     ),
-    ("--engine", {"help": "Name of the engine, where a server runs several."}),
+    ("--engine", {"help": "The name of the engine, if the server runs several."}),
     (
         "--context",
         {"help": "A context, see camunda-ext context.", "shell_complete": complete_context},
@@ -57,28 +63,31 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     (
         "--date-zone",
         {
-            "help": "The zone that the clock of an engine before 7.8 runs in, such as "
-            "Europe/Berlin: its dates name none."
+            "help": "The time zone of an engine before 7.8, such as Europe/Berlin: its dates have "
+            "none."
         },
     ),
 )
+
+#: The parameters of these options.
+_NAMES: Final = [flag[2:].replace("-", "_") for flag, _ in _OPTIONS]
+
 #: How engines before 7.8 write dates.
 _OLD_DATES: Final = "%Y-%m-%dT%H:%M:%S"
 
 
 def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
     """
-    Give a command the options that say which engine, and call it with a *client* of that.
+    Add the options that say which engine to a command, and call it with a *client* for that.
 
-    A password may be asked for: whatever else can be wrong use has to be looked at before.
+    The user may be asked for a password, so check everything else before.
     """
 
     @wraps(function)
-    def called(*arguments: Any, timeout: float | None, **given: Any) -> Any:
-        names = [_name(flag) for flag, _ in _OPTIONS]
-        client = client_of(_chosen(**{name: given.pop(name) for name in names}))
-        with client:
-            return function(*arguments, client=client.with_options(timeout=timeout), **given)
+    def called(*, timeout: float | None, **options: Any) -> Any:
+        context = _chosen({name: options.pop(name) for name in _NAMES})
+        with client_of(context, password_of(context)) as client:
+            return function(client=client.with_options(timeout=timeout), **options)
 
     decorated: Callable[..., Any] = click.option(
         "--timeout",
@@ -86,68 +95,50 @@ def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
         section=ENGINE,
         type=seconds(threading.TIMEOUT_MAX),
         metavar="SECONDS",
-        help="How long one request may take, with all its attempts; 120 by default.",
+        help="How long one call may take, with all its attempts; 120 by default.",
     )(called)
-    for flag, told in reversed(_OPTIONS):
-        variable = f"CAMUNDA_EXT_{_name(flag).upper()}"
+    for (flag, attributes), name in reversed(list(zip(_OPTIONS, _NAMES, strict=True))):
         option = click.option(
             flag,
             cls=SectionOption,
             section=ENGINE,
-            envvar=variable,
+            envvar=f"CAMUNDA_EXT_{name.upper()}",
             show_envvar=True,
-            metavar="URL" if flag == "--url" else "NAME",
-            **told,
+            **{"metavar": "NAME", **attributes},
         )
         decorated = option(decorated)
     return decorated
 
 
-def _name(flag: str) -> str:
-    return flag[2:].replace("-", "_")
-
-
-def _chosen(
-    *,
-    url: str | None,
-    user: str | None,
-    engine: str | None,
-    context: str | None,
-    date_zone: str | None,
-) -> Context:
+def _chosen(options: dict[str, str | None]) -> Context:
     """
-    Give what the options, the environment and the contexts make up.
+    The engine and the user that options, environment and contexts say.
 
     Raises:
         UsageError: They say nothing, or contradict each other.
     """
-    given = {"url": url, "user": user, "engine": engine, "context": context, "date-zone": date_zone}
-    for option, value in given.items():
+    for name, value in options.items():
         if value == "":
-            # It comes of a variable of a script that is not set, and would mean another engine.
-            raise click.UsageError(f"--{option} must not be empty.")
-    if url and context:
+            # A variable of a script that is not set, and would mean another engine.
+            raise click.UsageError(f"--{name.replace('_', '-')} must not be empty.")
+    url, context_name = options.pop("url"), options.pop("context")
+    if url and context_name:
         if _is_typed("url") is _is_typed("context"):
             raise click.UsageError("Either a URL or a context can be given, not both.")
-        url, context = (url, None) if _is_typed("url") else (None, context)
+        url, context_name = (url, None) if _is_typed("url") else (None, context_name)
     if url:
-        return Context(url=url, user=user, engine=engine, date_zone=date_zone)
+        return Context(url=url, **options)
     contexts = _contexts.read()
-    name = context or contexts.current
-    if name is None:
-        known = "use" if contexts.contexts else "add"
+    context_name = context_name or contexts.current
+    if context_name is None:
+        command = "use" if contexts.contexts else "add"
         raise click.UsageError(
             f"Which engine? Pass --url or --context, set CAMUNDA_EXT_URL, or choose one with "
-            f"`camunda-ext context {known}`."
+            f"`camunda-ext context {command}`."
         )
-    kept = contexts.named(name)
-    # The environment says who asks the engine that it names; a context has its own.
-    return Context(
-        url=kept.url,
-        user=(user if _is_typed("user") else None) or kept.user,
-        engine=(engine if _is_typed("engine") else None) or kept.engine,
-        date_zone=(date_zone if _is_typed("date_zone") else None) or kept.date_zone,
-    )
+    # The environment says who asks the engine that it names; a context has its own user.
+    typed = {name: value for name, value in options.items() if value and _is_typed(name)}
+    return attrs.evolve(contexts.named(context_name), **typed)
 
 
 def _is_typed(name: str) -> bool:
@@ -155,95 +146,84 @@ def _is_typed(name: str) -> bool:
     return source is ParameterSource.COMMANDLINE
 
 
-def client_of(context: Context) -> ExternalTaskClient:
+def client_of(context: Context, password: str) -> ExternalTaskClient:
     """
-    Make a client, and say on standard error what it warns of.
+    A client for a context; its warnings are printed on standard error.
 
     Raises:
-        UsageError: No client can be made of it, or there is no password.
-    """
-    check(context)  # before anybody is asked for a password
-    user = context.user
-    return client_with(context, None if user is None else (user, password_of(user, context.url)))
-
-
-def check(context: Context) -> None:
-    """
-    Do nothing if a client can be made.
-
-    Raises:
-        UsageError: None can.
-    """
-    if _contexts.has_credentials(context.url):
-        # What is refused is not repeated: it may hold a password.
-        raise click.UsageError("The URL must hold neither user nor password: pass --user NAME.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        auth = None if context.user is None else (context.user, "")
-        try:
-            _made(context, auth).close()
-        except ValueError as error:
-            raise click.UsageError(in_options(f"{error}.")) from None
-
-
-def client_with(context: Context, auth: tuple[str, str] | None) -> ExternalTaskClient:
-    """
-    Make a client with these credentials, and say on standard error what it warns of.
-
-    Raises:
-        UsageError: No client can be made of it.
+        UsageError: The URL, the user or another value cannot be used.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            client = _made(context, auth)
-        except ValueError as error:
-            raise click.UsageError(in_options(f"{error}.")) from None
+        client = _new_client(context, password)
     for warning in caught:
         click.echo(f"Warning: {visible(str(warning.message))}.", err=True)
     return client
 
 
-def _made(context: Context, auth: tuple[str, str] | None) -> ExternalTaskClient:
-    return ExternalTaskClient(
-        context.url,
-        auth=auth,
-        engine=context.engine,
-        date_format=None if context.date_zone is None else _OLD_DATES,
-        date_zone=context.date_zone,
-    )
+def check(context: Context) -> None:
+    """
+    Refuse a context that no client can be made of.
+
+    Raises:
+        UsageError: As `client_of()`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are for those who use it
+        _new_client(context, "").close()
 
 
-def password_of(user: str, url: str) -> str:
-    """
-    Give the password of the environment, of the keyring, or that a person types; never of a command
-    line, which others can read.
-    """
-    given = os.environ.get(PASSWORD_VARIABLE) or _kept_password(user, url)
-    if given is not None:
-        return given
-    if not sys.stdin.isatty():
-        raise click.UsageError(
-            f"There is no password of {visible(user)}: set {PASSWORD_VARIABLE}, or keep it in the "
-            "keyring."
+def _new_client(context: Context, password: str) -> ExternalTaskClient:
+    try:
+        return ExternalTaskClient(
+            context.url,
+            auth=None if context.user is None else (context.user, password),
+            engine=context.engine,
+            date_format=None if context.date_zone is None else _OLD_DATES,
+            date_zone=context.date_zone,
         )
-    asked: str = click.prompt(f"Password of {visible(user)}", hide_input=True, err=True)
-    return asked
+    except ValueError as error:
+        raise click.UsageError(in_options(f"{error}.")) from None
+
+
+def password_of(context: Context) -> str:
+    """
+    The password of the context's user; empty if there is no user.
+
+    It comes from the environment, from the keyring, or is asked for. It is never an option: others
+    can read the command lines of a machine.
+
+    Raises:
+        UsageError: There is nobody to ask, or no client can be made of the context.
+    """
+    check(context)  # before anybody is asked
+    user = context.user
+    if user is None:
+        return ""
+    password = os.environ.get(PASSWORD_VARIABLE) or _kept_password(user, context.url)
+    if password is None:
+        if not sys.stdin.isatty():
+            raise click.UsageError(
+                f"There is no password of {visible(user)}: set {PASSWORD_VARIABLE}, or keep it in "
+                "the keyring."
+            )
+        password = click.prompt(f"Password of {visible(user)}", hide_input=True, err=True)
+    return str(password)
 
 
 def _kept_password(user: str, url: str) -> str | None:
     """
-    Give the password of the keyring; ``None`` if there is none, or no keyring.
+    The password in the keyring; ``None`` if there is none, or no keyring.
     """
     try:
         keyring: Any = import_module("keyring")
     except ImportError:  # an optional extra
         return None
     try:
-        kept: str | None = keyring.get_password(f"camunda-ext {url}", user)
+        password: str | None = keyring.get_password(f"camunda-ext {url}", user)
     except keyring.errors.NoKeyringError:
         return None
     except Exception as error:  # noqa: BLE001  # there are many keyrings, of many authors
         click.echo(f"Warning: the keyring gave no password: {visible(str(error))}.", err=True)
         return None
-    return kept
+    return password

@@ -14,23 +14,22 @@ from typing import Any, Final
 import attrs
 import click
 
-from camunda_ext._many.files import refuse_shared_file, refuse_shared_folder
-from camunda_ext._wire.text import visible
+from camunda_ext import ExternalTaskClient, read_own_file, visible
 
-#: Names another file; for tests, and for several users of one account.
+#: The variable that names another file; for tests, and for several users of one account.
 FILE_VARIABLE: Final = "CAMUNDA_EXT_CONFIG"
 
 
 @attrs.frozen(kw_only=True)
 class Context:
     """
-    One engine, and who asks it.
+    One engine, and the user of it.
     """
 
     #: Its REST API.
     url: str
 
-    #: Who asks; ``None`` if the engine does not want to know.
+    #: The user of Basic auth; ``None`` for an engine without authentication.
     user: str | None = None
 
     #: Name of the engine where a server runs several; ``None`` for the default one.
@@ -51,7 +50,7 @@ class Contexts:
 
     def named(self, name: str) -> Context:
         """
-        Give the context of a *name*.
+        The context of a *name*.
 
         Raises:
             ClickException: There is none.
@@ -64,97 +63,82 @@ class Contexts:
 
 def file() -> Path:
     """
-    Give the file of the contexts, which may not be there.
+    The file of the contexts, which may not exist.
     """
-    given = os.environ.get(FILE_VARIABLE)
-    return Path(given) if given else Path(click.get_app_dir("camunda-ext")) / "config.json"
+    path = os.environ.get(FILE_VARIABLE)
+    return Path(path) if path else Path(click.get_app_dir("camunda-ext")) / "config.json"
 
 
 def read() -> Contexts:
     """
-    Give all contexts; none if there is no file.
+    All contexts; none if there is no file.
 
     Raises:
-        ClickException: The file cannot be read, or holds something else.
+        OSError, ValueError: The file cannot be read, others could have written it, or it has other
+            contents.
     """
     path = file()
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, encoding="utf-8") as stream:
-            try:
-                refuse_shared_folder(path)
-                refuse_shared_file(stream.fileno(), path)
-            except ValueError as error:
-                # Whoever writes there says who gets the passwords.
-                raise click.ClickException(f"{error}.") from None
-            return _from_json(json.load(stream))
+        text = read_own_file(path)  # whoever writes there says who gets the passwords
     except FileNotFoundError:
         return Contexts()
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror or error}.") from None
+    try:
+        return _from_json(json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise click.ClickException(f"{path} holds no contexts: {visible(str(error))}.") from None
+        raise ValueError(f"{path} holds no contexts: {error}") from None
 
 
 def write(contexts: Contexts) -> None:
     """
-    Keep *contexts* in the file, which none but the user can read.
+    Keep *contexts* in the file, which only the user can read.
 
     Raises:
-        ClickException: The file cannot be written.
+        OSError: The file cannot be written.
     """
     path = Path(os.path.realpath(file()))  # a link stays one
-    held = {
+    contents = {
         "current": contexts.current,
         "contexts": {
-            name: attrs.asdict(one, filter=lambda _, value: value is not None)
-            for name, one in sorted(contexts.contexts.items())
+            name: attrs.asdict(context, filter=lambda _, value: value is not None)
+            for name, context in sorted(contexts.contexts.items())
         },
     }
     # Whoever reads the file while it is written gets the earlier one.
     partial = path.with_name(f".{path.name}-{secrets.token_hex(8)}.part")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(json.dumps(held, indent=2) + "\n")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror or error}.") from None
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(json.dumps(contents, indent=2) + "\n")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-def _from_json(held: Any) -> Contexts:
-    if not isinstance(held, dict) or not isinstance(held.get("contexts"), dict):
+def _from_json(contents: Any) -> Contexts:
+    if not isinstance(contents, dict) or not isinstance(contents.get("contexts"), dict):
         raise ValueError("there is no object 'contexts' in it")
-    contexts = {name: _context(name, one) for name, one in held["contexts"].items()}
-    current = held.get("current")
+    contexts = {name: _context(name, values) for name, values in contents["contexts"].items()}
+    current = contents.get("current")
     if current is not None and (not isinstance(current, str) or current not in contexts):
         raise ValueError(f"the current context {current!r:.80} is not in it")
     return Contexts(contexts=contexts, current=current)
 
 
-def _context(name: str, held: Any) -> Context:
+def _context(name: str, values: Any) -> Context:
     known = {field.name for field in attrs.fields(Context)}
-    if not isinstance(held, dict) or not isinstance(held.get("url"), str):
+    if not isinstance(values, dict) or not isinstance(values.get("url"), str):
         raise ValueError(f"the context {name!r:.80} has no url")
-    # What is not known is not repeated with its value: somebody may have written a password there.
-    if not set(held) <= known:
+    # Unknown keys are not repeated with their values: somebody may have written a password there.
+    if not set(values) <= known:
         raise ValueError(
             f"the context {name!r:.80} may have {', '.join(sorted(known))}, and nothing else"
         )
-    for key, value in held.items():
+    for key, value in values.items():
         if not isinstance(value, str):
             raise ValueError(f"the {key} of the context {name!r:.80} is no text")
-    if has_credentials(held["url"]):
-        raise ValueError(f"the url of the context {name!r:.80} has a user or a password in it")
-    return Context(**held)
-
-
-def has_credentials(url: str) -> bool:
-    """
-    Tell whether a URL has what belongs into no file and no command line.
-    """
-    return "@" in url.partition("://")[2].partition("/")[0]
+    try:
+        ExternalTaskClient(values["url"]).close()  # refuses a URL with a password in it
+    except ValueError as error:
+        raise ValueError(f"the context {name!r:.80}: {error}") from None
+    return Context(**values)

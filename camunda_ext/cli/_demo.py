@@ -4,23 +4,21 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import warnings
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 from rich.console import Console
 
-from camunda_ext.cli._connection import PASSWORD_VARIABLE, check, client_with, password_of
+from camunda_ext.cli._connection import PASSWORD_VARIABLE, client_of, password_of
 from camunda_ext.cli._contexts import Context
-from camunda_ext.cli._embedded import engine_class
+from camunda_ext.cli._engine import engine_class
 from camunda_ext.cli.demo import Page, tell
 
 _NEXT: Final = (
     ("camunda-ext engine", "an engine to play with, until Ctrl-C"),
     ("camunda-ext demo --url URL", "this story on a real engine"),
-    ("pydoc camunda_ext.client", "all that a client can do"),
+    ("pydoc camunda_ext.ExternalTaskClient", "everything that a client can do"),
     ("docs/tutorial.rst", "in the source: a first task in ten minutes"),
 )
 
@@ -29,8 +27,8 @@ _NEXT: Final = (
 @click.option("--url", help="A real engine, such as http://localhost:8080/engine-rest.")
 @click.option(
     "--user",
-    help=f"Who asks, if the engine wants to know; the password is asked for, or taken from "
-    f"the environment variable {PASSWORD_VARIABLE}.",
+    help=f"The user, for Basic auth. The password comes from {PASSWORD_VARIABLE} or the keyring, "
+    "or you are asked for it.",
 )
 @click.pass_context
 def demo(ctx: click.Context, url: str | None, user: str | None) -> None:
@@ -42,30 +40,19 @@ def demo(ctx: click.Context, url: str | None, user: str | None) -> None:
     """
     if user is not None and url is None:
         raise click.UsageError("--user goes with --url: the embedded engine asks nobody.")
-    signal.signal(signal.SIGTERM, _end)
     page = Page(Console(highlight=False))
-    try:
-        if url is None:
-            with engine_class(", or pass --url for a real engine")() as embedded:
-                is_clean = tell(
-                    page,
-                    embedded.serve(),
-                    place="an embedded engine that lives as long as the story",
-                )
-        else:
-            check(Context(url=url, user=user))
-            auth = None if user is None else (user, password_of(user, url))
-            client_with(Context(url=url), auth).close()  # which says what it warns of
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # They have been said.
-                is_clean = tell(page, url, auth, place="a real engine")
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        ctx.exit(128 + signal.SIGINT)  # as a shell says it
+    if url is None:
+        with engine_class(", or pass --url for a real engine")() as embedded:
+            place = "an embedded engine that lives as long as the story"
+            is_clean = tell(page, embedded.serve(), place=place)
+    else:
+        context = Context(url=url, user=user)
+        password = password_of(context)
+        client_of(context, password).close()  # which prints warnings
+        auth = None if user is None else (user, password)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            is_clean = tell(page, url, auth, place="a real engine")
     if not is_clean:
         ctx.exit(1)
     page.hints("What to try next", _NEXT)
-
-
-def _end(number: int, _: object) -> NoReturn:
-    sys.exit(128 + number)

@@ -9,13 +9,36 @@ import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from camunda_ext import CamundaError, ExternalTaskClient
-from camunda_ext._wire.text import printable
-from camunda_ext.cli._embedded import engine_class
+from camunda_ext import CamundaError, ExternalTaskClient, visible
 from camunda_ext.cli.demo.rest import Rest
+
+if TYPE_CHECKING:
+    from camunda_ext.testing import Engine
+
+
+def engine_class(otherwise: str = "") -> type[Engine]:
+    """
+    The class of the embedded engine, which is an optional part.
+
+    Args:
+        otherwise: What can be done without it, as the end of the message.
+
+    Raises:
+        UsageError: What it needs is not installed.
+    """
+    try:
+        from camunda_ext.testing import Engine
+    except ImportError as error:
+        missing = f", {error.name} is missing" if error.name else ""
+        raise click.UsageError(
+            f'The embedded engine is not installed{missing}: pip install "camunda_ext[demo]"'
+            f"{otherwise}."
+        ) from None
+    return Engine
 
 
 def _user_and_password(
@@ -36,26 +59,26 @@ def _user_and_password(
     type=click.IntRange(0, 65535),
     default=8080,
     show_default=True,
-    help="Port on the loopback address; 0 for any that is free.",
+    help="The port on the loopback address; 0 for any that is free.",
 )
 @click.option(
     "--db",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File that keeps the state; without it, it is lost.",
+    help="The file that keeps the state; without it, the state is lost at the end.",
 )
 @click.option(
     "--deploy",
     "files",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
-    help="BPMN file to deploy; may be repeated.",
+    help="A BPMN file to deploy. May be repeated.",
 )
 @click.option(
     "--auth",
     metavar="USER:PASSWORD",
     callback=_user_and_password,
-    help="Ask for these by Basic auth. Other users of this machine can read them in its list of "
-    "processes.",
+    help="The user and password that clients must send by Basic auth. Other users of this machine "
+    "can read them in the list of processes.",
 )
 @click.option(
     "--version",
@@ -69,7 +92,7 @@ def _user_and_password(
     "days",
     type=click.IntRange(0, 2**31 - 1),
     metavar="DAYS",
-    help="For processes that do not say it themselves, and are refused without it.",
+    help="The time to live of processes that have none themselves, and would be refused.",
 )
 def engine(
     port: int,
@@ -84,18 +107,14 @@ def engine(
 
     The first line that is printed is the URL of its REST API.
     """
-    make = engine_class()
+    new_engine = engine_class()
     ended = threading.Event()
-    # It ends as it was told to, which is success: exit code 0, for SIGTERM of an init system too.
+    # To be ended is success: exit code 0, for SIGTERM of an init system too.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    try:
-        served = make(db=db, version=version, auth=auth, history_time_to_live=days)
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{error}.") from None
-    with served:
+    with new_engine(db=db, version=version, auth=auth, history_time_to_live=days) as running:
         try:
-            url = served.serve(port=port)
+            url = running.serve(port=port)
         except OSError as error:
             raise click.ClickException(_why_not(port, error)) from None
         deployed = [(file, _deploy(url, auth, file)) for file in files]
@@ -108,19 +127,17 @@ def engine(
 
 def _deploy(url: str, auth: tuple[str, str] | None, file: Path) -> str:
     """
-    Deploy a file, and give the keys of the processes in it.
+    Deploy a file and return the keys of the processes in it, parted by commas.
     """
     try:
         with ExternalTaskClient(url, auth=auth) as client:
             _, keys = Rest(client).deploy(file.name, file.name, file.read_bytes())
     except CamundaError as error:
         lines = (error.message or str(error)).splitlines()
-        said = "\n".join(printable(line) for line in lines)
-        raise click.ClickException(f"{file}: {said}") from None
+        raise click.ClickException(f"{file}: " + "\n".join(map(visible, lines))) from None
     if not keys:
         raise click.ClickException(
-            f"{file}: there is no process in it, or its name does not end in .bpmn, as the engine "
-            "expects it."
+            f"{file}: there is no process in it, or its name does not end in .bpmn as it must."
         )
     return ", ".join(keys)
 
@@ -131,15 +148,15 @@ def _introduce(
     # The URL has a line of its own, for scripts to read.
     click.echo(
         f"{url}\n\n"
-        "Listening on this machine alone"
-        + (", for the given user and password." if asks else ", for anybody without a password.")
+        "It listens on this machine only"
+        + (", and asks for the user and password." if asks else ", and asks for no password.")
     )
     for file, keys in deployed:
-        click.echo(f"Deployed: {printable(keys)} (of {file})")
+        click.echo(f"Deployed: {visible(keys)} (of {file})")
     if db is None:
-        click.echo("Its state is lost when it ends; --db FILE would keep it.")
+        click.echo("The state is lost when the engine ends; --db FILE would keep it.")
     else:
-        click.echo(f"Its state is kept in {db}.")
+        click.echo(f"The state is kept in {db}.")
     click.echo("Ctrl-C ends it.")
 
 

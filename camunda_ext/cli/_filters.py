@@ -1,5 +1,5 @@
 """
-The filters of a query as options, made of the one table of filters.
+The filters of a query as options, one for each method of `ExternalTaskQuery` that sets a filter.
 """
 
 from __future__ import annotations
@@ -8,200 +8,195 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import wraps
-from types import NoneType, UnionType
-from typing import Any, Final, NoReturn, get_args, get_origin
+from typing import Any, Final, NoReturn, get_args
 
-import attrs
 import click
 from click.shell_completion import CompletionItem
 
-from camunda_ext._wire.dates import aware_date
-from camunda_ext._wire.text import printable
+from camunda_ext import ExternalTaskQuery, Operator, SortBy, visible
 from camunda_ext.cli._sections import FILTERS, SectionOption
-from camunda_ext.dto import Operator
-from camunda_ext.query import ExternalTaskQuery, SortBy, date_or_same
 
-#: Begins the names of what these options give, which are no names of a command's own.
+#: Begins the names of the parameters of these options, to tell them from a command's own.
 _PREFIX: Final = "filter_"
+
+#: ISO 8601 with a zone, without and with fractions of seconds.
+_DATES: Final = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z")
+
+#: The parameters of each method that is an option, by its name.
+_PARAMETERS: Final = {
+    name: list(inspect.signature(getattr(ExternalTaskQuery, name)).parameters.values())[1:]
+    for name in (
+        *(
+            name
+            for name, method in vars(ExternalTaskQuery).items()
+            if inspect.isfunction(method)
+            and inspect.signature(method).return_annotation == ExternalTaskQuery.__name__
+        ),
+        "sort_by",
+    )
+}
 
 
 def moment(text: str) -> datetime:
     """
-    Read a date in ISO 8601 that has seconds and a zone, or one as the engine writes it.
+    The date that a text in ISO 8601 names, which must have seconds and a zone.
 
     Raises:
         BadParameter: It is no such date.
     """
-    try:
-        return aware_date(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"'{printable(text)}' is no date with a zone, such as 2026-01-31T12:00:00Z."
-        ) from None
+    for form in _DATES:
+        with suppress(ValueError):
+            return datetime.strptime(text, form)
+    raise click.BadParameter(
+        f"'{visible(text)}' is no date with a zone, such as 2026-01-31T12:00:00Z."
+    )
 
 
 def with_query(function: Callable[..., Any]) -> Callable[..., Any]:
     """
-    Give a command an option for each filter, and call it with the *query* that they make.
+    Add an option for each filter to a command, and call it with the *query* that they make.
     """
 
     @wraps(function)
-    def called(*arguments: Any, **given: Any) -> Any:
-        query = _query({name: given.pop(name) for name in list(given) if name.startswith(_PREFIX)})
-        return function(*arguments, query=query, **given)
+    def called(**options: Any) -> Any:
+        filters = {
+            name.removeprefix(_PREFIX): options.pop(name)
+            for name in list(options)
+            if name.startswith(_PREFIX)
+        }
+        return function(query=_query(filters), **options)
 
     decorated: Callable[..., Any] = called
-    for method, told in reversed(list(_options())):
+    for method in reversed(_PARAMETERS):
         option = click.option(
             _PREFIX + method,
             _flag(method),
             cls=SectionOption,
             section=FILTERS,
-            help=_said(method),
-            **told,
+            help=_help(method),
+            **_kind(method),
         )
         decorated = option(decorated)
     return decorated
 
 
-def _fields() -> Iterator[tuple[str, attrs.Attribute[Any], str]]:
+def _kind(method: str) -> dict[str, Any]:
     """
-    The method of each field, the field, and the name of its type, but for ``None``.
+    How click reads the option of a method.
     """
-    for field in attrs.fields(ExternalTaskQuery):
-        method = str(field.metadata.get("method", field.name.lstrip("_")))
-        kind: Any = field.type
-        if isinstance(kind, UnionType):
-            kind = next(member for member in get_args(kind) if member is not NoneType)
-        yield method, field, (get_origin(kind) or kind).__name__
+    if method == "sort_by":
+        metavar = "CRITERION[:desc]"
+        return {"multiple": True, "metavar": metavar, "shell_complete": _complete_criterion}
+    parameters = _PARAMETERS[method]
+    if not parameters:
+        return {"is_flag": True}
+    # All but flags may be repeated for click, which would silently take the last of two values.
+    if len(parameters) > 1:
+        metavar = " ".join(parameter.name.upper() for parameter in parameters)
+        return {"multiple": True, "nargs": len(parameters), "metavar": metavar}
+    return {"multiple": True, **_TYPES[parameters[0].annotation]}
 
 
-def _options() -> Iterator[tuple[str, dict[str, Any]]]:
-    last = []
-    for method, field, kind in _fields():
-        if method == "sort_by":
-            told = {"metavar": "CRITERION[:desc]", "shell_complete": _complete_criterion}
-            last.append((method, {"multiple": True, **told}))
-        elif "parts" in field.metadata:
-            parts = field.metadata["parts"]
-            metavar = " ".join(part.upper() for part in parts)
-            yield method, {"nargs": len(parts), "multiple": True, "metavar": metavar}
-        else:
-            yield method, _KINDS[kind]
-    yield from last
+_TYPES: Final[dict[type, dict[str, Any]]] = {
+    str: {"metavar": "TEXT"},
+    int: {"type": int, "metavar": "NUMBER"},
+    datetime: {"type": moment, "metavar": "DATE"},
+}
+
+
+def _has_several_values(method: str) -> bool:
+    parameters = _PARAMETERS[method]
+    return len(parameters) > 1 or any(one.kind is one.VAR_POSITIONAL for one in parameters)
+
+
+def _help(method: str) -> str:
+    """
+    The first paragraph of the method's docstring, in words of the command line.
+    """
+    if method == "sort_by":
+        known = ", ".join(criterion.value for criterion in SortBy)
+        return f"Sort by this criterion, after those before it: {known}. May be repeated."
+    docstring = inspect.getdoc(getattr(ExternalTaskQuery, method)) or ""  # nothing under -OO
+    text = " ".join(docstring.partition("\n\n")[0].replace(" (an aware datetime)", "").split())
+    if method == "process_variable":
+        text += f" Operators are {', '.join(get_args(Operator))}."
+    if _has_several_values(method):
+        text += " May be repeated."
+    text = re.sub(r"`(\w+)\(\)`", lambda match: _flag(match[1]), text)
+    return text.replace("`", "")
 
 
 def _complete_criterion(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    known = (f"{one.value}{order}" for one in SortBy for order in ("", ":desc"))
-    return [CompletionItem(one) for one in known if one.startswith(incomplete)]
-
-
-#: How an option of each type is made. For click all but flags may be repeated: of two values it
-#: would take the last one, without a word.
-_KINDS: Final[dict[str, dict[str, Any]]] = {
-    "bool": {"is_flag": True},
-    "str": {"multiple": True, "metavar": "TEXT"},
-    "tuple": {"multiple": True, "metavar": "TEXT"},
-    "int": {"multiple": True, "type": int, "metavar": "NUMBER"},
-    "datetime": {"multiple": True, "type": moment, "metavar": "DATE"},
-}
-
-
-def _said(method: str) -> str:
-    """
-    Give the first paragraph of what the method says of itself.
-    """
-    if method == "sort_by":
-        known = ", ".join(one.value for one in SortBy)
-        return f"Sort by this, after what is named before: {known}. May be repeated."
-    said = inspect.getdoc(getattr(ExternalTaskQuery, method)) or ""  # nothing under -OO
-    words = [" ".join(said.partition("\n\n")[0].replace(" (an aware datetime)", "").split())]
-    field, kind = next((field, kind) for name, field, kind in _fields() if name == method)
-    if "parts" in field.metadata:
-        words.append(f"Operators are {', '.join(get_args(Operator))}.")
-        words.append(f"Since {field.metadata['since']}; older engines ignore it.")
-    if kind == "tuple":
-        words.append("May be repeated.")
-    return _METHOD.sub(lambda found: _flag(found[1]), " ".join(words)).replace("`", "")
-
-
-#: A method that a docstring names.
-_METHOD: Final = re.compile(r"`(\w+)\(\)`")
+    texts = (f"{criterion.value}{order}" for criterion in SortBy for order in ("", ":desc"))
+    return [CompletionItem(text) for text in texts if text.startswith(incomplete)]
 
 
 def _flag(method: str) -> str:
     return f"--{method.replace('_', '-')}"
 
 
-def _query(given: dict[str, Any]) -> ExternalTaskQuery:
+def _query(filters: dict[str, Any]) -> ExternalTaskQuery:
     """
-    Build the query.
+    The query that the values of all options make.
 
     Raises:
-        UsageError: A value is none that the filter could have.
+        UsageError: A filter cannot have such a value.
     """
     query = ExternalTaskQuery()
-    for method, field, kind in _fields():
-        value = given[_PREFIX + method]
-        if not value:
-            continue
-        if kind != "bool":
-            _check(method, field, kind, value)
-        for arguments in _calls(method, field, kind, value):
-            try:
+    for method, value in filters.items():
+        try:
+            for arguments in _calls(method, value) if value else ():
                 query = getattr(query, method)(*arguments)
-            except (TypeError, ValueError) as error:
-                said = f"{_flag(method)}: {printable(str(error))}."
-                raise click.UsageError(said) from None
+        except (TypeError, ValueError) as error:
+            raise click.UsageError(f"{_flag(method)}: {visible(str(error))}.") from None
     return query
 
 
-def _check(method: str, field: attrs.Attribute[Any], kind: str, values: tuple[Any, ...]) -> None:
+def _calls(method: str, value: Any) -> Iterator[tuple[Any, ...]]:
     """
-    Refuse what comes of a variable of a script that is not set, and more values than there can be.
-    """
-    given = [part for value in values for part in value] if "parts" in field.metadata else values
-    if "" in given:
-        raise click.UsageError(f"{_flag(method)}: must not be empty.")
-    if len(values) > 1 and kind != "tuple":
-        raise click.UsageError(f"{_flag(method)}: can be given once, and was given twice.")
+    The arguments of each call of a method.
 
-
-def _calls(
-    method: str, field: attrs.Attribute[Any], kind: str, value: Any
-) -> Iterator[tuple[Any, ...]]:
+    Raises:
+        ValueError: A value is empty, or there are two for a filter that has one.
     """
-    Give the arguments of each call that the value of an option stands for.
-    """
+    if value is True:
+        yield ()
+        return
+    if "" in value or any("" in part for part in value if isinstance(part, tuple)):
+        raise ValueError("must not be empty")  # an unset variable of a script
+    if len(value) > 1 and not _has_several_values(method):
+        raise ValueError("can be given once, and was given twice")
     if method == "sort_by":
-        for one in value:
-            criterion, colon, order = one.partition(":")
+        for text in value:
+            criterion, colon, order = text.partition(":")
             yield (criterion, order) if colon else (criterion,)
-    elif "parts" in field.metadata:
+    elif method == "process_variable":
         for name, operator, text in value:
             # Patterns are text, whatever is in them.
             yield name, operator, text if "like" in operator.lower() else _json_or_text(text)
-    elif kind == "bool":
-        yield ()
     else:
-        yield value  # those of a list, or the only one
+        yield value
 
 
 def _json_or_text(text: str) -> Any:
     """
-    Read a number, true, false, null or a text in quotes, or a date as the engine writes it;
-    anything else is a text as it is.
+    The value of a text that is a number, true, false, null or a text in quotes in JSON, or a date
+    as the engine writes it; any other text is returned as it is.
     """
+    if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}", text, re.ASCII):
+        with suppress(ValueError):
+            return datetime.strptime(text, _DATES[1])
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        return date_or_same(text)
+        return text
     return text if isinstance(value, (list, dict)) else value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)  # NaN is no JSON
+    raise ValueError(name)  # NaN is not JSON

@@ -1,40 +1,38 @@
 """
-What is printed: tables for people, and JSON and CSV for programs. No control character of an engine
-gets out of here.
+Output: tables for people, JSON and CSV for programs. Control characters in an engine's answers are
+shown as escapes in every form.
 """
 
 from __future__ import annotations
 
 import csv
-import os
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timezone
-from typing import Any, Final, TextIO, cast
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import click
 
-from camunda_ext import ExternalTask
-from camunda_ext._display import layout
-from camunda_ext._display.tables import age
-from camunda_ext._many import export
-from camunda_ext._wire.json import dumps
-from camunda_ext._wire.text import printable, visible
-from camunda_ext._wire.value import to_json
+from camunda_ext import csv_cell, visible
 
-#: What a row of a table of ours has, by the names that JSON and CSV have for it.
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+#: The values of one row by the names that JSON and CSV have for them.
 Row = Mapping[str, object]
 
-#: A table as wide as it is, on a terminal too: so ids are whole.
+#: The output form of a table that is never cut, on a terminal either.
 WIDE: Final = "wide"
 
+#: The width of a table that is not cut.
+UNCUT: Final = 1_000_000
 
-def with_output(
-    *forms: str,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+
+def with_output(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """
-    Give a command the option that says in which of some *forms* to print.
+    A decorator that adds the option ``-o`` to a command; the first of the *forms* is the default.
     """
     return click.option(
         "-o",
@@ -43,199 +41,108 @@ def with_output(
         type=click.Choice(forms),
         default=forms[0],
         show_default=True,
-        help="How to print it." + (" A wide table is not cut." if WIDE in forms else ""),
+        help="The form of the output." + (" A wide table is never cut." if WIDE in forms else ""),
     )
 
 
-#: The same for all commands that print rows.
+#: The option ``-o`` of all commands that print rows.
 with_rows: Final = with_output("table", WIDE, "json", "jsonl", "csv")
 
 
-class _Echo:
+def print_rows(names: Sequence[str], rows: Iterable[Row], form: str) -> None:
     """
-    A file that is standard output, with plain ends of lines.
-    """
-
-    def write(self, text: str) -> int:
-        return sys.stdout.write(text.replace("\r\n", "\n"))
-
-
-def now() -> datetime:
-    """
-    Give the time of this machine.
-    """
-    return datetime.now(timezone.utc)
-
-
-def print_tasks(tasks: Iterable[ExternalTask], form: str) -> None:
-    """
-    Print tasks for a program, one after the other.
-    """
-    file = cast(TextIO, _Echo())
-    if form == "csv":
-        export.write_csv(map(_shown, tasks), file, raw=False)
-    elif form == "jsonl":
-        export.write_jsonl(tasks, file)
-    else:
-        _print_array(task.to_dict() for task in tasks)
-
-
-def _shown(task: ExternalTask) -> ExternalTask:
-    values = attrs.asdict(task, recurse=False)
-    hidden: dict[str, Any] = {
-        name: visible(value)
-        for name, value in values.items()
-        if isinstance(value, str) and not value.isprintable()
-    }
-    return attrs.evolve(task, **hidden) if hidden else task
-
-
-def json_of(row: Row) -> str:
-    """
-    Give a row as JSON in ASCII, dates in ISO 8601 with their zone.
-    """
-    return dumps(in_json(row))
-
-
-def in_json(row: Row) -> dict[str, object]:
-    """
-    Give what JSON has for a row.
-    """
-    return {name: to_json(value) for name, value in row.items()}
-
-
-def _print_array(rows: Iterable[Row]) -> None:
-    before = "["
-    for row in rows:
-        sys.stdout.write(f"{before}\n{json_of(row)}")
-        before = ","
-    click.echo("[]" if before == "[" else "\n]")
-
-
-def print_rows(
-    names: Sequence[str],
-    rows: Sequence[Row],
-    form: str,
-    *,
-    narrowed: Sequence[tuple[str, int]] = (),
-    left_out: Sequence[str] = (),
-) -> None:
-    """
-    Print rows that are known whole.
+    Print rows in any form; JSON and CSV are printed row by row.
 
     Args:
-        names: The columns, in order.
-
-        narrowed: Those that a table may narrow on a terminal, and down to which width.
-
-        left_out: Those that it may leave out.
+        names: The columns of a table and of CSV, in order.
     """
     if form in ("table", WIDE):
-        width = None if form == WIDE else terminal_width()
-        made = table(names, rows, now=now(), width=width, narrowed=narrowed, left_out=left_out)
-        click.echo("\n".join(made))
-    elif form == "json":
-        _print_array(rows)
-    elif form == "jsonl":
-        for row in rows:
-            sys.stdout.write(json_of(row) + "\n")
-    else:
-        writer = csv.writer(cast(TextIO, _Echo()), quoting=csv.QUOTE_ALL)
+        print_rich(table(names, tuple(rows)), cut=form == "table")
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(names)
         for row in rows:
             cells = (_joined(row[name]) for name in names)
             writer.writerow(
-                [
-                    export.to_cell(visible(one) if isinstance(one, str) else one, raw=False)
-                    for one in cells
-                ]
+                csv_cell(visible(cell) if isinstance(cell, str) else cell) for cell in cells
             )
+    elif form == "jsonl":
+        for row in rows:
+            sys.stdout.write(to_json(row) + "\n")
+    else:
+        separator = "["
+        for row in rows:
+            sys.stdout.write(f"{separator}\n{to_json(row)}")
+            separator = ","
+        sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
 
 
-def terminal_width() -> int | None:
+def to_json(row: Row) -> str:
     """
-    Give how many columns the terminal has; ``None`` where nothing is to be cut, for it is none.
+    A row as JSON in ASCII; dates are in ISO 8601 with their zone.
     """
-    return terminal_size().columns if sys.stdout.isatty() else None
+    return json.dumps(
+        row,
+        separators=(",", ":"),
+        default=lambda moment: moment.isoformat(timespec="milliseconds"),
+    )
 
 
-def terminal_size() -> os.terminal_size:
+def table(names: Sequence[str], rows: Sequence[Row]) -> Table:
     """
-    Give how many columns and lines the terminal has.
+    A table for rich, in which text is shortened if there is not enough room, but numbers are not.
     """
-    from shutil import get_terminal_size
+    # rich takes longer to import than everything else, and not all commands need it.
+    from rich.table import Table
+    from rich.text import Text
 
-    return get_terminal_size()
+    now = datetime.now(timezone.utc)
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in names:
+        is_number = any(isinstance(row[name], int) for row in rows)
+        grid.add_column(
+            Text(name.replace("_", " ")),
+            justify="right" if is_number else "left",
+            no_wrap=is_number,
+        )
+    for row in rows:
+        # A `Text` is never read as markup.
+        grid.add_row(
+            *(Text(_cell(row[name], now), no_wrap=True, overflow="ellipsis") for name in names)
+        )
+    return grid
 
 
-def table(
-    names: Sequence[str],
-    rows: Sequence[Row],
-    *,
-    now: datetime,
-    width: int | None,
-    narrowed: Sequence[tuple[str, int]] = (),
-    left_out: Sequence[str] = (),
-) -> list[str]:
+def print_rich(shown: RenderableType, *, cut: bool = True) -> None:
     """
-    Give the lines of a table in plain text.
+    Print something of rich, without blanks at the ends of lines.
 
     Args:
-        width: How many columns the terminal has; ``None`` to cut nothing.
-
-        narrowed: Columns that may be narrowed, and down to which width.
-
-        left_out: Columns that may be left out.
+        cut: Whether it has to fit into the terminal; no output to a file or a pipe is ever cut.
     """
-    columns = [
-        layout.Column(
-            name.replace("_", " "),
-            [_cell(row[name], now) for row in rows],
-            is_number=any(isinstance(row[name], int) for row in rows),
-        )
-        for name in names
-    ]
-    whole = sys.maxsize if width is None else width
-    return list(layout.lines(layout.fitted(columns, whole, narrowed=narrowed, left_out=left_out)))
+    from rich.console import Console
+
+    console = Console(highlight=False, width=None if cut and sys.stdout.isatty() else UNCUT)
+    with console.capture() as captured:
+        console.print(shown)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def age(moment: datetime, now: datetime) -> str:
+    """
+    How long ago a *moment* was, or in how much time it will be.
+    """
+    seconds = round((moment - now).total_seconds())
+    return (
+        f"in {timedelta(seconds=seconds)}" if seconds > 0 else f"{timedelta(seconds=-seconds)} ago"
+    )
 
 
 def _cell(value: object, now: datetime) -> str:
     if value is None:
         return ""
-    if isinstance(value, datetime):
-        return age(value, now)
-    return visible(str(_joined(value)))
+    return age(value, now) if isinstance(value, datetime) else visible(str(_joined(value)))
 
 
 def _joined(value: object) -> object:
     return ", ".join(value) if isinstance(value, list) else value
-
-
-def refused(error: Exception) -> click.ClickException:
-    """
-    Give an error that says on one line what another one said.
-    """
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return click.ClickException(printable(f"{where}{error.strerror}."))
-    return click.ClickException(in_options(f"{error}".rstrip(".") + "."))
-
-
-def in_options(text: str) -> str:
-    """
-    Give what the library says in the words of the commands, and so that it can be printed.
-    """
-    for argument, option in _OPTIONS.items():
-        text = text.replace(argument, option)
-    return printable(text)
-
-
-#: Arguments of the library that its errors name, and the options that stand for them.
-_OPTIONS: Final = {
-    "auth=(user, password)": "--user",
-    "auth=": "--user",
-    "engine=": "--engine",
-    "at_most=": "--at-most ",
-    "base_url": "--url",
-    "overwrite=True": "--overwrite",
-}

@@ -4,30 +4,33 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timezone
 
 import attrs
 import click
 
-from camunda_ext import CamundaError, ExternalTaskClient, ExternalTaskQuery
-from camunda_ext._display.tables import age
-from camunda_ext._wire.text import printable, visible
+from camunda_ext import CamundaError, ExternalTaskClient, ExternalTaskQuery, visible
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
-from camunda_ext.cli._look import honoured, patient
-from camunda_ext.cli._output import Row, json_of, now, print_rows, with_output, with_rows
+from camunda_ext.cli._output import age, print_rows, to_json, with_output, with_rows
 from camunda_ext.cli._sections import SectionedCommand
 
 
 @attrs.define
 class _Group:
     """
-    Tasks whose last failures have the same first line.
+    Tasks whose error messages have the same first line.
     """
 
+    #: The id of one of them.
     example: str
+
+    #: The number of tasks.
     tasks: int = 0
+
+    #: The number of tasks without retries left.
     failed: int = 0
+
     topics: set[str] = attrs.field(factory=set)
 
 
@@ -39,11 +42,12 @@ def errors(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> N
     """
     Group tasks by the message of their last failure.
 
-    The first line of a message counts. "Failed" is how many of the tasks have no retries left, and
-    "example" the id of one task. All tasks that match are listed for it.
+    Tasks are in one group if the first lines of their messages are equal. "Failed" is the number of
+    tasks without retries left, and "example" the id of one task. To count, all tasks that match are
+    fetched.
     """
     groups: dict[str, _Group] = {}
-    for task in patient(client.select(honoured(client, query))):
+    for task in client.select(query):
         lines = (task.error_message or "").strip().splitlines()
         # A worker need not give a message.
         if lines or task.retries == 0:
@@ -51,22 +55,20 @@ def errors(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> N
             group.tasks += 1
             group.failed += task.retries == 0
             group.topics.add(task.topic_name)
-    rows: list[Row] = [
-        {
-            "tasks": group.tasks,
-            "failed": group.failed,
-            "topics": sorted(group.topics),
-            "example": group.example,
-            "message": message or None,
-        }
-        for message, group in sorted(groups.items(), key=lambda one: (-one[1].tasks, one[0]))
-    ]
+    by_size = sorted(groups.items(), key=lambda item: (-item[1].tasks, item[0]))
     print_rows(
         ("tasks", "failed", "topics", "example", "message"),
-        rows,
+        [
+            {
+                "tasks": group.tasks,
+                "failed": group.failed,
+                "topics": sorted(group.topics),
+                "example": group.example,
+                "message": message or None,
+            }
+            for message, group in by_size
+        ],
         form,
-        narrowed=(("message", 32), ("topics", 12), ("example", 9), ("message", 16)),
-        left_out=("example", "topics"),
     )
 
 
@@ -76,9 +78,9 @@ def errors(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> N
 @with_client
 def show(client: ExternalTaskClient, task_id: str, form: str) -> None:
     """
-    Show all that is known of a task.
+    Show all fields of a task, and the details of its last error.
 
-    ID is the whole id of the task. With the error of its last failure come the details.
+    ID is the whole id of the task.
     """
     if "…" in task_id:
         raise click.UsageError("This id was cut: -o wide shows it whole.")
@@ -86,36 +88,29 @@ def show(client: ExternalTaskClient, task_id: str, form: str) -> None:
         task = client.get(task_id)
     except ValueError as error:
         raise click.UsageError(f"{visible(str(error))}.") from None
-    has_failed = task.error_message is not None or task.retries is not None
-    details, problem = None, None
-    if has_failed:
+    details = None
+    if task.error_message is not None or task.retries is not None:
         try:
-            details = client.error_details(task_id)
-        except CamundaError as error:  # the rest is worth to be shown
-            problem = error
-    values = {**attrs.asdict(task, recurse=False), "error_details": details or None}
-    if problem is not None:
-        click.echo(f"Warning: {printable(str(problem))}", err=True)
+            details = client.error_details(task) or None
+        except CamundaError as error:  # the task is worth showing without them
+            click.echo(f"Warning: {visible(str(error))}", err=True)
     if form == "json":
-        click.echo(json_of(values))
+        click.echo(to_json({**task.to_dict(), "error_details": details}))
         return
-    moment = now()
-    room = max(map(len, values))
-    for name, value in values.items():
-        if value is not None and name not in ("error_message", "error_details"):
-            click.echo(f"{name.replace('_', ' '):{room}}  {_text(value, moment)}")
-    for name in ("error_message", "error_details"):
-        text = values[name]
+    now = datetime.now(timezone.utc)
+    texts = {"error_message": task.error_message, "error_details": details}
+    fields = task.to_dict()
+    width = max(map(len, fields))
+    for name, value in fields.items():
+        if value is not None and name not in texts:
+            moment = getattr(task, name)
+            if isinstance(moment, datetime):
+                value = f"{value} ({age(moment, now)})"
+            elif isinstance(value, bool):
+                value = "yes" if value else "no"
+            click.echo(f"{name.replace('_', ' '):{width}}  {visible(str(value))}")
+    for name, text in texts.items():
         if text:
             click.echo(f"\n{name.replace('_', ' ')}:")
-            # A stack trace has lines; whatever else is in it is no more than shown.
             for line in text.rstrip().split("\n"):
                 click.echo(f"  {visible(line.expandtabs(4).rstrip())}".rstrip())
-
-
-def _text(value: object, now: datetime) -> str:
-    if isinstance(value, datetime):
-        return f"{value.isoformat(timespec='milliseconds')} ({age(value, now)})"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return visible(str(value))

@@ -1,5 +1,5 @@
 """
-Options in the help, in sections: there are many of them; and the types that several have.
+Options that stand in sections of the help, since there are many, and the type of seconds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from camunda_ext._wire.text import printable
+from camunda_ext import visible
 
 #: The sections after the command's own options.
 ENGINE: Final = "Engine"
@@ -25,14 +25,14 @@ class SectionOption(click.Option):
     An option that stands in a section of its own.
     """
 
-    def __init__(self, *arguments: Any, section: str, **told: Any) -> None:
-        super().__init__(*arguments, **told)
+    def __init__(self, *arguments: Any, section: str, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
         self.section = section
 
 
 def seconds(longest: float) -> Callable[[str], float]:
     """
-    Give what reads a number of seconds that can be waited for.
+    The type of an option that is a number of seconds, at most *longest*.
     """
 
     def read(text: str) -> float:
@@ -40,9 +40,10 @@ def seconds(longest: float) -> Callable[[str], float]:
             number = float(text)
         except ValueError:
             number = 0.0
+        # A range of click would take NaN.
         if not _SHORTEST <= number <= longest:
             wanted = f"a number of seconds from {_SHORTEST} to {longest:,.0f}"
-            raise click.BadParameter(f"'{printable(str(text))}' is not {wanted}.")
+            raise click.BadParameter(f"'{visible(str(text))}' is not {wanted}.")
         return number
 
     return read
@@ -55,9 +56,9 @@ class SectionedCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """
-        Read a command line; a number below 0 is no option.
+        Read a command line; a negative number is not an option.
         """
-        ctx.ignore_unknown_options = any(re.fullmatch(r"-\d+", one) for one in args)
+        ctx.ignore_unknown_options = any(re.fullmatch(r"-\d+", argument) for argument in args)
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -72,7 +73,7 @@ class SectionedCommand(click.Command):
 
     def _records(self, ctx: click.Context, title: str) -> Iterator[tuple[str, str]]:
         for param in self.get_params(ctx):
-            # Newer versions of click list arguments too; they have been told of before.
+            # Newer versions of click list arguments too; docstrings explain them already.
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None and getattr(param, "section", "Options") == title:
                 yield record

@@ -1,15 +1,14 @@
 """
-`camunda-ext topics` and `camunda-ext top`: the topics in numbers, once or live.
+`camunda-ext topics` and `camunda-ext top`: the number of tasks of each topic, once or live.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,28 +20,20 @@ from camunda_ext import (
     NotFound,
     NotTheEngine,
     SortBy,
+    visible,
 )
-from camunda_ext._display.layout import cut
-from camunda_ext._wire.text import visible
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
-from camunda_ext.cli._look import honoured, patient
-from camunda_ext.cli._output import (
-    Row,
-    now,
-    print_rows,
-    table,
-    terminal_size,
-    terminal_width,
-    with_rows,
-)
+from camunda_ext.cli._output import Row, print_rich, print_rows, table, with_rows
 from camunda_ext.cli._sections import SectionedCommand, seconds
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
 _NAMES: Final = ("topic", "total", "locked", "failed", "oldest")
-#: Whatever a topic is called, the numbers are seen.
-_FITTING: Final[dict[str, Any]] = {"narrowed": (("topic", 8),), "left_out": ("oldest",)}
-#: Lines of the live view besides the topics: two of the head, three of the table, one of the rest.
-_OTHER_LINES: Final = 6
+
+#: Lines of the live view besides the topics: two of the head, two of the table, one of the rest.
+_OTHER_LINES: Final = 5
 
 
 @click.command(cls=SectionedCommand)
@@ -51,14 +42,14 @@ _OTHER_LINES: Final = 6
 @with_client
 def topics(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> None:
     """
-    Show the tasks of each topic in numbers.
+    Show the number of tasks of each topic.
 
     "Locked" is how many of them a worker holds, "failed" how many have no retries left, and
-    "oldest" when the first of them came to be, which engines before 7.21 do not say. The engine
-    counts them one after the other, while others may change them. One before 7.13 does not know its
-    topics: all tasks that match are listed for it.
+    "oldest" when the first of them was created, which is empty for engines before 7.21. The engine
+    counts one number after the other, while tasks may change. Engines before 7.13 do not list their
+    topics, so all tasks that match are fetched to find them.
     """
-    print_rows(_NAMES, counted(client, query), form, **_FITTING)
+    print_rows(_NAMES, numbers(client, query), form)
 
 
 @click.command(cls=SectionedCommand)
@@ -68,9 +59,9 @@ def topics(client: ExternalTaskClient, query: ExternalTaskQuery, form: str) -> N
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait before the next look.",
+    help="The pause between two looks.",
 )
-@click.option("--once", is_flag=True, help="Look once, as where standard output is no terminal.")
+@click.option("--once", is_flag=True, help="Look once, as for output to a file or a pipe.")
 @with_query
 @with_client
 def top(client: ExternalTaskClient, query: ExternalTaskQuery, interval: float, once: bool) -> None:
@@ -80,122 +71,125 @@ def top(client: ExternalTaskClient, query: ExternalTaskQuery, interval: float, o
     The numbers are those of camunda-ext topics; the topics with most failures come first. An engine
     that does not answer is asked again.
     """
-    look = _Look(client, query)  # an error at first is one to end with
+    view = _View(client, query)  # an error of the first look ends the command
     if once or not sys.stdout.isatty():
-        click.echo(look.page())
+        print_rich(view.page())
         return
     from rich.console import Console
     from rich.live import Live
-    from rich.text import Text
 
     console = Console()
-    wait = threading.Event().wait
+    pause = threading.Event().wait
     try:
-        if console.is_dumb_terminal:
-            while True:
-                click.echo(f"{look.page()}\n")
-                wait(interval)
-                look.again()
-        # The terminal is given back as it was. `Text` is never read as markup.
+        while console.is_dumb_terminal:
+            print_rich(view.page())
+            click.echo()
+            pause(interval)
+            view.refresh()
+        # On the alternate screen, so that the terminal looks as before at the end.
         with Live(console=console, auto_refresh=False, screen=True) as live:
             while True:
-                # Windows change. While it lives, standard output is no terminal.
-                live.update(Text(look.page(terminal_size())), refresh=True)
-                wait(interval)
-                look.again()
+                live.update(view.page(console.height), refresh=True)
+                pause(interval)
+                view.refresh()
     except KeyboardInterrupt:
-        pass  # the way to end it
+        pass  # the only way to end it
 
 
-class _Look:
+class _View:
     """
-    The numbers of a moment, and what has gone wrong since.
+    The numbers of the last look that was answered, and the error of a later one.
     """
 
     def __init__(self, client: ExternalTaskClient, query: ExternalTaskQuery) -> None:
         self._client = client
         self._query = query
-        self._rows = counted(client, query)
-        self._moment = now()
+        self._rows = numbers(client, query)
+        self._counted_at = datetime.now(timezone.utc)
         self._problem: CamundaError | None = None
 
-    def again(self) -> None:
+    def refresh(self) -> None:
         """
-        Count anew, if the engine answers.
+        Count again; the numbers stay if the engine does not answer.
         """
         try:
-            self._rows = counted(self._client, self._query)
+            self._rows = numbers(self._client, self._query)
         except CamundaError as error:
             self._problem = error
         else:
-            self._moment, self._problem = now(), None
+            self._counted_at, self._problem = datetime.now(timezone.utc), None
 
-    def page(self, size: os.terminal_size | None = None) -> str:
+    def page(self, height: int | None = None) -> RenderableType:
         """
-        Give what is shown.
+        What is shown.
 
         Args:
-            size: The room that there is; ``None`` for all lines.
+            height: The number of lines on the terminal; ``None`` for all topics.
         """
-        width = terminal_width() if size is None else size.columns
-        moment = now()
-        head = f"{visible(self._client.url)}  {self._moment:%H:%M:%S} UTC"
+        from rich.console import Group
+        from rich.text import Text
+
+        head = f"{visible(self._client.url)}  {self._counted_at:%H:%M:%S} UTC"
         if self._problem is not None:
-            said = visible(str(self._problem))
-            head = f"{head}, no answer at {moment:%H:%M:%S}\n{said}"
-        names = ("total", "locked", "failed")
-        totals: Row = {
-            "topic": "all",
-            **{name: sum(int(str(row[name])) for row in self._rows) for name in names},
-            "oldest": None,
-        }
-        rows = sorted(self._rows, key=lambda row: (-int(str(row["failed"])), str(row["topic"])))
+            now = datetime.now(timezone.utc)
+            head += f", no answer at {now:%H:%M:%S}\n{visible(str(self._problem))}"
+        rows = sorted(self._rows, key=lambda row: (-_number(row, "failed"), str(row["topic"])))
         room = len(rows)
-        if size is not None:
-            room = max(1, size.lines - _OTHER_LINES - head.count("\n"))
-        lines = [*head.split("\n"), ""]
-        lines += table(_NAMES, [totals, *rows[:room]], now=moment, width=width, **_FITTING)
-        if len(rows) > room:
-            left = len(rows) - room
-            lines.append(f"... and {left} more {'topic' if left == 1 else 'topics'}")
-        return "\n".join(lines if width is None else (cut(line, width) for line in lines))
+        if height is not None:
+            room = max(1, height - _OTHER_LINES - head.count("\n"))
+        total: Row = {
+            "topic": "all",
+            "oldest": None,
+            **{
+                name: sum(_number(row, name) for row in rows)
+                for name in ("total", "locked", "failed")
+            },
+        }
+        left = len(rows) - room
+        rest = [f"... and {left} more {'topic' if left == 1 else 'topics'}"] if left > 0 else []
+        return Group(
+            Text(f"{head}\n", no_wrap=True, overflow="ellipsis"),
+            table(_NAMES, [total, *rows[:room]]),
+            *rest,
+        )
 
 
-def counted(client: ExternalTaskClient, query: ExternalTaskQuery) -> Sequence[Row]:
+def _number(row: Row, name: str) -> int:
+    value = row[name]
+    assert isinstance(value, int)  # noqa: S101  # for mypy: a row has values of several types
+    return value
+
+
+def numbers(client: ExternalTaskClient, query: ExternalTaskQuery) -> Sequence[Row]:
     """
-    Give the numbers of each topic that has tasks that match.
+    The numbers of each topic that has tasks that match.
     """
-    body = honoured(client, query).body()
-    chosen = body.get("topicName")
-    names = _names(client, query) if chosen is None else [str(chosen)]
-    # For the engine, the one filter would overrule the other.
-    none_failed = bool(body.get("withRetriesLeft"))
+    client.check(query)
+    body = query.body()
+    names = [body["topicName"]] if "topicName" in body else _topic_names(client, query)
     rows: list[Row] = []
     for name in names:
-        topic = query.topic(name)
-        total = client.count(topic)
-        if total:
-            rows.append(
-                {
-                    "topic": name,
-                    "total": total,
-                    "locked": client.count(topic.locked()),
-                    "failed": 0 if none_failed else client.count(topic.no_retries_left()),
-                    "oldest": _oldest(client, topic),
-                }
-            )
+        of_topic = query.topic(name)
+        if total := client.count(of_topic):
+            row: dict[str, object] = {"topic": name, "total": total}
+            row["locked"] = client.count(of_topic.locked())
+            # For the engine, `no_retries_left` would overrule `with_retries_left`.
+            counts_failed = "withRetriesLeft" not in body
+            row["failed"] = client.count(of_topic.no_retries_left()) if counts_failed else 0
+            row["oldest"] = _oldest(client, of_topic)
+            rows.append(row)
     return rows
 
 
-def _names(client: ExternalTaskClient, query: ExternalTaskQuery) -> list[str]:
+def _topic_names(client: ExternalTaskClient, query: ExternalTaskQuery) -> list[str]:
     try:
         return sorted(client.topic_names())
     except (NotFound, NotTheEngine):  # it came with 7.13
-        return sorted({task.topic_name for task in patient(client.select(query.unsorted()))})
+        return sorted({task.topic_name for task in client.select(query.unsorted())})
 
 
-def _oldest(client: ExternalTaskClient, topic: ExternalTaskQuery) -> datetime | None:
-    by_age = topic.unsorted().sort_by(SortBy.CREATE_TIME)
+def _oldest(client: ExternalTaskClient, of_topic: ExternalTaskQuery) -> datetime | None:
+    by_age = of_topic.unsorted().sort_by(SortBy.CREATE_TIME)
     try:
         first = client.list(by_age, max_results=1)
     except BadRequest:  # the engine cannot sort by it

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import NoneType
-from typing import Final, Literal
+from typing import Final
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -21,7 +21,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from camunda_ext._wire.text import printable
+from camunda_ext import visible
 
 #: Longer lines are hard to read.
 _WIDEST: Final = 96
@@ -177,7 +177,7 @@ class Page:
 
 def code_of(action: Callable[[], None]) -> str:
     """
-    Give the code of a method as one would type it at the prompt of Python.
+    The code of a method as one would type it at the prompt of Python.
     """
     source = textwrap.dedent(inspect.getsource(action))
     function = ast.parse(source).body[0]
@@ -190,14 +190,14 @@ def code_of(action: Callable[[], None]) -> str:
 
 def _prompted(lines: list[str], statements: list[ast.stmt]) -> Iterator[str]:
     above = statements[0].lineno
-    for one in statements:
-        for number in range(one.lineno, (one.end_lineno or one.lineno) + 1):
-            prompt: Literal[">>>", "..."] = ">>>" if number == one.lineno else "..."
+    for statement in statements:
+        for number in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
+            prompt = ">>>" if number == statement.lineno else "..."
             yield f"{prompt} {lines[number - above]}"
 
 
 def _text(text: str, style: str = "") -> Text:
-    return Text(printable(text), style)
+    return Text(visible(text), style)
 
 
 def _cell(value: object) -> Text:
