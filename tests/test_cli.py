@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 import camunda_ext
-from camunda_ext import CamundaError, ExternalTaskClient
+from camunda_ext import BatchRun, CamundaError, ExternalTaskClient
 from camunda_ext.cli._commands import camunda_ext as command
 from camunda_ext.cli.demo import Page
 from camunda_ext.cli.demo.page import code_of
@@ -50,6 +50,7 @@ COUNTED = (
 
 STEPS = (
     Story.meet,
+    Story.start,
     Story.look,
     Story.compare,
     Story.count,
@@ -224,10 +225,10 @@ def test_a_story_that_is_broken_off_leaves_nothing(
     Ctrl-C and errors clean up too, here while the batch is running.
     """
 
-    def break_off(self: Story) -> None:
+    def break_off(self: BatchRun, **_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(Story, "wait_for_batch", break_off)
+    monkeypatch.setattr(BatchRun, "wait", break_off)
 
     result = run("demo", "--url", embedded.url)
 
@@ -265,7 +266,7 @@ def test_an_engine_that_cannot_be_reached_is_one_message() -> None:
     result = run("demo", "--url", f"http://127.0.0.1:{port}/engine-rest")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: version: GET http://127.0.0.1:{port}/engine-rest/")
+    assert result.stderr.startswith(f"Error: ping: POST http://127.0.0.1:{port}/engine-rest/")
     assert result.stderr.count("\n") == 1
     assert "leaned up" not in result.output
 

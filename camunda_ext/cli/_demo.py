@@ -18,7 +18,7 @@ from camunda_ext.cli.demo import Page, tell
 _NEXT: Final = (
     ("camunda-ext engine", "an engine to play with, until Ctrl-C"),
     ("camunda-ext demo --url URL", "this story on a real engine"),
-    ("pydoc camunda_ext.ExternalTaskClient", "everything that a client can do"),
+    ("pydoc camunda_ext.client", "everything that a client can do"),
     ("docs/tutorial.rst", "in the source: a first task in ten minutes"),
 )
 

@@ -24,7 +24,7 @@ _FIRST: Final = 50
 @click.command(cls=SectionedCommand)
 @click.option(
     "--first",
-    type=click.IntRange(1, 2**31 - 1),
+    type=click.IntRange(min=1),
     metavar="NUMBER",
     help=f"List at most this many tasks. By default, a table has {_FIRST}, other forms have all.",
 )

@@ -8,7 +8,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from types import NoneType
 from typing import Final
 
@@ -56,12 +56,12 @@ class Page:
         self._print(_text(text, "bold"), indent=0)
         self._gap()
 
-    def step(self, action: Callable[[], None], *, code: bool = True) -> None:
+    def step(self, action: Callable[[], None], *, waiting: str = "") -> None:
         """
         Print what *action* does, by its docstring and its code, and do it.
 
         Args:
-            code: Whether to print the code too.
+            waiting: What a terminal shows meanwhile, for an action that takes long.
         """
         self._steps += 1
         headline, _, prose = inspect.cleandoc(action.__doc__ or "").partition("\n")
@@ -69,14 +69,14 @@ class Page:
         self._print(_text(f"{self._steps:2}. {headline.rstrip('.')}", "bold cyan"), indent=0)
         self._gap()
         self.say(prose)
-        if code:
-            self._gap()
-            shown = Syntax("", "pycon", theme="ansi_dark").highlight(code_of(action))
-            shown.rstrip()
-            shown.no_wrap = False
-            self._print(shown)
         self._gap()
-        action()
+        code = Syntax("", "pycon", theme="ansi_dark").highlight(code_of(action))
+        code.rstrip()
+        code.no_wrap = False
+        self._print(code)
+        self._gap()
+        with self._console.status(_text(waiting)) if waiting else nullcontext():
+            action()
 
     def say(self, text: str, style: str = "") -> None:
         """
@@ -148,12 +148,6 @@ class Page:
         self._print(_text(headline, "bold"))
         self._gap()
         self._print(table)
-
-    def waiting(self, text: str) -> AbstractContextManager[object]:
-        """
-        Show on a terminal that something is awaited, as long as the block lasts.
-        """
-        return self._console.status(_text(text))
 
     def _gap(self) -> None:
         if not self._after_gap:

@@ -33,31 +33,20 @@ class Rest:
         answer = self._ask("POST", "/deployment/create", content=body, content_type=content_type)
         # Engines before 7.6 do not say it.
         processes = answer.get("deployedProcessDefinitions") or {}
-        return str(answer["id"]), [str(one["key"]) for one in processes.values()]
+        return str(answer["id"]), [str(process["key"]) for process in processes.values()]
 
     def deployments(self, name: str) -> list[str]:
         """
         The ids of the deployments of this name.
         """
-        return [str(one["id"]) for one in self._ask("GET", "/deployment", params={"name": name})]
+        answer = self._ask("GET", "/deployment", params={"name": name})
+        return [str(deployment["id"]) for deployment in answer]
 
     def delete_deployment(self, deployment_id: str) -> None:
         """
         Delete a deployment with its process instances and their history.
         """
         self._ask("DELETE", "/deployment/{id}", {"id": deployment_id}, params={"cascade": True})
-
-    def start(self, process_key: str, business_key: str, variables: Mapping[str, Any]) -> str:
-        """
-        Start a process instance and return its id; the variables are typed as on the wire.
-        """
-        answer = self._ask(
-            "POST",
-            "/process-definition/key/{key}/start",
-            {"key": process_key},
-            json={"businessKey": business_key, "variables": variables},
-        )
-        return str(answer["id"])
 
     def variables(self, process_instance_id: str) -> Mapping[str, Mapping[str, Any]]:
         """
@@ -72,7 +61,7 @@ class Rest:
         The names of the user tasks that wait in a process instance.
         """
         params = {"processInstanceId": process_instance_id}
-        return [str(one["name"]) for one in self._ask("GET", "/task", params=params)]
+        return [str(task["name"]) for task in self._ask("GET", "/task", params=params)]
 
     def incidents(self, process_instance_id: str) -> list[Mapping[str, Any]]:
         """

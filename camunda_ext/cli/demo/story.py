@@ -2,13 +2,12 @@
 What happens in the demo: each step is one method, and its code is what the reader is shown.
 
 So it is written as one would write it at the prompt, in short lines, and with attributes for all
-names: ``self.`` is not shown. What is told of it besides is in `_telling`.
+names: ``self.`` is not shown. What the page says besides is in `telling`.
 """
 
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
@@ -24,6 +23,7 @@ from camunda_ext import (
     NotFound,
     SortBy,
     Topic,
+    Variables,
 )
 from camunda_ext.auth import Auth
 from camunda_ext.cli.demo.rest import Rest
@@ -33,9 +33,6 @@ ORDERS: Final[Mapping[str, float]] = {"order-17": 39.9, "order-18": 1250.0, "ord
 
 #: How many tasks the worker takes.
 FETCHED: Final = 5
-
-#: How long to wait for the engine's own jobs, in seconds.
-_PATIENCE: Final = 20.0
 
 
 class Story:
@@ -60,7 +57,6 @@ class Story:
         self.process_key = f"order-{self.suffix}"
         #: Ids of the process instances by business key.
         self.instances: dict[str, str] = {}
-        self.gone: NotFound | None = None
         self._deployment_name: str | None = None
         self._deployment_id: str | None = None
 
@@ -77,27 +73,29 @@ class Story:
         """
         Meet the engine.
 
-        A client is made of a URL, and can be shared by threads.
+        A client is made of a URL, and can be shared by threads. ping() is a health check.
         """
         self.client = ExternalTaskClient(self.url, auth=self.auth)
-        self.version = self.client.version()
+        self.ping = self.client.ping()
 
     def start(self) -> None:
         """
-        Deploy a process and start three orders.
+        Start three orders.
 
-        The client speaks of external tasks alone, so this is done by bare REST calls:
-        POST /deployment/create, then POST /process-definition/key/.../start for each
-        order.
+        Other paths of the REST API than those of external tasks are reached by request().
+        The process itself was deployed by it, too.
         """
-        bpmn = files("camunda_ext.cli.demo").joinpath("order.bpmn").read_text("utf-8")
-        content = bpmn.replace("-demo", f"-{self.suffix}").encode()
-        self._deployment_name = f"camunda_ext demo {self.suffix}"
-        self._deployment_id, _ = self.rest.deploy(self._deployment_name, "order.bpmn", content)
         for business_key, amount in ORDERS.items():
-            variables = {"amount": {"value": amount, "type": "Double"}}
-            instance = self.rest.start(self.process_key, business_key, variables)
-            self.instances[business_key] = instance
+            self.order = self.client.request(
+                "POST",
+                "/process-definition/key/{key}/start",
+                {"key": self.process_key},
+                json={
+                    "businessKey": business_key,
+                    "variables": Variables.of({"amount": amount}),
+                },
+            )
+            self.instances[business_key] = self.order["id"]
 
     # ------------------------------------------------------------------------------------- queries
 
@@ -166,14 +164,14 @@ class Story:
         """
         Complete a task, with variables.
 
-        Python values become typed variables, for the rest of the process to use.
+        The task knows which worker has locked it. Python values become typed variables,
+        for the rest of the process to use.
         """
         self.paid, self.declined, *self.others = self.locked
         self.now = datetime.now(timezone.utc)
         self.client.complete(
-            self.paid.id,
-            "worker-1",
-            {"paid": True, "receipt": "R-2041", "paid_at": self.now},
+            self.paid,
+            variables={"paid": True, "receipt": "R-2041", "paid_at": self.now},
         )
 
     def intrude(self) -> None:
@@ -184,7 +182,7 @@ class Story:
         error says what happened; it has the engine's words, and a hint on what to do.
         """
         try:
-            self.client.complete(self.declined.id, "worker-2")
+            self.client.complete(self.declined, "worker-2")
         except LockLost as error:
             self.refused = error
 
@@ -196,9 +194,8 @@ class Story:
         goes on another way.
         """
         self.client.bpmn_error(
-            self.declined.id,
-            "worker-1",
-            "card-declined",
+            self.declined,
+            error_code="card-declined",
             error_message="The card has expired",
         )
         self.total = self.client.count(self.query)
@@ -212,13 +209,12 @@ class Story:
         """
         for task in self.others:
             self.client.failure(
-                task.id,
-                "worker-1",
+                task,
                 retries=0,
                 error_message="The network is down",
                 error_details="ConnectionError: no route to bank.example.org",
             )
-        self.details = self.client.error_details(task.id)
+        self.details = self.client.error_details(task)
 
     # ---------------------------------------------------------------------------------------- bulk
 
@@ -226,45 +222,48 @@ class Story:
         """
         Give them all new retries at once.
 
-        The engine does it in the background, as a batch. A query without any filter would
-        be refused here, for it would change every task of the engine.
+        The engine does it in the background, as a batch. A selection without any filter
+        would be refused here, for it would change every task of the engine.
         """
-        self.batch = self.client.set_retries_async(
-            3, external_task_query=self.query.no_retries_left()
-        )
+        self.stuck = self.client.select(self.query.no_retries_left())
+        self.batch = self.stuck.set_retries_async(3)
 
     def follow(self) -> None:
         """
-        See what became of the batch.
+        Wait for the batch.
 
-        One that is finished is gone: its statistics are None, and itself is NotFound.
+        Jobs that failed would be in the result; its raise_for_failures() raises for them.
         """
-        self.statistics = self.client.batch_statistics(self.batch.id)
-        try:
-            self.client.batch(self.batch.id)
-        except NotFound as error:
-            self.gone = error
+        self.result = self.batch.wait(timeout=60)
         self.tasks = self.client.list(self.query)
 
     # ------------------------------------------------------------------------- what is never shown
 
-    def wait_for_batch(self) -> None:
+    def deploy(self) -> None:
         """
-        Wait until the batch is finished, or patience is at its end.
+        Deploy the process of the story.
         """
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline and self.client.batch_statistics(self.batch.id):
-            time.sleep(0.25)
+        bpmn = files("camunda_ext.cli.demo").joinpath("order.bpmn").read_text("utf-8")
+        content = bpmn.replace("-demo", f"-{self.suffix}").encode()
+        self._deployment_name = f"camunda_ext demo {self.suffix}"
+        self._deployment_id, _ = self.rest.deploy(self._deployment_name, "order.bpmn", content)
 
     def incidents(self) -> list[Mapping[str, object]]:
         """
-        Give the incidents of all orders.
+        The incidents of all orders.
         """
-        return [one for id_ in self.instances.values() for one in self.rest.incidents(id_)]
+        return [
+            incident
+            for instance_id in self.instances.values()
+            for incident in self.rest.incidents(instance_id)
+        ]
 
     def clean_up(self) -> tuple[list[str], list[CamundaError]]:
         """
-        Delete all that the story has made; give what was deleted, and what kept the rest.
+        Delete everything that the story has made.
+
+        Returns:
+            What was deleted, in words, and the errors that kept the rest.
         """
         deleted: list[str] = []
         problems: list[CamundaError] = []
@@ -286,7 +285,7 @@ class Story:
         if not hasattr(self, "batch"):
             return False
         try:
-            self.client.delete_batch(self.batch.id, cascade=True)
+            self.client.delete_batch(self.batch, cascade=True)
         except NotFound:  # It is finished; its history stays, if the engine keeps any.
             with suppress(NotFound):
                 self.rest.delete_historic_batch(self.batch.id)
@@ -296,8 +295,8 @@ class Story:
         if self._deployment_name is None:
             return False
         # Without an answer the deployment may be there all the same.
-        known = self._deployment_id
-        ids = [known] if known else self.rest.deployments(self._deployment_name)
+        name, deployment_id = self._deployment_name, self._deployment_id
+        ids = [deployment_id] if deployment_id else self.rest.deployments(name)
         for deployment_id in ids:
             self.rest.delete_deployment(deployment_id)
         return bool(ids)

@@ -1,5 +1,5 @@
 """
-What the reader is told: the steps in order, and what came of each.
+What the page says: the steps in order, and the result of each.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ def tell(page: Page, url: str, auth: Auth = None, *, place: str) -> bool:
 
 def _tell_of_queries(page: Page, story: Story) -> None:
     page.step(story.meet)
-    page.say(f"version: {story.version}")
-    page.say(f"url: {story.url}")
+    page.say(f"Version {story.ping.version} at {story.url}")
+    page.say(f"It answered in {story.ping.milliseconds:.0f} ms.")
 
-    page.step(story.start, code=False)
+    story.deploy()
+    page.step(story.start)
     page.figure("""
                    ┌── charge the card    priority 50 ──┐
         placed ────┤                                    ├──── pack ──── shipped
@@ -82,7 +83,7 @@ def _tell_of_queries(page: Page, story: Story) -> None:
 def _tell_of_work(page: Page, story: Story) -> None:
     page.step(story.fetch)
     if len(story.locked) != FETCHED:
-        raise CamundaError(f"{len(story.locked)} tasks were given instead of {FETCHED}")
+        raise CamundaError(f"{len(story.locked)} tasks were fetched instead of {FETCHED}")
     page.table(
         ("order", "topic", "priority", "amount", "currency", "team"),
         (
@@ -104,8 +105,8 @@ def _tell_of_work(page: Page, story: Story) -> None:
     page.table(
         ("name", "type", "value"),
         (
-            (name, one.get("type"), json.dumps(one.get("value")))
-            for name, one in sorted(variables.items())
+            (name, variable.get("type"), json.dumps(variable.get("value")))
+            for name, variable in sorted(variables.items())
         ),
     )
 
@@ -124,8 +125,8 @@ def _tell_of_work(page: Page, story: Story) -> None:
     page.table(
         ("incident", "activity", "message"),
         (
-            [one.get(name) for name in ("incidentType", "activityId", "incidentMessage")]
-            for one in story.incidents()
+            [incident.get(name) for name in ("incidentType", "activityId", "incidentMessage")]
+            for incident in story.incidents()
         ),
     )
 
@@ -136,16 +137,8 @@ def _tell_of_bulk(page: Page, story: Story) -> None:
         page.step(story.give_retries)
     page.table(("batch", "jobs"), [(story.batch.id, story.batch.total_jobs)])
 
-    with page.waiting("The engine works on the batch"):
-        story.wait_for_batch()
-    page.step(story.follow)
-    if story.statistics is None:
-        page.say("statistics: None")
-    else:
-        done, total = story.statistics.completed_jobs, story.statistics.total_jobs
-        page.say(f"statistics: {done} of {total} jobs are done; the batch is not finished yet")
-    if story.gone is not None:
-        page.say(f"{type(story.gone).__name__}: {story.gone.message}")
+    page.step(story.follow, waiting="The engine works on the batch")
+    page.say(f"{story.result}")
     _show_tasks(page, story.tasks)
     page.say(f"Open incidents: {len(story.incidents())}")
 
