@@ -26,8 +26,8 @@ from camunda_ext import BatchRun, CamundaError, ExternalTaskClient
 from camunda_ext.cli._commands import camunda_ext as command
 from camunda_ext.cli.demo import Page
 from camunda_ext.cli.demo.page import code_of
-from camunda_ext.cli.demo.signals import held
 from camunda_ext.cli.demo.story import Story
+from camunda_ext.cli.demo.telling import held
 from tests.engines.launch import RunningEngine
 
 if TYPE_CHECKING:

@@ -40,37 +40,36 @@ def complete_context(
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-_OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
-    (
-        "--url",
-        {
-            "metavar": "URL",
-            "help": "The engine's REST API, such as http://localhost:8080/engine-rest.",
-        },
-    ),
-    (
-        "--user",
-        {
-            "help": f"The user, for Basic auth. The password comes from {PASSWORD_VARIABLE} or the "
-            "keyring, or you are asked for it."
-        },
-    ),
-    ("--engine", {"help": "The name of the engine, if the server runs several."}),
-    (
-        "--context",
-        {"help": "A context, see camunda-ext context.", "shell_complete": complete_context},
-    ),
-    (
-        "--date-zone",
-        {
-            "help": "The time zone of an engine before 7.8, such as Europe/Berlin: its dates have "
-            "none."
-        },
-    ),
-)
+def _option(name: str, text: str, **attributes: Any) -> Callable[..., Any]:
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        cls=SectionOption,
+        section=ENGINE,
+        help=text,
+        envvar=f"CAMUNDA_EXT_{name.upper()}",
+        show_envvar=True,
+        **{"metavar": "NAME", **attributes},
+    )
 
-#: The parameters of these options.
-_NAMES: Final = [flag[2:].replace("-", "_") for flag, _ in _OPTIONS]
+
+_OPTIONS: Final = {
+    "url": _option(
+        "url", "The engine's REST API, such as http://localhost:8080/engine-rest.", metavar="URL"
+    ),
+    "user": _option(
+        "user",
+        f"The user, for Basic auth. The password comes from {PASSWORD_VARIABLE} or the keyring, or "
+        "you are asked for it.",
+    ),
+    "engine": _option("engine", "The name of the engine, if the server runs several."),
+    "context": _option(
+        "context", "A context, see camunda-ext context.", shell_complete=complete_context
+    ),
+    "date_zone": _option(
+        "date_zone",
+        "The time zone of an engine before 7.8, such as Europe/Berlin: its dates have none.",
+    ),
+}
 
 #: How engines before 7.8 write dates.
 _OLD_DATES: Final = "%Y-%m-%dT%H:%M:%S"
@@ -85,7 +84,7 @@ def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def called(*, timeout: float | None, **options: Any) -> Any:
-        context = _chosen({name: options.pop(name) for name in _NAMES})
+        context = _chosen({name: options.pop(name) for name in _OPTIONS})
         with client_of(context, password_of(context)) as client:
             return function(client=client.with_options(timeout=timeout), **options)
 
@@ -97,15 +96,7 @@ def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="SECONDS",
         help="How long one call may take, with all its attempts; 120 by default.",
     )(called)
-    for (flag, attributes), name in reversed(list(zip(_OPTIONS, _NAMES, strict=True))):
-        option = click.option(
-            flag,
-            cls=SectionOption,
-            section=ENGINE,
-            envvar=f"CAMUNDA_EXT_{name.upper()}",
-            show_envvar=True,
-            **{"metavar": "NAME", **attributes},
-        )
+    for option in reversed(_OPTIONS.values()):
         decorated = option(decorated)
     return decorated
 

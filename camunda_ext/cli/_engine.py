@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from urllib3.filepost import encode_multipart_formdata
 
 from camunda_ext import CamundaError, ExternalTaskClient, visible
-from camunda_ext.cli.demo.rest import Rest
 
 if TYPE_CHECKING:
     from camunda_ext.testing import Engine
@@ -125,13 +125,28 @@ def engine(
     click.echo("Ended.")
 
 
+def deploy(
+    client: ExternalTaskClient, name: str, file_name: str, content: bytes
+) -> tuple[str, list[str]]:
+    """
+    Deploy one file; return the id of the deployment, and the keys of the processes in it.
+    """
+    body, content_type = encode_multipart_formdata(
+        {"deployment-name": name, "data": (file_name, content, "application/octet-stream")}
+    )
+    answer = client.request("POST", "/deployment/create", content=body, content_type=content_type)
+    # Engines before 7.6 do not say it.
+    processes = answer.get("deployedProcessDefinitions") or {}
+    return str(answer["id"]), [str(process["key"]) for process in processes.values()]
+
+
 def _deploy(url: str, auth: tuple[str, str] | None, file: Path) -> str:
     """
     Deploy a file and return the keys of the processes in it, parted by commas.
     """
     try:
         with ExternalTaskClient(url, auth=auth) as client:
-            _, keys = Rest(client).deploy(file.name, file.name, file.read_bytes())
+            _, keys = deploy(client, file.name, file.name, file.read_bytes())
     except CamundaError as error:
         lines = (error.message or str(error)).splitlines()
         raise click.ClickException(f"{file}: " + "\n".join(map(visible, lines))) from None

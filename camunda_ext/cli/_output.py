@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 #: The values of one row by the names that JSON and CSV have for them.
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 
 #: The output form of a table that is never cut, on a terminal either.
 WIDE: Final = "wide"

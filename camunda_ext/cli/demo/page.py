@@ -141,13 +141,9 @@ class Page:
         """
         Print commands, and what each is for.
         """
-        table = Table.grid(padding=(0, 3, 0, 0), pad_edge=False)
-        for command, purpose in hints:
-            table.add_row(Text(command, "cyan", overflow="fold"), Text(purpose))
         self._gap()
         self._print(_text(headline, "bold"))
-        self._gap()
-        self._print(table)
+        self.table(("command", "what it is for"), hints)
 
     def _gap(self) -> None:
         if not self._after_gap:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from camunda_ext import (
     BatchRun,
@@ -26,7 +26,7 @@ from camunda_ext import (
     Variables,
 )
 from camunda_ext.auth import Auth
-from camunda_ext.cli.demo.rest import Rest
+from camunda_ext.cli._engine import deploy
 
 #: What the orders cost, by their business keys.
 ORDERS: Final[Mapping[str, float]] = {"order-17": 39.9, "order-18": 1250.0, "order-19": 8.5}
@@ -59,13 +59,6 @@ class Story:
         self.instances: dict[str, str] = {}
         self._deployment_name: str | None = None
         self._deployment_id: str | None = None
-
-    @property
-    def rest(self) -> Rest:
-        """
-        What the demo needs besides external tasks.
-        """
-        return Rest(self.client)
 
     # ------------------------------------------------------------------------------- the beginning
 
@@ -245,17 +238,20 @@ class Story:
         """
         bpmn = files("camunda_ext.cli.demo").joinpath("order.bpmn").read_text("utf-8")
         content = bpmn.replace("-demo", f"-{self.suffix}").encode()
-        self._deployment_name = f"camunda_ext demo {self.suffix}"
-        self._deployment_id, _ = self.rest.deploy(self._deployment_name, "order.bpmn", content)
+        name = f"camunda_ext demo {self.suffix}"
+        self._deployment_name = name
+        self._deployment_id, _ = deploy(self.client, name, "order.bpmn", content)
 
     def incidents(self) -> list[Mapping[str, object]]:
         """
-        The incidents of all orders.
+        The open incidents of all orders.
         """
         return [
             incident
             for instance_id in self.instances.values()
-            for incident in self.rest.incidents(instance_id)
+            for incident in self.client.request(
+                "GET", "/incident", params={"processInstanceId": instance_id}
+            )
         ]
 
     def clean_up(self) -> tuple[list[str], list[CamundaError]]:
@@ -288,15 +284,17 @@ class Story:
             self.client.delete_batch(self.batch, cascade=True)
         except NotFound:  # It is finished; its history stays, if the engine keeps any.
             with suppress(NotFound):
-                self.rest.delete_historic_batch(self.batch.id)
+                self.client.request("DELETE", "/history/batch/{id}", {"id": self.batch.id})
         return True
 
     def _delete_deployment(self) -> bool:
         if self._deployment_name is None:
             return False
-        # Without an answer the deployment may be there all the same.
-        name, deployment_id = self._deployment_name, self._deployment_id
-        ids = [deployment_id] if deployment_id else self.rest.deployments(name)
-        for deployment_id in ids:
-            self.rest.delete_deployment(deployment_id)
-        return bool(ids)
+        deployments: list[dict[str, Any]] = [{"id": self._deployment_id}]
+        if self._deployment_id is None:  # it may exist, although no answer came
+            params = {"name": self._deployment_name}
+            deployments = self.client.request("GET", "/deployment", params=params)
+        for deployment in deployments:
+            ids = {"id": str(deployment["id"])}
+            self.client.request("DELETE", "/deployment/{id}", ids, params={"cascade": True})
+        return bool(deployments)

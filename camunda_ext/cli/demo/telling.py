@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
 from camunda_ext import CamundaError, ExternalTask
 from camunda_ext.auth import Auth
 from camunda_ext.cli.demo.page import Page
-from camunda_ext.cli.demo.signals import held
 from camunda_ext.cli.demo.story import FETCHED, ORDERS, Story
 
 
@@ -100,7 +100,8 @@ def _tell_of_work(page: Page, story: Story) -> None:
     )
 
     page.step(story.complete)
-    variables = story.rest.variables(story.paid.process_instance_id)
+    ids = {"id": story.paid.process_instance_id}
+    variables = story.client.request("GET", "/process-instance/{id}/variables", ids)
     page.say(f"The variables of {story.paid.business_key}, as the engine has them now:")
     page.table(
         ("name", "type", "value"),
@@ -116,8 +117,9 @@ def _tell_of_work(page: Page, story: Story) -> None:
     page.say(f"Hint: {story.refused.hint}")
 
     page.step(story.decline)
-    for name in story.rest.user_tasks(story.declined.process_instance_id):
-        page.say(f"Somebody has to: {name}")
+    params = {"processInstanceId": story.declined.process_instance_id}
+    for user_task in story.client.request("GET", "/task", params=params):
+        page.say(f"Somebody has to: {user_task['name']}")
     page.say(f"External tasks left: {story.total}")
 
     page.step(story.fail)
@@ -162,3 +164,22 @@ def _show_tasks(page: Page, tasks: Iterable[ExternalTask]) -> None:
             for task in tasks
         ),
     )
+
+
+@contextmanager
+def held(*numbers: signal.Signals) -> Iterator[None]:
+    """
+    Hold signals until the block is done; then the first one has its effect.
+    """
+    arrived: list[int] = []
+    before = {
+        number: signal.signal(number, lambda arriving, _: arrived.append(arriving))
+        for number in numbers
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
