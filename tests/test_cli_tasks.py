@@ -946,7 +946,7 @@ def test_a_filter_that_the_engine_ignores_is_refused(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["count", "--topic", "a", "--topic", "b"], "--topic: can be given once"),
+        (["count", "--topic", "a", "--topic", "b"], "--topic: can have one value only"),
         (["count", "--process-variable", "n", "eq", ""], "--process-variable: must not be empty"),
         (["count", "--timeout", "nan"], "is not a number of seconds"),
         (["top", "--interval", "nan"], "is not a number of seconds"),

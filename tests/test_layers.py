@@ -47,7 +47,7 @@ ROOMS = (
 OPTIONAL = {
     "opentelemetry": {"", "hooks"},
     "testing": {""},
-    "cli": {"", "testing", "errors", "dto", "query", "history", "hooks", "auth"},
+    "cli": {"", "testing"},
 }
 #: The rooms of the embedded engine, in the same manner.
 ENGINE_ROOMS = ("_versions", "_errors", "values", "bpmn", "state", "rest", "doors", "_engine", "")

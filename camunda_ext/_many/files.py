@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import Final
 
 #: The rights to write of its group and of everybody.
 _WRITE_RIGHTS_OF_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
-def read_own_file(path: str | os.PathLike[str]) -> str:
+def read_own_file(path: str | Path) -> str:
     """
     The text of a file in UTF-8 that only its user, or root, can have written: settings that say
     where credentials are sent, or the credentials themselves.

@@ -13,7 +13,7 @@ _EXTRA = "camunda_ext[cli]"
 
 def main() -> None:
     """
-    Run the command; if what it needs is not installed, say how to install it.
+    Run the command, or print which extra is missing.
     """
     try:
         from camunda_ext.cli._commands import camunda_ext
@@ -25,9 +25,9 @@ def main() -> None:
         sys.exit(2)
     if sys.stdout is None:  # somebody has closed it
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # as long as the program
-    # What a command has to undo is undone; one that knows better sets another.
+    # As an exception, so that commands can clean up.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    # A character that the terminal or the file cannot show is no reason to stop halfway.
+    # Characters that the terminal or the file cannot show are escaped, and do not end the command.
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -196,15 +197,16 @@ def _with_progress(write: BulkWrite, limits: dict[str, Any]) -> BulkSummary | Ba
 
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
+    bars = Progress(*columns, console=console)
+    bar = bars.add_task("done", total=None)
     try:
-        with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-            bar = bars.add_task("done", total=None)
+        with bars if console.is_terminal else nullcontext():
             summary: BulkSummary | BatchResult = write(
                 progress=lambda done, total: bars.update(bar, completed=done, total=total),
                 **limits,
             )
     except (KeyboardInterrupt, SystemExit):
-        task = bars.tasks[bar]
+        task = bars.tasks[0]
         message = f"Ended at {task.completed:,} of {task.total or 0:,}; "
         message += "requests under way may take effect all the same."
         if limits["journal"] is not None:

@@ -115,7 +115,7 @@ def _chosen(options: dict[str, str | None]) -> Context:
     url, context_name = options.pop("url"), options.pop("context")
     if url and context_name:
         if _is_typed("url") is _is_typed("context"):
-            raise click.UsageError("Either a URL or a context can be given, not both.")
+            raise click.UsageError("Pass a URL or a context, not both.")
         url, context_name = (url, None) if _is_typed("url") else (None, context_name)
     if url:
         return Context(url=url, **options)

@@ -35,8 +35,8 @@ def demo(ctx: click.Context, url: str | None, user: str | None) -> None:
     """
     Tell a story of three orders in a dozen steps.
 
-    It is told on an embedded engine, or on a real one; there it touches nothing but its own
-    process, and deletes that at the end.
+    The story takes place on an embedded engine, or on a real one. There it changes nothing but its
+    own process, and deletes that at the end.
     """
     if user is not None and url is None:
         raise click.UsageError("--user goes with --url: the embedded engine asks nobody.")

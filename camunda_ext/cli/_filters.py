@@ -25,19 +25,24 @@ _PREFIX: Final = "filter_"
 #: ISO 8601 with a zone, without and with fractions of seconds.
 _DATES: Final = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z")
 
+#: The methods that set a filter, which return a query.
+_METHODS: Final = [
+    name
+    for name, method in vars(ExternalTaskQuery).items()
+    if inspect.isfunction(method)
+    and inspect.signature(method).return_annotation == ExternalTaskQuery.__name__
+]
+
 #: The parameters of each method that is an option, by its name.
 _PARAMETERS: Final = {
     name: list(inspect.signature(getattr(ExternalTaskQuery, name)).parameters.values())[1:]
-    for name in (
-        *(
-            name
-            for name, method in vars(ExternalTaskQuery).items()
-            if inspect.isfunction(method)
-            and inspect.signature(method).return_annotation == ExternalTaskQuery.__name__
-        ),
-        "sort_by",
-    )
+    for name in (*_METHODS, "sort_by")
 }
+
+#: Parts of docstrings that say nothing about options.
+_PYTHON_ONLY: Final = re.compile(
+    r" \(an aware datetime\)|, and of those of earlier calls|, besides the earlier ones"
+)
 
 
 def moment(text: str) -> datetime:
@@ -120,7 +125,7 @@ def _help(method: str) -> str:
         known = ", ".join(criterion.value for criterion in SortBy)
         return f"Sort by this criterion, after those before it: {known}. May be repeated."
     docstring = inspect.getdoc(getattr(ExternalTaskQuery, method)) or ""  # nothing under -OO
-    text = " ".join(docstring.partition("\n\n")[0].replace(" (an aware datetime)", "").split())
+    text = _PYTHON_ONLY.sub("", " ".join(docstring.partition("\n\n")[0].split()))
     if method == "process_variable":
         text += f" Operators are {', '.join(get_args(Operator))}."
     if _has_several_values(method):
@@ -170,7 +175,7 @@ def _calls(method: str, value: Any) -> Iterator[tuple[Any, ...]]:
     if "" in value or any("" in part for part in value if isinstance(part, tuple)):
         raise ValueError("must not be empty")  # an unset variable of a script
     if len(value) > 1 and not _has_several_values(method):
-        raise ValueError("can be given once, and was given twice")
+        raise ValueError("can have one value only")
     if method == "sort_by":
         for text in value:
             criterion, colon, order = text.partition(":")

@@ -81,7 +81,7 @@ def top(client: ExternalTaskClient, query: ExternalTaskQuery, interval: float, o
     console = Console()
     pause = threading.Event().wait
     try:
-        while console.is_dumb_terminal:
+        while console.is_dumb_terminal:  # such as an editor's shell: page below page
             print_rich(view.page())
             click.echo()
             pause(interval)

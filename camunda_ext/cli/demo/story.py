@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from camunda_ext import (
+    Auth,
     BatchRun,
     CamundaError,
     ExternalTaskClient,
@@ -25,7 +26,6 @@ from camunda_ext import (
     Topic,
     Variables,
 )
-from camunda_ext.auth import Auth
 from camunda_ext.cli._engine import deploy
 
 #: What the orders cost, by their business keys.

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlencode
 
-from camunda_ext import CamundaError, ExternalTask
-from camunda_ext.auth import Auth
+from camunda_ext import Auth, CamundaError, ExternalTask
 from camunda_ext.cli.demo.page import Page
 from camunda_ext.cli.demo.story import FETCHED, ORDERS, Story
 
