@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ import camunda_ext
 from camunda_ext import ExternalTask, ExternalTaskQuery, Topic
 from camunda_ext.cli._commands import COMMANDS, camunda_ext as command
 from camunda_ext.cli._filters import with_query
+from camunda_ext.cli._output import age
 from camunda_ext.testing import Engine
 from tests.stub import Stub, html_answer, json_answer
 
@@ -552,6 +553,24 @@ def test_topics_are_shown_in_numbers(busy: Engine) -> None:
     without_failed = at_once(said("topics", "--with-retries-left"))
     assert without_failed == "".join(NUMBERS.splitlines(True)[:2])
     assert said("topics", "--topic", "c", "-o", "json") == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-552.4, "0:09:12 ago"),
+        (-0.2, "0:00:00 ago"),
+        (59.6, "in 0:01:00"),
+        (-97_200, "1 day, 3:00:00 ago"),
+    ],
+)
+def test_an_age_is_in_days_hours_minutes_and_seconds(seconds: float, shown: str) -> None:
+    """
+    Past and future, to the second.
+    """
+    now = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
+
+    assert age(now + timedelta(seconds=seconds), now) == shown
 
 
 #: A task as Camunda 7.6 tells of it, but for what is null.

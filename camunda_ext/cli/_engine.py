@@ -92,7 +92,8 @@ def _user_and_password(
     "days",
     type=click.IntRange(0, 2**31 - 1),
     metavar="DAYS",
-    help="The time to live of processes that have none themselves, and would be refused.",
+    help="The history time to live of processes whose models have none; the engine would refuse "
+    "them.",
 )
 def engine(
     port: int,

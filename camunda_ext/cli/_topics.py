@@ -163,8 +163,8 @@ def numbers(client: ExternalTaskClient, query: ExternalTaskQuery) -> Sequence[Ro
             row: dict[str, Any] = {"topic": name, "total": total}
             row["locked"] = client.count(of_topic.locked())
             # For the engine, `no_retries_left` would overrule `with_retries_left`.
-            counts_failed = "withRetriesLeft" not in body
-            row["failed"] = client.count(of_topic.no_retries_left()) if counts_failed else 0
+            none_failed = "withRetriesLeft" in body
+            row["failed"] = 0 if none_failed else client.count(of_topic.no_retries_left())
             row["oldest"] = _oldest(client, of_topic)
             rows.append(row)
     return rows
