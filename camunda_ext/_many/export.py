@@ -19,13 +19,11 @@ from importlib.util import find_spec
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Final, Literal, TextIO, TypeVar, Union, get_args, get_origin, get_type_hints
-
-import attrs
+from typing import Any, Final, Literal, TextIO, TypeVar, get_args, get_origin, get_type_hints
 
 from camunda_ext._display.progress import Progress, check, telling
 from camunda_ext._wire.json import dumps
+from camunda_ext._wire.names import typed_fields, without_none
 from camunda_ext._wire.value import Record, names_of, to_json
 from camunda_ext.dto import ExternalTask
 
@@ -56,17 +54,14 @@ def column_types(kind: Any) -> dict[str, type]:
     The type of each column for a class of results, by the names in their dicts: one of `str`,
     `int`, `bool` and `datetime`.
     """
-    attrs.resolve_types(kind)
-    hints = {field.name: field.type for field in attrs.fields(kind)}
+    hints: dict[str, Any] = {field.name: field.type for field in typed_fields(kind)}
     for name in names_of(kind):
         if name not in hints:
             hints[name] = get_type_hints(getattr(kind, name).fget)["return"]
-    return {name: _without_none(hint) for name, hint in hints.items()}
+    return {name: _column_type(without_none(hint)) for name, hint in hints.items()}
 
 
-def _without_none(hint: Any) -> type:
-    if get_origin(hint) in (Union, UnionType):
-        [hint] = [member for member in get_args(hint) if member is not NoneType]
+def _column_type(hint: Any) -> type:
     kind: type = type(get_args(hint)[0]) if get_origin(hint) is Literal else hint
     return kind
 
