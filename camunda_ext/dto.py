@@ -531,7 +531,7 @@ class FetchExternalTasks(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class CompleteExternalTask(Value):
     """
-    The body of `ExternalTaskClient.complete()` (``CompleteExternalTaskDto``).
+    The body of `~camunda_ext.ExternalTaskClient.complete()` (``CompleteExternalTaskDto``).
     """
 
     #: The worker that holds the lock.
@@ -549,7 +549,7 @@ class CompleteExternalTask(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ExternalTaskFailure(Value):
     """
-    The body of `ExternalTaskClient.failure()` (``ExternalTaskFailureDto``).
+    The body of `~camunda_ext.ExternalTaskClient.failure()` (``ExternalTaskFailureDto``).
     """
 
     #: The worker that holds the lock.
@@ -586,7 +586,7 @@ class ExternalTaskFailure(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ExternalTaskBpmnError(Value):
     """
-    The body of `ExternalTaskClient.bpmn_error()` (``ExternalTaskBpmnError``).
+    The body of `~camunda_ext.ExternalTaskClient.bpmn_error()` (``ExternalTaskBpmnError``).
     """
 
     #: The worker that holds the lock.
@@ -605,7 +605,7 @@ class ExternalTaskBpmnError(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class LockExternalTask(Value):
     """
-    The body of `ExternalTaskClient.lock()` (``LockExternalTaskDto``).
+    The body of `~camunda_ext.ExternalTaskClient.lock()` (``LockExternalTaskDto``).
     """
 
     #: The worker that gets the lock.
@@ -620,7 +620,7 @@ class LockExternalTask(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ExtendLockOnExternalTask(Value):
     """
-    The body of `ExternalTaskClient.extend_lock()` (``ExtendLockOnExternalTaskDto``).
+    The body of `~camunda_ext.ExternalTaskClient.extend_lock()` (``ExtendLockOnExternalTaskDto``).
     """
 
     #: The worker that holds the lock.
@@ -635,7 +635,7 @@ class ExtendLockOnExternalTask(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Priority(Value):
     """
-    The body of `ExternalTaskClient.set_priority()` (``PriorityDto``).
+    The body of `~camunda_ext.ExternalTaskClient.set_priority()` (``PriorityDto``).
     """
 
     #: The new priority, any integer of 64 bits.
@@ -645,7 +645,7 @@ class Priority(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Retries(Value):
     """
-    The body of `ExternalTaskClient.set_retries()` (``RetriesDto``).
+    The body of `~camunda_ext.ExternalTaskClient.set_retries()` (``RetriesDto``).
     """
 
     #: New number of retries left; 0 opens an incident, more than 0 closes it.
@@ -658,8 +658,8 @@ class Retries(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class SetRetriesForExternalTasks(Value):
     """
-    The body of `ExternalTaskClient.set_retries_of()` and `ExternalTaskClient.set_retries_async()`
-    (``SetRetriesForExternalTasksDto``).
+    The body of `~camunda_ext.ExternalTaskClient.set_retries_of()` and of
+    `~camunda_ext.ExternalTaskClient.set_retries_async()` (``SetRetriesForExternalTasksDto``).
 
     It selects the tasks of all its fields together.
     """
