@@ -93,8 +93,8 @@ class ExternalTaskClient(TakenAsIs):
         engine: Name of the engine, where a server runs several; ``None`` for the default one.
 
         session:
-            A `requests.Session` of your own, used as it is. The caller closes it, and keeps it
-            from being used by several threads or processes at once.
+            A `requests.Session` of your own, used as it is. You have to close it, and to see that
+            threads and forked processes do not disturb each other with it.
 
         timeout: A `Timeout`, or the seconds for each whole call, as a number or a `timedelta`.
 

@@ -153,7 +153,7 @@ def to_error(
 
     It holds none of the secrets that were sent, even if the server repeats them in its answer.
     """
-    from camunda_ext._secrets import masks  # only now: few answers are odd
+    from camunda_ext._secrets import masks  # only now: few answers are unexpected
 
     secrets = response.secrets()
     clean = partial(masks.without, secrets=secrets)
@@ -206,7 +206,7 @@ def _without_secrets(
     """
     Replace the reasons in pairs of id and reason if the answer repeats secrets.
     """
-    from camunda_ext._secrets import masks  # only now: few answers are odd
+    from camunda_ext._secrets import masks  # only now: few answers are unexpected
 
     if masks.may_be_in(response.content, response.secrets()):
         return [(id_, _REPEATS) for id_, _ in failures]

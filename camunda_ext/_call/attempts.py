@@ -414,13 +414,13 @@ class _Call:
         Args:
             last: Whether the request must not be sent again, whatever the look shows.
         """
-        shown, not_found = self._looks().at_task(patient=kind is FailureKind.TIMED_OUT)
-        if shown is Evidence.NOT_DONE and kind is FailureKind.DATABASE and not self._is_lost:
+        evidence, not_found = self._looks().at_task(patient=kind is FailureKind.TIMED_OUT)
+        if evidence is Evidence.NOT_DONE and kind is FailureKind.DATABASE and not self._is_lost:
             self._doubt = None  # the engine has answered, so nothing is in progress
-        if shown is Evidence.NOT_DONE and not last:
+        if evidence is Evidence.NOT_DONE and not last:
             return None
         # If the engine refused all attempts, the task had the wanted state before.
-        if shown is Evidence.DONE and not (kind is FailureKind.FAILED and self._doubt is None):
+        if evidence is Evidence.DONE and not (kind is FailureKind.FAILED and self._doubt is None):
             return _Result()
         return self._final_error(not_found or error)
 
@@ -433,10 +433,10 @@ class _Call:
         if self._doubt is None or isinstance(error, self._request.rule.settles):
             return _Result(None, error)
         if isinstance(error, errors.TaskNotFound):
-            shown = self._looks().at_history()
-            if shown is Evidence.DONE:
+            evidence = self._looks().at_history()
+            if evidence is Evidence.DONE:
                 return _Result()
-            if shown is Evidence.NOT_DONE:
+            if evidence is Evidence.NOT_DONE:
                 return _Result(None, error)
         self._doubt.attempts = error.attempts
         if error.in_short() != self._doubt.in_short():

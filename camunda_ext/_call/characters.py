@@ -19,8 +19,8 @@ class OddCharacter(NamedTuple):
     character: str
 
     def __str__(self) -> str:
-        shown = f" ({self.character})" if self.character.isprintable() else ""
-        return f"U+{ord(self.character):04X}{shown}"
+        in_brackets = f" ({self.character})" if self.character.isprintable() else ""
+        return f"U+{ord(self.character):04X}{in_brackets}"
 
 
 def first_odd(body: Any) -> OddCharacter | None:

@@ -52,10 +52,10 @@ class Hooks:
                 raise
             else:
                 callbacks += [(hook, after)] if after is not None else []
-        self._drop_bad(outgoing.headers)
+        self._drop_invalid(outgoing.headers)
         return end
 
-    def _drop_bad(self, headers: dict[str, str]) -> None:
+    def _drop_invalid(self, headers: dict[str, str]) -> None:
         """
         Remove invalid headers that a hook has added.
         """

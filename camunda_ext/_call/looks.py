@@ -13,8 +13,13 @@ from typing import Any, Final, Protocol
 import attrs
 
 from camunda_ext import errors
-from camunda_ext._call import evidence
-from camunda_ext._call.evidence import Evidence
+from camunda_ext._call.evidence import (
+    Evidence,
+    TaskSnapshot,
+    from_completion_log,
+    from_failure_log,
+    from_task,
+)
 from camunda_ext._call.request import Request
 from camunda_ext._http.messages import HttpResponse
 from camunda_ext.dto import (
@@ -78,9 +83,9 @@ class Looks:
             until = (monotonic() + self.deadline) / 2
         pause = _FIRST_PAUSE
         while True:
-            shown, not_found = self._at_task_once()
-            if not patient or shown is not Evidence.NOT_DONE or monotonic() + pause > until:
-                return shown, not_found
+            evidence, not_found = self._at_task_once()
+            if not patient or evidence is not Evidence.NOT_DONE or monotonic() + pause > until:
+                return evidence, not_found
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -95,15 +100,15 @@ class Looks:
         except errors.CamundaError:
             return Evidence.UNCLEAR, None
         assert result.response is not None  # noqa: S101  # a task comes in a response
-        snapshot = evidence.TaskSnapshot(
+        snapshot = TaskSnapshot(
             task=result.answer,
             now=_server_clock(result.response),
             since=monotonic() - self.began,
         )
-        shown = evidence.from_task(self.request, snapshot)
-        if shown is Evidence.DONE and isinstance(self.request.body, ExternalTaskFailure):
-            shown = evidence.from_failure_log(self._history(), self.request.body, snapshot)
-        return shown, None
+        evidence = from_task(self.request, snapshot)
+        if evidence is Evidence.DONE and isinstance(self.request.body, ExternalTaskFailure):
+            evidence = from_failure_log(self._history(), self.request.body, snapshot)
+        return evidence, None
 
     def at_history(self) -> Evidence:
         """
@@ -111,7 +116,7 @@ class Looks:
         """
         if not isinstance(self.request.body, CompleteExternalTask):
             return Evidence.UNCLEAR
-        return evidence.from_completion_log(self._history(), self.request.body.worker_id)
+        return from_completion_log(self._history(), self.request.body.worker_id)
 
     def _history(self) -> tuple[HistoricExternalTaskLog, ...]:
         """

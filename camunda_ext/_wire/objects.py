@@ -49,9 +49,9 @@ class Exactly:
             TypeError: The JSON value is of another type.
         """
         if type(value) is not self.json_type:
-            shown = _SHORT.repr(value)
+            text = _SHORT.repr(value)
             expected, actual = self.json_type.__name__, type(value).__name__
-            raise TypeError(f"expected {expected}, not {actual} {shown:.60}")
+            raise TypeError(f"expected {expected}, not {actual} {text:.60}")
         return value if self.convert is None else self.convert(value)
 
 

@@ -71,7 +71,7 @@ class Value(TakenAsIs):
     def __repr__(self) -> str:
         # The call of the constructor; it can be copied and executed unless a value is cut.
         fields = ", ".join(
-            f"{field.name}={_shown(value)}"
+            f"{field.name}={_field_repr(value)}"
             for field in _fields(self)
             if not _is_unset(field.default, value := getattr(self, field.name))
         )
@@ -183,7 +183,7 @@ def _is_unset(default: Any, value: Any) -> bool:
     return hasattr(default, "factory") and hasattr(value, "__len__") and len(value) == 0
 
 
-def _shown(value: Any) -> str:
+def _field_repr(value: Any) -> str:
     if isinstance(value, datetime):
         text = value.isoformat()
         return text[:-6] + "Z" if text.endswith("+00:00") else text
