@@ -29,19 +29,10 @@ if TYPE_CHECKING:  # for type checkers and editors: what the table below says, a
     from camunda_ext._http.oauth2 import (
         OAuth2ClientCredentials as OAuth2ClientCredentials,
     )
-    from camunda_ext._many.export import (
-        csv_cell as csv_cell,
-    )
-    from camunda_ext._many.files import (
-        read_own_file as read_own_file,
-    )
     from camunda_ext._many.summary import (
         BulkFailed as BulkFailed,
         BulkProblem as BulkProblem,
         BulkSummary as BulkSummary,
-    )
-    from camunda_ext._wire.text import (
-        visible as visible,
     )
     from camunda_ext.batch_run import (
         BatchFailed as BatchFailed,
@@ -112,11 +103,8 @@ _NAMES = {
     "_display.explanation": "Explanation",
     "_http.messages": "Timeout",
     "_http.oauth2": "OAuth2ClientCredentials",
-    "_many.export": "csv_cell",
-    "_many.files": "read_own_file",
     "_many.summary": "BulkFailed BulkProblem BulkSummary",
     "_http.credentials": "Auth Basic Bearer",
-    "_wire.text": "visible",
     "batch_run": "BatchFailed BatchResult BatchRun",
     "client": "ExternalTaskClient Via",
     "dto": (

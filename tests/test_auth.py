@@ -17,8 +17,9 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
 import camunda_ext
-from camunda_ext import Basic, Bearer, ExternalTaskClient, NotSent, auth, read_own_file
+from camunda_ext import Basic, Bearer, ExternalTaskClient, NotSent, auth
 from camunda_ext._secrets.hidden import Secret
+from camunda_ext.safety import read_own_file
 from tests.stub import Stub, json_answer
 
 _VERSION: Final = json_answer(200, {"version": "7.24.0"})

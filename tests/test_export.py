@@ -26,9 +26,9 @@ from camunda_ext import (
     LogSelection,
     NoAnswer,
     Selection,
-    csv_cell,
 )
 from camunda_ext._many import export as export_module
+from camunda_ext.safety import csv_cell
 from camunda_ext.testing import Engine
 from tests.stub import Stub, json_answer, raw_answer
 from tests.test_pages import own_threads

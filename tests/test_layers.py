@@ -36,6 +36,7 @@ ROOMS = (
     "_call",
     "batch_run",
     "_many",
+    "safety",
     "selection",
     "client",
     "",  # the package itself: what ``import camunda_ext`` gives
@@ -47,7 +48,7 @@ ROOMS = (
 OPTIONAL = {
     "opentelemetry": {"", "hooks"},
     "testing": {""},
-    "cli": {"", "testing"},
+    "cli": {"", "testing", "safety"},
 }
 #: The rooms of the embedded engine, in the same manner.
 ENGINE_ROOMS = ("_versions", "_errors", "values", "bpmn", "state", "rest", "doors", "_engine", "")

@@ -164,7 +164,7 @@ def write_csv(
 
 def csv_cell(value: object) -> object:
     """
-    The *value* as `Selection.to_csv()` writes it to a cell, for a CSV file with columns of your
+    The *value* as `~camunda_ext.Selection.to_csv()` writes it to a cell, for a CSV file with columns of your
     own.
 
     A text that a spreadsheet could take for a formula gets a ``'`` before it, a `bool` is ``true``

@@ -20,12 +20,12 @@ from camunda_ext import (
     ExternalTaskClient,
     ExternalTaskQuery,
     Selection,
-    visible,
 )
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
 from camunda_ext.cli._output import to_json, with_output
 from camunda_ext.cli._sections import SectionedCommand
+from camunda_ext.safety import visible
 
 #: A bulk write of a selection; it takes their keywords.
 BulkWrite: TypeAlias = "Callable[..., BulkSummary | BatchResult]"

@@ -18,11 +18,12 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from camunda_ext import ExternalTaskClient, visible
+from camunda_ext import ExternalTaskClient
 from camunda_ext.cli import _contexts
 from camunda_ext.cli._contexts import Context
 from camunda_ext.cli._errors import in_options
 from camunda_ext.cli._sections import ENGINE, SectionOption, seconds
+from camunda_ext.safety import visible
 
 PASSWORD_VARIABLE: Final = "CAMUNDA_EXT_PASSWORD"  # noqa: S105  # its name, not its value
 

@@ -14,7 +14,8 @@ from typing import Any, Final
 import attrs
 import click
 
-from camunda_ext import ExternalTaskClient, read_own_file, visible
+from camunda_ext import ExternalTaskClient
+from camunda_ext.safety import read_own_file, visible
 
 #: The variable that names another file; for tests, and for several users of one account.
 FILE_VARIABLE: Final = "CAMUNDA_EXT_CONFIG"

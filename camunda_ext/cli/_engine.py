@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import click
 from urllib3.filepost import encode_multipart_formdata
 
-from camunda_ext import CamundaError, ExternalTaskClient, visible
+from camunda_ext import CamundaError, ExternalTaskClient
+from camunda_ext.safety import visible
 
 if TYPE_CHECKING:
     from camunda_ext.testing import Engine

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import click
 
-from camunda_ext import OutcomeUnknown, visible
+from camunda_ext import OutcomeUnknown
+from camunda_ext.safety import visible
 
 
 class OutcomeIsUnknown(click.ClickException):

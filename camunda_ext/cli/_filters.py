@@ -16,8 +16,9 @@ from typing import Any, Final, NoReturn, get_args
 import click
 from click.shell_completion import CompletionItem
 
-from camunda_ext import ExternalTaskQuery, Operator, SortBy, visible
+from camunda_ext import ExternalTaskQuery, Operator, SortBy
 from camunda_ext.cli._sections import FILTERS, SectionOption
+from camunda_ext.safety import visible
 
 #: Begins the names of the parameters of these options, to tell them from a command's own.
 _PREFIX: Final = "filter_"

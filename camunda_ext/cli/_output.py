@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from camunda_ext import csv_cell, visible
+from camunda_ext.safety import csv_cell, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

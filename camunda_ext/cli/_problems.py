@@ -9,11 +9,12 @@ from datetime import datetime, timezone
 import attrs
 import click
 
-from camunda_ext import CamundaError, ExternalTaskClient, ExternalTaskQuery, visible
+from camunda_ext import CamundaError, ExternalTaskClient, ExternalTaskQuery
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
 from camunda_ext.cli._output import age, print_rows, to_json, with_output, with_rows
 from camunda_ext.cli._sections import SectionedCommand
+from camunda_ext.safety import visible
 
 
 @attrs.define

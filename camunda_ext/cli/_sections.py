@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from camunda_ext import visible
+from camunda_ext.safety import visible
 
 #: The sections after the command's own options.
 ENGINE: Final = "Engine"

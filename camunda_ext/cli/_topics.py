@@ -20,12 +20,12 @@ from camunda_ext import (
     NotFound,
     NotTheEngine,
     SortBy,
-    visible,
 )
 from camunda_ext.cli._connection import with_client
 from camunda_ext.cli._filters import with_query
 from camunda_ext.cli._output import Row, print_rich, print_rows, table, with_rows
 from camunda_ext.cli._sections import SectionedCommand, seconds
+from camunda_ext.safety import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

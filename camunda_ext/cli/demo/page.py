@@ -21,7 +21,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from camunda_ext import visible
+from camunda_ext.safety import visible
 
 #: Longer lines are hard to read.
 _WIDEST: Final = 96
