@@ -150,7 +150,7 @@ class CamundaError(Exception):
     url: str
     #: The HTTP status; ``None`` if there was no answer.
     status: int | None
-    #: The engine's type of error, a Java class name without package; ``None`` if it did not answer.
+    #: The engine's type of error, a Java class name without package; ``None`` if there is none.
     type: str | None
     #: The engine's message, or the network's error.
     message: str | None
@@ -609,6 +609,7 @@ def from_response(
         clean: Removes secrets from a text.
     """
     engine_error = _read_engine_error(content)
+    message = engine_error.message if engine_error else None
     error_type, hint = _classify(request, status, engine_error)
     if (
         engine_error is None
@@ -620,12 +621,7 @@ def from_response(
         error_type,
         request,
         url,
-        reason
-        or (
-            None
-            if engine_error is None or engine_error.message is None
-            else clean(engine_error.message)
-        ),
+        reason or (None if message is None else clean(message)),
         status=status,
         type=clean(engine_error.java_type or "") if engine_error else None,
         code=engine_error.code if engine_error else None,
@@ -816,9 +812,8 @@ def _problems(value: object) -> tuple[Problem, ...]:
 
 
 def _dicts(value: object) -> tuple[Mapping[str, Any], ...]:
-    return (
-        tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
-    )
+    items = value if isinstance(value, list) else ()
+    return tuple(item for item in items if isinstance(item, dict))
 
 
 def _text(value: object) -> str | None:
@@ -826,7 +821,8 @@ def _text(value: object) -> str | None:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+    items = value if isinstance(value, list) else ()
+    return tuple(item for item in items if isinstance(item, str))
 
 
 def _number(value: object) -> int | None:
