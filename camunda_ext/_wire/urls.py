@@ -18,7 +18,7 @@ _LONGEST_QUERY: Final = 8000
 
 def project(body: Mapping[str, Any]) -> dict[str, str]:
     """
-        Convert the POST body of a query to the equivalent GET parameters.
+    Convert the POST body of a query to the equivalent GET parameters.
 
     Raises:
         ValueError: GET has no form for the query.
@@ -94,7 +94,7 @@ _SIBLINGS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def segment(name: str, value: object) -> str:
     """
-        Percent-encode an id as one segment of a path.
+    Percent-encode an id as one segment of a path.
 
     Raises:
         ValueError: The id cannot be part of a URL: it is empty, a dot segment, or longer than 255
@@ -177,18 +177,18 @@ def curl(method: str, url: str, body: str | None) -> str:
 
 def checked_url(name: str, url: object, *, instead: str = "", has_query: bool = False) -> str:
     """
-    A URL, if it can be that of a server.
+    Check that a URL can be that of a server, and return it.
 
     Args:
-        name: The name of the argument, for what is raised.
+        name: The name of the argument, for error messages.
 
-        instead: Where credentials belong.
+        instead: What to do with credentials instead, for the error message; empty for nothing.
 
-        has_query: Whether it may have a query.
+        has_query: Whether the URL may have a query.
 
     Raises:
-        TypeError, ValueError: It cannot. It is not repeated, for a mistyped URL may hold a
-            password anywhere.
+        TypeError, ValueError: The URL is invalid. The message does not quote it, as a mistyped URL
+            may have a password anywhere.
     """
     if not isinstance(url, str):
         raise TypeError(f"{name} must be a str, not {type(url).__name__}")
@@ -199,6 +199,9 @@ def checked_url(name: str, url: object, *, instead: str = "", has_query: bool = 
 
 
 def _problem_of_url(url: str, instead: str, *, has_query: bool) -> str | None:
+    """
+    What is wrong with a URL, for an error message after its name; ``None`` if it is valid.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -219,7 +222,7 @@ def _problem_of_url(url: str, instead: str, *, has_query: bool) -> str | None:
 
 def is_loopback(url: str) -> bool:
     """
-    Whether a URL leads to this machine.
+    Whether the host of a URL is this machine: a loopback address or ``localhost``.
     """
     host = urlsplit(url).hostname or ""
     try:

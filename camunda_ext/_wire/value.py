@@ -26,10 +26,11 @@ K = TypeVar("K", bound=type[Any])
 
 def exported(kind: K) -> K:
     """
-    The same class, which says that it is of the package: that is where its users get it.
+    Set the module of a class to ``camunda_ext``, from which users import it; return the class.
 
-    Whoever resolves the annotations of its fields looks their names up there; so they must not be
-    texts, and its module has no ``from __future__ import annotations``.
+    Tools that resolve annotations look up their names in that module. So the annotations of the
+    fields must not be texts, and the module of the class must not have
+    ``from __future__ import annotations``.
     """
     kind.__module__ = "camunda_ext"
     return kind
