@@ -52,7 +52,6 @@ def _to_lock_duration(value: int | timedelta) -> int:
     The duration of a lock in milliseconds, with a warning if the number was probably meant as
     seconds.
     """
-    # attrs copies the annotation of *value* to `__init__`, where it is looked up in this module.
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _SHORTEST_LOCK:
         warn_caller(
             f"{value} as the duration of a lock is {value} milliseconds: pass {value}_000, or "
