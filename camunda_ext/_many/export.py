@@ -164,8 +164,9 @@ def write_csv(
 
 def csv_cell(value: object) -> object:
     """
-    The *value* as `~camunda_ext.Selection.to_csv()` writes it to a cell, for a CSV file with columns of your
-    own.
+    The *value* as a cell of a CSV file with columns of your own.
+
+    It is written as by `~camunda_ext.Selection.to_csv()`.
 
     A text that a spreadsheet could take for a formula gets a ``'`` before it, a `bool` is ``true``
     or ``false``, and a date is in ISO 8601. All cells should be quoted, as by
