@@ -29,7 +29,7 @@ from camunda_ext._wire.checks import check_header
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.encode import encode
 from camunda_ext._wire.names import wire_name
-from camunda_ext._wire.urls import checked_url, project, refuse_odd_path, segment
+from camunda_ext._wire.urls import checked_url, project, refuse_odd_path, segment, to_params
 from camunda_ext._wire.value import TakenAsIs, exported
 from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import (
@@ -44,6 +44,7 @@ from camunda_ext.dto import (
     FetchedTasks,
     FetchExternalTasks,
     HistoricExternalTaskLog,
+    LockedExternalTask,
     LockExternalTask,
     Ping,
     Priority,
@@ -55,7 +56,7 @@ from camunda_ext.dto import (
     UnreadableTask,
     Version,
 )
-from camunda_ext.errors import NotFound, TaskNotFound
+from camunda_ext.errors import NoAnswer, Refused, TaskNotFound
 from camunda_ext.history import OLDEST_LOG, HistoricExternalTaskLogQuery
 from camunda_ext.hooks import Hook
 from camunda_ext.query import OLDEST, ExternalTaskQuery, Query
@@ -551,7 +552,8 @@ class ExternalTaskClient(TakenAsIs):
         Args:
             task: The task, or its id.
 
-            worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
+            worker_id: The worker that holds the lock; ``None`` for the one that a
+                fetched *task* names.
 
             variables:
                 Variables by name, or an attrs instance for its fields. A variable that exists is
@@ -572,7 +574,7 @@ class ExternalTaskClient(TakenAsIs):
             "complete",
             task,
             CompleteExternalTask(
-                worker_id=_holder(task, worker_id),
+                worker_id=_worker_of(task, worker_id),
                 variables=variables,
                 local_variables=local_variables,
             ),
@@ -596,7 +598,8 @@ class ExternalTaskClient(TakenAsIs):
         Args:
             task: The task, or its id.
 
-            worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
+            worker_id: The worker that holds the lock; ``None`` for the one that a
+                fetched *task* names.
 
             retries: New number of retries left, not a difference; 0 opens an incident.
 
@@ -624,7 +627,7 @@ class ExternalTaskClient(TakenAsIs):
             "failure",
             task,
             ExternalTaskFailure(
-                worker_id=_holder(task, worker_id),
+                worker_id=_worker_of(task, worker_id),
                 retries=retries,
                 retry_timeout=retry_timeout,
                 error_message=error_message,
@@ -659,7 +662,7 @@ class ExternalTaskClient(TakenAsIs):
         self,
         task: AnyTask | str,
         worker_id: str | None = None,
-        error_code: str = "",
+        error_code: str | None = None,
         *,
         error_message: str | None = None,
         variables: VariablesLike | None = None,
@@ -672,7 +675,8 @@ class ExternalTaskClient(TakenAsIs):
         Args:
             task: The task, or its id.
 
-            worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
+            worker_id: The worker that holds the lock; ``None`` for the one that a
+                fetched *task* names.
 
             error_code: The code that a boundary event or an event subprocess may catch.
 
@@ -691,8 +695,8 @@ class ExternalTaskClient(TakenAsIs):
             "bpmn_error",
             task,
             ExternalTaskBpmnError(
-                worker_id=_holder(task, worker_id),
-                error_code=error_code,
+                worker_id=_worker_of(task, worker_id),
+                error_code=_required("error_code", error_code),
                 error_message=error_message,
                 variables=variables,
             ),
@@ -709,7 +713,7 @@ class ExternalTaskClient(TakenAsIs):
         self,
         task: AnyTask | str,
         worker_id: str | None = None,
-        lock_duration: int | timedelta = 0,
+        lock_duration: int | timedelta | None = None,
     ) -> None:
         """
         Lock a task for a worker, or renew the worker's lock from now. Since 7.15.
@@ -719,7 +723,8 @@ class ExternalTaskClient(TakenAsIs):
         Args:
             task: The task, or its id.
 
-            worker_id: The worker that gets the lock; ``None`` for the one that *task* names.
+            worker_id: The worker that gets the lock; ``None`` for the one that a
+                fetched *task* names.
 
             lock_duration: Duration of the lock, in milliseconds from now, or a `timedelta`.
 
@@ -731,7 +736,10 @@ class ExternalTaskClient(TakenAsIs):
         self._command(
             "lock",
             task,
-            LockExternalTask(worker_id=_holder(task, worker_id), lock_duration=lock_duration),
+            LockExternalTask(
+                worker_id=_worker_of(task, worker_id),
+                lock_duration=_required("lock_duration", lock_duration),
+            ),
             since="7.15",
         )
 
@@ -747,7 +755,7 @@ class ExternalTaskClient(TakenAsIs):
         self,
         task: AnyTask | str,
         worker_id: str | None = None,
-        new_duration: int | timedelta = 0,
+        new_duration: int | timedelta | None = None,
     ) -> None:
         """
         Let the lock of a task expire *new_duration* from now, not from its old end. Since 7.8.
@@ -757,7 +765,8 @@ class ExternalTaskClient(TakenAsIs):
         Args:
             task: The task, or its id.
 
-            worker_id: The worker that holds the lock; ``None`` for the one that *task* names.
+            worker_id: The worker that holds the lock; ``None`` for the one that a
+                fetched *task* names.
 
             new_duration: New duration in milliseconds, or a `timedelta`; may shorten the lock.
 
@@ -769,7 +778,10 @@ class ExternalTaskClient(TakenAsIs):
         self._command(
             "extend_lock",
             task,
-            ExtendLockOnExternalTask(worker_id=_holder(task, worker_id), new_duration=new_duration),
+            ExtendLockOnExternalTask(
+                worker_id=_worker_of(task, worker_id),
+                new_duration=_required("new_duration", new_duration),
+            ),
             path="extendLock",
             since="7.8",
         )
@@ -796,7 +808,7 @@ class ExternalTaskClient(TakenAsIs):
             worker_id = getattr(task, "worker_id", None)
         else:
             checks.worker_id("worker_id", worker_id)
-        self._command("unlock", task, None, holder=worker_id)
+        self._command("unlock", task, None, worker_id=worker_id)
 
     def recover(
         self,
@@ -1202,18 +1214,22 @@ class ExternalTaskClient(TakenAsIs):
         Send a request to any other path of the engine's REST API, with this client's credentials,
         time-outs, hooks and errors.
 
-        It is sent once: only the caller knows what sending it again would do.
+        It is sent once, for only the caller knows what a second time would do; and once more where
+        the engine has refused the credentials and the auth object has renewed them.
 
         Args:
+            method: The HTTP method.
+
             path:
                 The path below the engine's URL, with ``{name}`` where an id belongs, such as
                 ``/process-definition/key/{key}/start``.
 
-            ids: The ids by name; each is quoted as one segment of the path, slashes included.
+            ids: The ids by name; each goes as one segment of the path, percent-encoded.
 
             params:
-                The query of the URL. ``None`` is left out, and a list becomes one comma-separated
-                value, as the engine reads it. The engine ignores a misspelt name.
+                The query of the URL: texts, numbers, bools, aware dates and lists of these. A list
+                becomes one comma-separated value, as the engine reads it; ``None`` is left out.
+                The engine ignores a misspelt name.
 
             json:
                 The body, sent as JSON: mappings, lists and values, aware dates and `Variables` too.
@@ -1227,6 +1243,8 @@ class ExternalTaskClient(TakenAsIs):
             empty answer.
 
         Raises:
+            TypeError, ValueError: An argument cannot be sent as it is; nothing was.
+
             NotFound: There is no such path, or nothing with such an id.
 
             OutcomeUnknown: There was no answer to a request other than a GET; it may have taken
@@ -1244,7 +1262,8 @@ class ExternalTaskClient(TakenAsIs):
                 raise TypeError(f"content must be bytes, not {type(content).__name__}")
             check_header("Content-Type", content_type)
             body = Raw(content, content_type)
-        query = {name: value for name, value in (params or {}).items() if value is not None}
+        given = checks.mapping("params", {} if params is None else params)
+        query = {name: value for name, value in given.items() if value is not None}
         rule = rule_of("request")
         return self._send(
             Request(
@@ -1252,7 +1271,7 @@ class ExternalTaskClient(TakenAsIs):
                 f"{method} {path}",
                 AnyAnswer,
                 ids,
-                params=project(encode(query, self._sender.dates)),
+                params=to_params(encode(query, self._sender.dates)),
                 body=body,
                 rule=attrs.evolve(rule, doubt=None) if method == "GET" else rule,
             )
@@ -1262,13 +1281,14 @@ class ExternalTaskClient(TakenAsIs):
         """
         Check that the engine works, and return its version and how long it took to answer.
 
-        The check reads from the database of this client's engine and needs its credentials. It is
-        sent once. `version()` alone proves none of that: a server answers it even for an engine
-        name that does not exist.
+        The check reads from the database of this client's engine and needs its credentials; how
+        long that took is told. A second request asks for the version. Neither is repeated, but for
+        once with renewed credentials. `version()` alone proves nothing: a server answers it even
+        for an engine name that does not exist.
 
         Args:
-            timeout: How long each request may take, in seconds, or a `timedelta`, instead of the
-                client's time-outs.
+            timeout: How long each of the two requests may take, in seconds, or a `timedelta`,
+                instead of the client's time-outs.
 
         Raises:
             CamundaError: The engine cannot be reached, or refuses the credentials.
@@ -1281,7 +1301,7 @@ class ExternalTaskClient(TakenAsIs):
         milliseconds = (monotonic() - begun) * 1000
         try:
             version = client.version()
-        except NotFound:  # It came with 7.8, and a gateway may hide it.
+        except (Refused, NoAnswer):  # It came with 7.8, and a gateway may hide it.
             version = None
         return Ping(version=version, milliseconds=milliseconds)
 
@@ -1331,7 +1351,7 @@ class ExternalTaskClient(TakenAsIs):
         method: str = "POST",
         path: str | None = None,
         since: str = OLDEST,
-        holder: str | None = None,
+        worker_id: str | None = None,
     ) -> None:
         request = Request(
             operation,
@@ -1340,12 +1360,12 @@ class ExternalTaskClient(TakenAsIs):
             _ids(task),
             body=body,
             since=since,
-            worker_id=holder,
+            worker_id=worker_id,
         )
         try:
             self._send(request)
         except TaskNotFound as error:
-            if _are_swapped(request.ids["task_id"], getattr(body, "worker_id", holder)):
+            if _are_swapped(request.ids["task_id"], getattr(body, "worker_id", worker_id)):
                 error.hint += " Or is the worker's id where the task's belongs? The task is first."
             raise
 
@@ -1439,24 +1459,31 @@ def _task_ids(name: str, tasks: Iterable[AnyTask | str] | None) -> tuple[str, ..
     return checks.texts(name, map(_id_of, tasks))
 
 
-def _holder(task: AnyTask | str, worker_id: str | None) -> str:
+def _worker_of(task: AnyTask | str, worker_id: str | None) -> str:
     """
-    The worker id of a command on a task: *worker_id*, or that of the task's lock.
+    The id of the worker for whom a command on a task is sent.
 
     Raises:
-        TypeError: *worker_id* is a task, or is missing and *task* is only an id.
-
-        ValueError: It is missing, and nobody has locked the task.
+        TypeError: A task was passed in its place, or nothing names the worker.
     """
     if isinstance(worker_id, (ExternalTask, UnreadableTask)):
         raise TypeError("worker_id must be a str: the task comes first, then the worker's id")
     if worker_id is not None:
         return worker_id
-    if not isinstance(task, ExternalTask):
-        raise TypeError("worker_id is missing: only a whole task names its worker")
+    if not isinstance(task, LockedExternalTask):
+        raise TypeError(
+            "worker_id is missing: only a fetched task names the worker that has it; a listed one "
+            "names whoever has locked it"
+        )
     if task.worker_id is None:
-        raise ValueError(f"worker_id is missing: nobody has locked the task {task.id!r:.80}")
+        raise ValueError(f"worker_id is missing: the task {task.id!r:.80} names none")
     return task.worker_id
+
+
+def _required(name: str, value: Any) -> Any:
+    if value is None:
+        raise TypeError(f"{name} is missing: with a task alone, pass it by name")
+    return value
 
 
 def _batch_id(batch: AnyBatch | str) -> str:

@@ -634,7 +634,7 @@ class Variables(TakenAsIs, Mapping[str, Any]):
         self._dates = dates
 
     @classmethod
-    def from_json(cls, variables: dict[str, Any], dates: DateFormat) -> "Variables":
+    def from_json(cls, variables: dict[str, Any], dates: DateFormat = MODERN) -> "Variables":
         """
         The variables of an answer.
 

@@ -214,17 +214,37 @@ def test_tasks_that_the_worker_has_are_not_stranded() -> None:
         (
             lambda client: client.complete("t"),
             TypeError,
-            "worker_id is missing: only a whole task names its worker",
+            "worker_id is missing: only a fetched task names the worker that has it",
         ),
         (
             lambda client: client.failure(UNREADABLE, retries=0),
             TypeError,
-            "worker_id is missing: only a whole task names its worker",
+            "worker_id is missing: only a fetched task names the worker that has it",
         ),
         (
-            lambda client: client.complete(ExternalTask(id="t")),
+            lambda client: client.complete(ExternalTask(id="t", worker_id="w")),
+            TypeError,
+            "worker_id is missing: only a fetched task names the worker that has it",
+        ),
+        (
+            lambda client: client.complete(LockedExternalTask(id="t")),
             ValueError,
-            "worker_id is missing: nobody has locked the task 't'",
+            "worker_id is missing: the task 't' names none",
+        ),
+        (
+            lambda client: client.bpmn_error(TASK, "E1"),
+            TypeError,
+            "error_code is missing: with a task alone, pass it by name",
+        ),
+        (
+            lambda client: client.lock(TASK),
+            TypeError,
+            "lock_duration is missing: with a task alone, pass it by name",
+        ),
+        (
+            lambda client: client.extend_lock(TASK),
+            TypeError,
+            "new_duration is missing: with a task alone, pass it by name",
         ),
         (
             lambda client: client.set_retries_of(3, external_task_ids=TASK),
@@ -233,11 +253,11 @@ def test_tasks_that_the_worker_has_are_not_stranded() -> None:
         ),
     ],
 )
-def test_a_worker_that_nobody_names_is_missing(
+def test_what_a_task_does_not_say_is_missing(
     call: Callable[[Any], object], refused: type[Exception], said: str
 ) -> None:
     """
-    A task in its place, an id alone, and a task that was never locked.
+    A task in its place, an id alone, and a task that was listed: whoever holds that may be another.
     """
     with Stub() as stub, ExternalTaskClient(stub.url) as client:
         with pytest.raises(refused) as caught:

@@ -76,7 +76,14 @@ def test_the_query_of_the_url_is_as_the_engine_reads_it() -> None:
         Stub(json_answer(200, [])) as stub,
         ExternalTaskClient(stub.url, engine="second") as client,
     ):
-        params = {"active": True, "startedAfter": AT, "tenantIdIn": ["a", "b"], "name": None}
+        params = {
+            "active": True,
+            "startedAfter": AT,
+            "tenantIdIn": ["a", "b"],
+            "name": None,
+            "processVariables": ["a_eq_b"],
+            "priorities": [1, 2],
+        }
         assert client.request("GET", "/process-instance", params=params) == []
         [seen] = stub.seen
 
@@ -85,6 +92,7 @@ def test_the_query_of_the_url_is_as_the_engine_reads_it() -> None:
         (
             "/engine-rest/engine/second/process-instance?active=true"
             "&startedAfter=2026-11-22T13%3A14%3A15.678%2B0000&tenantIdIn=a%2Cb"
+            "&processVariables=a_eq_b&priorities=1%2C2"
         ),
         b"",
     )
@@ -124,6 +132,14 @@ def test_a_body_goes_as_it_is() -> None:
         (lambda c: c.request("GET", "/task/{id}", {"id": "a/b"}), ValueError, "id must have no "),
         (lambda c: c.request("GET", "/task/{id}", "a"), TypeError, "ids must be a mapping"),
         (lambda c: c.request("POST", "/a", json={"a": {1}}), TypeError, "set {1} has no form in "),
+        (lambda c: c.request("GET", "/a", params="a=b"), TypeError, "params must be a mapping"),
+        (lambda c: c.request("GET", "/a", params={"a": {}}), TypeError, "params: 'a' must be a "),
+        (lambda c: c.request("GET", "/a", params={"a": ["b,c"]}), ValueError, "a on GET is split"),
+        (
+            lambda c: c.request("GET", "/a", params={"a": []}),
+            ValueError,
+            "a on GET cannot be blank",
+        ),
         (lambda c: c.request("POST", "/a", json=1, content=b""), ValueError, "pass json or "),
         (lambda c: c.request("POST", "/a", content="a"), TypeError, "content must be bytes"),
         (
@@ -158,7 +174,8 @@ def test_what_would_ask_for_something_else_is_refused(
         (raw_answer("200 OK", "Content-Type: application/hal+json", body=b"[1]"), [1]),
         (raw_answer("200 OK", "Content-Type: text/plain;charset=UTF-8", body=b"\xc3\xa4"), "ä"),
         (raw_answer("200 OK", "Content-Type: image/png", body=b"\x89PNG"), b"\x89PNG"),
-        (raw_answer("200 OK", "Content-Type: text/plain", body=b""), ""),
+        (raw_answer("200 OK", "Content-Type: text/plain", body=b""), None),
+        (raw_answer("201 Created", "Content-Type: application/json", body=b""), None),
     ],
 )
 def test_an_answer_is_what_its_media_type_says(answer: bytes, answered: object) -> None:
@@ -343,6 +360,25 @@ def test_an_engine_that_does_not_tell_its_version_is_well() -> None:
     missing = json_answer(404, {"type": "NotFoundException", "message": "HTTP 404 Not Found"})
     with (
         Stub(json_answer(200, {"count": 0}), missing) as stub,
+        ExternalTaskClient(stub.url) as client,
+    ):
+        assert client.ping().version is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        html_answer("404 Not Found"),
+        raw_answer("403 Forbidden"),
+        html_answer("503 Service Unavailable"),
+    ],
+)
+def test_a_gateway_may_hide_the_version(answer: bytes) -> None:
+    """
+    The engine has shown by its count that it is well.
+    """
+    with (
+        Stub(json_answer(200, {"count": 0}), answer) as stub,
         ExternalTaskClient(stub.url) as client,
     ):
         assert client.ping().version is None

@@ -96,6 +96,8 @@ def read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
 
 
 def _read_any(response: HttpResponse) -> Any:
+    if not response.content:
+        return None
     media_type = _media_type(response.headers.get("content-type"))
     if media_type.endswith(("/json", "+json")):
         return loads(response.content)

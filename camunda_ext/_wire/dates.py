@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import re
 import sys
-import warnings
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 
 import attrs
+
+from camunda_ext._wire.warn import warn_caller
 
 _MODERN_DATE: Final = re.compile(
     r"(\d{4,})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
@@ -163,10 +164,9 @@ class DateFormat:
         The zone of dates without a zone: UTC, with a warning, if it is not configured.
         """
         if self.zone is None:
-            warnings.warn(
+            warn_caller(
                 "the server sends dates without a zone, as those before 7.8 do; they are taken "
                 "for UTC. Pass date_format= and date_zone= to ExternalTaskClient",
-                stacklevel=2,
             )
         return self.zone or timezone.utc
 

@@ -39,6 +39,10 @@ def project(body: Mapping[str, Any]) -> dict[str, str]:
             params[name] = _comma_list(name, value)
         else:
             params[name] = str(value)
+    return _checked_length(params)
+
+
+def _checked_length(params: dict[str, str]) -> dict[str, str]:
     text = "".join([*params, *params.values()])
     if text.isascii() and 3 * len(text) + 2 * len(params) <= _LONGEST_QUERY:
         return params  # short enough even if each character is escaped
@@ -52,6 +56,32 @@ def project(body: Mapping[str, Any]) -> dict[str, str]:
 
 
 _POST: Final = "send it with POST"
+
+
+def to_params(values: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Convert JSON values to URL parameters as the engine reads them: ``true``, and lists with commas.
+
+    Raises:
+        TypeError: The engine has no form for a value.
+        ValueError: A value of a list has a comma, or the whole is too long for a URL.
+    """
+    params: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, list):
+            texts = [_to_param(name, item) for item in value]
+            params[name] = _comma_list(name, texts)
+        else:
+            params[name] = _to_param(name, value)
+    return _checked_length(params)
+
+
+def _to_param(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, (str, int, float)):
+        raise TypeError(f"params: {name!r} must be a text, a number or a bool, not {value!r:.80}")
+    return str(value)
 
 
 def _comma_list(name: str, values: Sequence[str]) -> str:
