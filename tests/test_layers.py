@@ -7,12 +7,10 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeGuard
 
 import pytest
-from _pytest.mark import ParameterSet
 
 import camunda_ext
 
@@ -87,14 +85,6 @@ def room(name: str) -> str:
     The room that a module is in.
     """
     return name.split(".")[0]
-
-
-def each(names: Iterable[str], owing: set[str]) -> list[ParameterSet]:
-    """
-    Names as parameters; a test of those that are still *owing* must fail.
-    """
-    owes = pytest.mark.xfail(strict=True, reason="to be moved")
-    return [pytest.param(name, marks=[owes] if name in owing else []) for name in sorted(names)]
 
 
 def test_every_module_is_in_a_room() -> None:
