@@ -2,6 +2,7 @@
 Batches to follow: what the engine does in the background, until it is done.
 """
 
+import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -34,7 +35,7 @@ class BatchClient(Protocol):
     @property
     def timeout(self) -> Timeout: ...
 
-    def with_options(self, *, timeout: float | None = None) -> "BatchClient": ...
+    def with_options(self, *, timeout: Timeout | None = None) -> "BatchClient": ...
 
     def batch_statistics(self, batch_id: str) -> BatchStatistics | None: ...
 
@@ -229,7 +230,7 @@ class BatchRun(TakenAsIs):
             TimeoutError: It goes on still, or nobody answers. It can be waited for again.
         """
         check(progress)
-        seconds = None if timeout is None else _to_seconds(timeout)
+        seconds = _checked_timeout(timeout)
         with telling(progress, f"<BatchRun {visible(self.id)}>") as tell:
             return self._wait(seconds, tell)
 
@@ -265,7 +266,7 @@ class BatchRun(TakenAsIs):
         total = self._client.timeout.total
         if total is not None and total <= left:
             return self._client
-        return self._client.with_options(timeout=left)
+        return self._client.with_options(timeout=attrs.evolve(self._client.timeout, total=left))
 
     def _gone(self) -> BatchResult:
         """
@@ -299,10 +300,10 @@ def _result(statistics: BatchStatistics) -> BatchResult:
     )
 
 
-def _to_seconds(timeout: float | timedelta) -> float:
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds, or a timedelta, not {timeout!r:.80}")
-    if not seconds >= 0:
-        raise ValueError(f"timeout must be a number of seconds to wait, not {timeout!r}")
-    return seconds
+def _checked_timeout(timeout: float | timedelta | None) -> float | None:
+    """
+    The *timeout* of `BatchRun.wait()` in seconds.
+    """
+    if timeout == math.inf:
+        raise ValueError("timeout must be finite, not inf: pass None to wait as long as it takes")
+    return None if timeout is None else checks.seconds("timeout", timeout, may_be_zero=True)

@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
 from rich.console import Console
 
 from camunda_ext import (
@@ -243,7 +245,13 @@ def test_pauses_grow_to_five_seconds() -> None:
 
 @pytest.mark.parametrize(
     ("timeout", "error"),
-    [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError), (True, TypeError)],
+    [
+        (-1, ValueError),
+        (float("nan"), ValueError),
+        (timedelta.max, ValueError),
+        ("1", TypeError),
+        (True, TypeError),
+    ],
 )
 def test_odd_timeouts_are_refused(timeout: Any, error: type[Exception]) -> None:
     """
@@ -253,6 +261,46 @@ def test_odd_timeouts_are_refused(timeout: Any, error: type[Exception]) -> None:
         with pytest.raises(error, match="timeout"):
             client.follow("b1").wait(timeout)
         assert stub.seen == []
+
+
+def test_an_endless_timeout_is_refused() -> None:
+    """
+    The error says what to pass for a wait without an end.
+    """
+    with Stub() as stub, ExternalTaskClient(stub.url) as client:
+        with pytest.raises(ValueError, match="must be finite, not inf: pass None"):
+            client.follow("b1").wait(float("inf"))
+        assert stub.seen == []
+
+
+class TimeoutsSeen(HTTPAdapter):
+    """
+    Keeps the time-outs, for the connection and for a piece of the answer, of each request.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+
+    def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:
+        """
+        Send it as usual.
+        """
+        self.seen.append(options["timeout"])
+        return super().send(request, *args, **options)
+
+
+def test_the_time_outs_of_the_client_hold_while_it_is_waited() -> None:
+    """
+    Only that for the whole call becomes shorter, so that a look ends with the wait.
+    """
+    session, adapter = requests.Session(), TimeoutsSeen()
+    session.mount("http://", adapter)
+    timeout = Timeout(connect=30.0, read=40.0, total=900.0)
+    with Stub(_GONE) as stub, session:
+        ExternalTaskClient(stub.url, session=session, timeout=timeout).follow("b1").wait(300)
+
+    assert adapter.seen == [(30.0, 40.0)]
 
 
 def test_progress_must_be_callable() -> None:
