@@ -30,6 +30,7 @@ from camunda_ext.testing.rest.urls import BASE
 from camunda_ext.testing.state import deployments, flow, instances, scopes, users
 from camunda_ext.testing.state.store import Store
 from camunda_ext.testing.values import variable
+from camunda_ext.testing.values.durations import to_seconds
 
 #: Where a session of `Engine.session` finds the engine; the name leads nowhere else.
 _IN_PROCESS: Final = "http://engine.invalid"
@@ -311,8 +312,7 @@ class Engine:
         Raises:
             ValueError: Time does not run backwards, nor beyond the year 3000.
         """
-        if isinstance(seconds, timedelta):
-            seconds = seconds.total_seconds()
+        seconds = to_seconds(seconds)
         if not seconds >= 0:
             raise ValueError(f"time does not run backwards, not even by {seconds} seconds")
         if self._store.now() / 1000 + seconds > _FAR:
@@ -320,7 +320,7 @@ class Engine:
         self._store.advance(round(seconds * 1000))
         self._polls.look_at_the_clock()
 
-    def wait_for_polls(self, count: int = 1, *, timeout: float = 10.0) -> None:
+    def wait_for_polls(self, count: int = 1, *, timeout: float | timedelta = 10.0) -> None:
         """
         Return as soon as so many long polls wait for tasks; a test that advances the time then
         ends them.
@@ -328,13 +328,15 @@ class Engine:
         Args:
             count: How many there must be.
 
-            timeout: How long to wait for them, in seconds of the machine's time.
+            timeout: How long to wait for them, in seconds of the machine's time, or a
+                ``timedelta``.
 
         Raises:
             TimeoutError: There are fewer when the time is over.
         """
-        if not self._polls.wait_until_parked(count, timeout):
-            raise TimeoutError(f"fewer than {count} long polls wait after {timeout} seconds")
+        seconds = to_seconds(timeout)
+        if not self._polls.wait_until_parked(count, seconds):
+            raise TimeoutError(f"fewer than {count} long polls wait after {seconds} seconds")
 
     # ---------------------------------------------------------------------------------- the ways in
 

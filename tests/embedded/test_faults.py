@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -162,6 +163,18 @@ def test_late_answer_is_an_answer(engine: Engine, client: Client) -> None:
     engine.faults.add(Fault.SLOW, seconds=0.01)
 
     assert client().count() == 1
+
+
+def test_delay_may_be_a_timedelta(engine: Engine) -> None:
+    """
+    It is as long as the number of its seconds.
+    """
+    engine.faults.add(Fault.SLOW, operation="count", times=1, seconds=timedelta(hours=1))
+    engine.faults.add(Fault.SLOW, operation="count", times=1, seconds=timedelta(milliseconds=1))
+    client = engine.client(timeout=0.05, retry=False)
+
+    assert met(client.count) == (NoAnswer, None)
+    assert client.with_options(timeout=60).count() == 0
 
 
 def test_late_answer_ends_with_the_engine() -> None:
@@ -349,6 +362,11 @@ def test_what_no_operation_is_meets_no_fault(engine: Engine) -> None:
         ("slow", {"seconds": -1}, "seconds must be a number from 0 on, not -1"),
         ("slow", {"seconds": float("nan")}, "seconds must be a number from 0 on, not nan"),
         ("slow", {"seconds": float("inf")}, "seconds must be a number from 0 on, not inf"),
+        (
+            "slow",
+            {"seconds": timedelta(milliseconds=-500)},
+            "seconds must be a number from 0 on, not -0.5",
+        ),
     ],
 )
 def test_wrong_plans_are_refused(

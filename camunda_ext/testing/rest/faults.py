@@ -9,10 +9,12 @@ import math
 import random
 import threading
 from collections.abc import Collection
+from datetime import timedelta
 
 import attrs
 
 from camunda_ext.testing.rest.messages import ConnectionClosed, ReadTimedOut
+from camunda_ext.testing.values.durations import to_seconds
 
 
 class Fault(enum.Enum):
@@ -89,7 +91,7 @@ class Faults:
         nth: int | None = None,
         probability: float | None = None,
         times: int | None = None,
-        seconds: float = 1.0,
+        seconds: float | timedelta = 1.0,
         seed: int = 0,
     ) -> None:
         """
@@ -104,8 +106,8 @@ class Faults:
 
             times: How many requests meet it at most.
 
-            seconds: How late the answer is, for `Fault.SLOW`. This is time of the machine, not
-                of the engine.
+            seconds: How late the answer is, for `Fault.SLOW`, in seconds of the machine's time, or
+                a ``timedelta``.
 
             seed: Makes *probability* repeatable: the same requests meet the same faults again.
 
@@ -121,13 +123,14 @@ class Faults:
             raise ValueError(f"probability must be between 0 and 1, not {probability}")
         if times is not None and times < 1:
             raise ValueError(f"times must be at least 1, not {times}")
-        if not (math.isfinite(seconds) and seconds >= 0):
-            raise ValueError(f"seconds must be a number from 0 on, not {seconds}")
+        delay = to_seconds(seconds)
+        if not (math.isfinite(delay) and delay >= 0):
+            raise ValueError(f"seconds must be a number from 0 on, not {delay}")
         if fault not in [*Fault, *(each.value for each in Fault)]:
             known = ", ".join(each.value for each in Fault)
             raise ValueError(f"no fault {fault!r}; there are: {known}")
         plan = PlannedFault(
-            Fault(fault), operation, nth, probability, times, seconds, random.Random(seed)
+            Fault(fault), operation, nth, probability, times, delay, random.Random(seed)
         )
         with self._lock:
             self._plans.append(plan)
