@@ -75,6 +75,8 @@ class InProcessAdapter(HTTPAdapter):
         try:
             answer = respond(self._application, asked)
         except ConnectionRefused:
+            # Without this cause, no client could tell that nothing has reached the engine: in a
+            # ConnectionError of requests, urllib3's exception alone says so.
             refused = NewConnectionError(HTTPConnection(str(url.hostname)), "Connection refused")
             raise requests.ConnectionError(refused, request=request) from None
         except ReadTimedOut:
