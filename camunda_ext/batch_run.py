@@ -10,7 +10,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
-from camunda_ext._display.progress import check, telling
+from camunda_ext._display.progress import check_progress, telling
 from camunda_ext._http.messages import Timeout
 from camunda_ext._wire import checks
 from camunda_ext._wire.text import visible
@@ -229,7 +229,7 @@ class BatchRun(TakenAsIs):
         Raises:
             TimeoutError: It goes on still, or nobody answers. It can be waited for again.
         """
-        check(progress)
+        check_progress(progress)
         seconds = _checked_timeout(timeout)
         with telling(progress, f"<BatchRun {visible(self.id)}>") as tell:
             return self._wait(seconds, tell)

@@ -280,7 +280,7 @@ class ExternalTaskClient(TakenAsIs):
         """
         request = self._to_list(query, _page_params(first_result, max_results), via)
         if query is not None:
-            self._proof(query).warn_of_young(query)
+            self._proof(query).warn_of_newer(query)
         return self._send(request)
 
     def count(self, query: ExternalTaskQuery | None = None, *, via: Via = "POST") -> int:
@@ -292,7 +292,7 @@ class ExternalTaskClient(TakenAsIs):
         path = "/external-task/count"
         request = self._to_request("count", path, CountResult, ExternalTaskQuery, query, via)
         if query is not None:
-            self._proof(query).warn_of_young(query)
+            self._proof(query).warn_of_newer(query)
         return self._send(request).count
 
     def check(self, query: ExternalTaskQuery | HistoricExternalTaskLogQuery) -> None:
@@ -1037,7 +1037,7 @@ class ExternalTaskClient(TakenAsIs):
             since=OLDEST_LOG,
         )
         if query is not None:
-            self._proof(query).warn_of_young(query)
+            self._proof(query).warn_of_newer(query)
         return self._send(request)
 
     def log_count(
@@ -1054,7 +1054,7 @@ class ExternalTaskClient(TakenAsIs):
             "log_count", path, CountResult, kind, query, via, since=OLDEST_LOG
         )
         if query is not None:
-            self._proof(query).warn_of_young(query)
+            self._proof(query).warn_of_newer(query)
         return self._send(request).count
 
     def log_get(self, log_id: str) -> HistoricExternalTaskLog:

@@ -200,5 +200,5 @@ class HistoricExternalTaskLogQuery(Query):
         Args:
             base_url: The engine's REST API.
         """
-        young = {name: since for name, since in self.filters().items() if since != OLDEST_LOG}
-        return explanation_of(self, base_url, "/history/external-task-log", young=young)
+        newer = {name: since for name, since in self.filters().items() if since != OLDEST_LOG}
+        return explanation_of(self, base_url, "/history/external-task-log", newer_filters=newer)

@@ -587,8 +587,8 @@ class ExternalTaskQuery(Query):
         Args:
             base_url: The engine's REST API.
         """
-        young = {name: since for name, since in self.filters().items() if since != OLDEST}
-        return explanation_of(self, base_url, "/external-task", young=young)
+        newer = {name: since for name, since in self.filters().items() if since != OLDEST}
+        return explanation_of(self, base_url, "/external-task", newer_filters=newer)
 
 
 def _plain(value: Any) -> Any:

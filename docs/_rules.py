@@ -1,5 +1,5 @@
 """
-The directive ``rule-table``: what the client does after an attempt that failed, as its rules say.
+The directive ``rule-table``: a table of what the client does after each kind of failure.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from sphinx.util.docutils import SphinxDirective
 from camunda_ext._call.rules import RULES, Resend, rule_of
 from camunda_ext._http.messages import FailureKind
 
-#: The head of the column for what came.
-_CAME: Final = {
+#: The title of the column of each kind of failure.
+_TITLES: Final = {
     FailureKind.NOT_SENT: "Never left",
     FailureKind.NOT_NOW: "Not now",
     FailureKind.ROLLED_BACK: "Rolled back",
@@ -26,14 +26,15 @@ _CAME: Final = {
     FailureKind.TOO_LARGE: "Too large",
 }
 
-_NEXT: Final = {
+#: The text of a cell: what the client does next.
+_CELLS: Final = {
     Resend.AGAIN: "again",
     Resend.LOOK: "look",
     Resend.LAST_LOOK: "look, **raise**",
     Resend.STOP: "**raise**",
 }
 
-#: What has no rule of its own.
+#: The row of all operations that have no rule of their own.
 _READS: Final = "what only reads"
 
 
@@ -44,30 +45,33 @@ class RuleTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """
-        Give the table.
+        The table, for docutils.
         """
         return self.parse_text_to_nodes("\n".join(_table()))
 
 
 def _table() -> Iterator[str]:
-    like: dict[tuple[Resend, ...], list[str]] = {}
+    alike: dict[tuple[Resend, ...], list[str]] = {}
     for operation in (_READS, *RULES):
         after = rule_of(operation).after
-        like.setdefault(tuple(after[came] for came in FailureKind), []).append(_said(operation))
+        alike.setdefault(tuple(after[kind] for kind in FailureKind), []).append(_to_text(operation))
     yield from (".. list-table::", "   :header-rows: 1", "   :stub-columns: 1", "")
-    yield from _row("", *(_CAME[came] for came in FailureKind))
-    for steps, operations in like.items():
-        yield from _row(", ".join(operations), *(_NEXT[step] for step in steps))
+    yield from _row("", *(_TITLES[kind] for kind in FailureKind))
+    for resends, operations in alike.items():
+        yield from _row(", ".join(operations), *(_CELLS[resend] for resend in resends))
 
 
-def _said(operation: str) -> str:
+def _to_text(operation: str) -> str:
+    """
+    The operation as a cell of the first column: a link to its method.
+    """
     if operation == _READS:
         return operation
     method, _, by = operation.partition(" by ")
-    called = f"`~camunda_ext.ExternalTaskClient.{method}()`"
+    link = f"`~camunda_ext.ExternalTaskClient.{method}()`"
     if by:
-        return f"{called} by a {by}"
-    return f"{called} by ids" if f"{operation} by query" in RULES else called
+        return f"{link} by a {by}"
+    return f"{link} by ids" if f"{operation} by query" in RULES else link
 
 
 def _row(*cells: str) -> Iterator[str]:

@@ -32,7 +32,7 @@ from camunda_ext import (
 from camunda_ext.hooks import Outgoing
 from camunda_ext.testing import Engine
 from tests.stub import BROKEN, NO_CONTENT, Stub, html_answer, json_answer, raw_answer
-from tests.test_proof import YOUNG
+from tests.test_proof import NEWER
 
 _A: Final = ExternalTaskQuery().topic("a")
 
@@ -132,15 +132,15 @@ def test_everything_can_be_meant(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-@pytest.mark.parametrize("young", [name for name, (_, since) in YOUNG.items() if since == "7.24"])
+@pytest.mark.parametrize("newer", [name for name, (_, since) in NEWER.items() if since == "7.24"])
 @pytest.mark.parametrize("name", WRITES)
 def test_a_filter_that_the_engine_ignores_is_refused(
-    name: str, young: str, dry_run: bool, tmp_path: Path
+    name: str, newer: str, dry_run: bool, tmp_path: Path
 ) -> None:
     """
     An old engine would change all tasks of the topic; it changes none, and the error says why.
     """
-    query = ExternalTaskQuery.from_body({"topicName": "a", **YOUNG[young][0].body()})
+    query = ExternalTaskQuery.from_body({"topicName": "a", **NEWER[newer][0].body()})
     with Engine(version="7.14") as old:
         old.create_task("a")
         before = state(old)
@@ -148,7 +148,7 @@ def test_a_filter_that_the_engine_ignores_is_refused(
             WRITES[name](old.client().select(query), dry_run=dry_run, journal=tmp_path / "journal")
 
         assert str(caught.value) == (
-            f"this engine, 7.14.0, ignores the filter {young}, which came with 7.24: "
+            f"this engine, 7.14.0, ignores the filter {newer}, which came with 7.24: "
             "more tasks would match than the query says. Nothing was changed"
         )
         assert state(old) == before
@@ -223,7 +223,7 @@ def test_a_journal_is_private(engine: Engine, tmp_path: Path) -> None:
     assert journal.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_young_filter_works_where_it_is_known(engine: Engine) -> None:
+def test_a_newer_filter_works_where_it_is_known(engine: Engine) -> None:
     """
     A condition on variables, which no engine understands in a bulk command of its own, as well.
     """

@@ -646,7 +646,7 @@ def test_an_explanation_has_parts() -> None:
             """  --data-raw '{"sorting": [{"sortBy": "id", "sortOrder": "asc"}, """
             """{"sortBy": "createTime", "sortOrder": "asc"}]}'"""
         ),
-        "young": {},
+        "newer_filters": {},
     }
     assert "No GET: GET has room" in str(explained)
 

@@ -28,7 +28,7 @@ _ZERO: Final = json_answer(200, {"count": 0})
 _WRONG_TYPE: Final = json_answer(400, {"type": "InvalidRequestException", "message": ""})
 
 #: A query with each filter that some engine since 7.6 ignores, and the version that brought it.
-YOUNG: Final[Mapping[str, tuple[ExternalTaskQuery, str]]] = {
+NEWER: Final[Mapping[str, tuple[ExternalTaskQuery, str]]] = {
     "externalTaskIdIn": (ExternalTaskQuery().external_task_id_in("t1", "t2"), "7.13"),
     "activityIdIn": (ExternalTaskQuery().activity_id_in("a"), "7.13"),
     "processInstanceIdIn": (ExternalTaskQuery().process_instance_id_in("i1"), "7.13"),
@@ -62,29 +62,29 @@ def proof_of(
     return attrs.evolve(proof, count=count, version=lambda: version)
 
 
-def test_the_table_has_all_young_filters() -> None:
+def test_the_table_has_all_newer_filters() -> None:
     """
     A filter that engines from 7.6 on may ignore has a line above.
     """
     fields = {
         name
-        for query, _ in YOUNG.values()
+        for query, _ in NEWER.values()
         for name, since in query.filters().items()
         if since != "7.5"
     }
 
-    assert fields == set(YOUNG)
-    assert {name: query.filters()[name] for name, (query, _) in YOUNG.items()} == {
-        name: since for name, (_, since) in YOUNG.items()
+    assert fields == set(NEWER)
+    assert {name: query.filters()[name] for name, (query, _) in NEWER.items()} == {
+        name: since for name, (_, since) in NEWER.items()
     }
 
 
-@pytest.mark.parametrize("name", YOUNG)
+@pytest.mark.parametrize("name", NEWER)
 def test_a_modern_engine_honours_every_filter(name: str) -> None:
     """
     Whatever tasks there are, none passes a filter with a value that no task has.
     """
-    query, _ = YOUNG[name]
+    query, _ = NEWER[name]
     with Engine() as engine:
         engine.create_task("a", variables={"v": 2})
         proof = proof_of(engine.client())
@@ -95,12 +95,12 @@ def test_a_modern_engine_honours_every_filter(name: str) -> None:
 
 
 @pytest.mark.parametrize("has_tasks", [True, False])
-@pytest.mark.parametrize("name", [name for name, (_, since) in YOUNG.items() if since == "7.24"])
+@pytest.mark.parametrize("name", [name for name, (_, since) in NEWER.items() if since == "7.24"])
 def test_an_old_engine_is_found_out(name: str, has_tasks: bool) -> None:
     """
     An engine that ignores a filter takes a value of the wrong type for it, also without tasks.
     """
-    query, since = YOUNG[name]
+    query, since = NEWER[name]
     with Engine(version="7.14") as engine:
         if has_tasks:
             engine.create_task("a")
@@ -115,12 +115,12 @@ def test_an_old_engine_is_found_out(name: str, has_tasks: bool) -> None:
     assert proof.facts.proven == set()
 
 
-@pytest.mark.parametrize("name", [name for name, (_, since) in YOUNG.items() if since == "7.24"])
+@pytest.mark.parametrize("name", [name for name, (_, since) in NEWER.items() if since == "7.24"])
 def test_a_filter_that_leaves_nothing_out_is_found_out(name: str) -> None:
     """
     That is the second proof: where there are tasks, an impossible value still finds them.
     """
-    query, since = YOUNG[name]
+    query, since = NEWER[name]
     with Engine(version="7.14") as engine:
         engine.create_task("a")
         with pytest.raises(ValueError, match=f"{name}, which came with {re.escape(since)}"):
@@ -213,13 +213,13 @@ def test_nothing_is_changed_by_a_proof() -> None:
 
 # ------------------------------------------------------------------------------- before one reads
 
-_YOUNGEST: Final = ExternalTaskQuery().topic("a").process_variable("v", "eq", 1)
+_NEWEST: Final = ExternalTaskQuery().topic("a").process_variable("v", "eq", 1)
 
 
 @pytest.fixture
 def old() -> Iterator[Engine]:
     """
-    Give an engine that ignores `_YOUNGEST`'s condition, with a task that does not match.
+    Give an engine that ignores `_NEWEST`'s condition, with a task that does not match.
     """
     with Engine(version="7.14") as engine:
         engine.create_task("a")
@@ -248,7 +248,7 @@ def test_a_selection_is_proven_before_it_is_used(use: str, old: Engine) -> None:
     """
     Whoever completes what they are given does harm by reading, too.
     """
-    selection = old.client().select(_YOUNGEST)
+    selection = old.client().select(_NEWEST)
     with pytest.raises(ValueError, match=r"7\.14\.0, ignores the filter processVariables"):
         _USES[use](selection)
 
@@ -259,8 +259,8 @@ def test_an_iteration_is_proven_before_it_begins(prefetch: int, old: Engine) -> 
     To begin with, nothing is sent.
     """
     client = old.client()
-    tasks = iter(client.select(_YOUNGEST, prefetch=prefetch))
-    same = client.iterate(_YOUNGEST)
+    tasks = iter(client.select(_NEWEST, prefetch=prefetch))
+    same = client.iterate(_NEWEST)
     for one in (tasks, same):
         with pytest.raises(ValueError, match="ignores the filter processVariables"):
             next(one)
@@ -270,7 +270,7 @@ def test_a_selection_that_is_looked_at_says_why_it_shows_nothing(old: Engine) ->
     """
     A prompt must not end in a traceback.
     """
-    shown = old.client().select(_YOUNGEST)._repr_mimebundle_()["text/plain"]
+    shown = old.client().select(_NEWEST)._repr_mimebundle_()["text/plain"]
 
     assert "ValueError: this engine, 7.14.0, ignores the filter processVariables" in shown
 
@@ -281,11 +281,11 @@ def test_a_client_proves_each_filter_once() -> None:
     """
     one = json_answer(200, {"count": 1})
     with Stub(_ZERO, _WRONG_TYPE, one) as stub, ExternalTaskClient(stub.url) as client:
-        client.check(_YOUNGEST)
+        client.check(_NEWEST)
         asked = len(stub.seen)
-        client.check(_YOUNGEST)
-        client.with_options(timeout=5).select(_YOUNGEST).count()
-        client.count(_YOUNGEST)
+        client.check(_NEWEST)
+        client.with_options(timeout=5).select(_NEWEST).count()
+        client.count(_NEWEST)
         counted = len(stub.seen) - asked
 
     assert (asked, counted) == (2, 2)
@@ -308,7 +308,7 @@ def _versioned(version: str | None) -> tuple[bytes, ...]:
 
 
 @pytest.mark.parametrize("version", ["7.14.0", "7.23.1-ee", "7.8.0-SNAPSHOT"])
-def test_a_filter_that_is_too_young_is_warned_of_once(version: str) -> None:
+def test_a_filter_that_is_newer_than_the_engine_is_warned_of_once(version: str) -> None:
     """
     To count and to list prove nothing, but they know the version of the engine.
     """
@@ -319,9 +319,9 @@ def test_a_filter_that_is_too_young_is_warned_of_once(version: str) -> None:
     ):
         warnings.simplefilter("always")
         for _ in range(2):
-            assert client.count(_YOUNGEST) == 1
-            assert client.count(_YOUNGEST, via="POST") == 1
-        assert client.with_options(timeout=5).count(_YOUNGEST.process_definition_key("k")) == 1
+            assert client.count(_NEWEST) == 1
+            assert client.count(_NEWEST, via="POST") == 1
+        assert client.with_options(timeout=5).count(_NEWEST.process_definition_key("k")) == 1
 
     assert [str(one.message).partition(",")[2][:60] for one in caught] == [
         f" {version}, ignores the filter processVariables, which came with "[:60],
@@ -350,7 +350,7 @@ def test_where_the_version_says_nothing_nothing_is_warned_of(answers: tuple[byte
     Forks count from 1, and some servers do not tell.
     """
     with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
-        assert client.count(_YOUNGEST) == 1
+        assert client.count(_NEWEST) == 1
 
     assert len(stub.seen) == 2
 
@@ -372,8 +372,8 @@ def test_an_old_engine_is_warned_of(old: Engine) -> None:
     """
     client = old.client()
     with pytest.warns(UserWarning, match=r"7\.14\.0, ignores the filter") as caught:
-        assert len(client.list(_YOUNGEST)) == 1
-    assert client.count(_YOUNGEST) == 1
+        assert len(client.list(_NEWEST)) == 1
+    assert client.count(_NEWEST) == 1
     assert caught[0].filename == __file__
 
 
@@ -382,7 +382,7 @@ def test_an_old_engine_is_warned_of(old: Engine) -> None:
 _OF_THE_LOG: Final = HistoricExternalTaskLogQuery().topic("a").without_tenant_id()
 
 
-def test_a_young_filter_of_the_log_is_proven() -> None:
+def test_a_newer_filter_of_the_log_is_proven() -> None:
     """
     Engines from 7.7 to 7.11 have the log, and ignore this filter.
     """
@@ -435,7 +435,7 @@ def test_the_filters_that_the_log_began_with_need_no_proof() -> None:
         assert len(stub.seen) == 3
 
 
-def test_a_young_filter_of_the_log_is_warned_of() -> None:
+def test_a_newer_filter_of_the_log_is_warned_of() -> None:
     """
     Where one request is all that there is time for.
     """

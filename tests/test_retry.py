@@ -38,7 +38,7 @@ from tests.stub import OPERATIONS
 
 #: In the order of the columns: not sent, not now, rolled back, database, failed, no answer, timed
 #: out, too large.
-_CAME: Final = (
+_KINDS: Final = (
     FailureKind.NOT_SENT,
     FailureKind.NOT_NOW,
     FailureKind.ROLLED_BACK,
@@ -113,20 +113,20 @@ def test_the_table_names_each_operation_of_the_client() -> None:
 
 
 @pytest.mark.parametrize("operation", _TABLE)
-@pytest.mark.parametrize(("column", "came"), [*enumerate(_CAME)], ids=str)
-def test_each_cell_of_the_table_holds(operation: str, column: int, came: FailureKind) -> None:
+@pytest.mark.parametrize(("column", "kind"), [*enumerate(_KINDS)], ids=str)
+def test_each_cell_of_the_table_holds(operation: str, column: int, kind: FailureKind) -> None:
     """
-    What is safe after an attempt that failed depends on the operation and on what came, alone.
+    What is safe after a failed attempt depends on the operation and the kind of failure alone.
     """
-    assert rule_of(operation).after[came] is _LETTERS[_TABLE[operation][column]]
+    assert rule_of(operation).after[kind] is _LETTERS[_TABLE[operation][column]]
 
 
 def test_there_are_no_other_cells() -> None:
     """
-    A new operation, or another thing that may come, needs a line here.
+    A new operation, or a new kind of failure, needs a line here.
     """
     assert set(RULES) == set(_SETTLES)
-    assert tuple(FailureKind) == _CAME
+    assert tuple(FailureKind) == _KINDS
     assert {len(rule.after) for rule in RULES.values()} == {8}
 
 
@@ -154,13 +154,13 @@ def test_an_unknown_operation_only_reads() -> None:
     assert isinstance(rule_of("anything else"), Rule)
 
 
-# --------------------------------------------------------------------------------------- what came
+# -------------------------------------------------------------------------------- kinds of failure
 
 _DATABASE: Final = "ProcessEnginePersistenceException"
 
 
 @pytest.mark.parametrize(
-    ("error", "how", "came"),
+    ("error", "how", "kind"),
     [
         (NotSent(), FailureKind.NOT_SENT, FailureKind.NOT_SENT),
         (NotSent(), None, None),
@@ -216,13 +216,13 @@ _DATABASE: Final = "ProcessEnginePersistenceException"
     ],
     ids=lambda one: repr(one)[:40],
 )
-def test_what_came_is_told_by_the_error(
-    error: CamundaError, how: FailureKind | None, came: FailureKind | None
+def test_the_error_tells_the_kind_of_failure(
+    error: CamundaError, how: FailureKind | None, kind: FailureKind | None
 ) -> None:
     """
     What would come again in the same way is not worth another attempt.
     """
-    assert failure_kind(error, how) is came
+    assert failure_kind(error, how) is kind
 
 
 def test_each_class_of_errors_was_looked_at() -> None:

@@ -47,7 +47,7 @@ class Explanation(Value):
     curl: str
 
     #: Filters that not every engine knows, each with the version that brought it.
-    young: Mapping[str, str] = attrs.field(hash=False)
+    newer_filters: Mapping[str, str] = attrs.field(hash=False)
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -59,13 +59,15 @@ class Explanation(Value):
         yield from (f"POST {self.url}", "Content-Type: application/json", "", self.body, "")
         yield f"No GET: {self.why_no_get}" if self.get_url is None else f"GET {self.get_url}"
         yield from ("", self.curl)
-        if self.young:
-            named = ", ".join(f"{name} (since {since})" for name, since in self.young.items())
+        if self.newer_filters:
+            named = ", ".join(
+                f"{name} (since {since})" for name, since in self.newer_filters.items()
+            )
             yield from ("", f"Ignored by older engines: {named}")
 
 
 def explanation_of(
-    query: Explainable, base_url: str, path: str, *, young: Mapping[str, str]
+    query: Explainable, base_url: str, path: str, *, newer_filters: Mapping[str, str]
 ) -> Explanation:
     """
     Explain a query that is sent to a *path* below *base_url*.
@@ -86,5 +88,5 @@ def explanation_of(
         get_url=get_url,
         why_no_get=why_no_get,
         curl=curl("POST", whole_url, visible_json(body)),
-        young=young,
+        newer_filters=newer_filters,
     )

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 Progress: TypeAlias = "bool | Callable[[int, int], object]"
 
 
-def check(progress: Any) -> None:
+def check_progress(progress: Any) -> None:
     """
-    Refuse what is no such argument.
+    Check that an argument *progress* is valid.
 
     Raises:
         TypeError: It is neither a bool nor a function.

@@ -18,7 +18,7 @@ from typing import Any, Final
 import attrs
 
 from camunda_ext import errors
-from camunda_ext._display.progress import Progress, check, telling
+from camunda_ext._display.progress import Progress, check_progress, telling
 from camunda_ext._many.journal import Journal, Target, TargetState
 from camunda_ext._many.port import TaskClient
 from camunda_ext._many.proof import FilterProof
@@ -73,7 +73,7 @@ class BulkOptions:
             checks.integer("at_most", self.at_most, low=0)
         if not isinstance(self.journal, (str, os.PathLike, NoneType)):
             raise TypeError(f"journal must be the path of a file, not {self.journal!r:.80}")
-        check(self.progress)
+        check_progress(self.progress)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

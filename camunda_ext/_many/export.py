@@ -21,7 +21,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO, TypeVar, get_args, get_origin, get_type_hints
 
-from camunda_ext._display.progress import Progress, check, telling
+from camunda_ext._display.progress import Progress, check_progress, telling
 from camunda_ext._wire.json import dumps
 from camunda_ext._wire.names import typed_fields, without_none
 from camunda_ext._wire.value import Record, names_of, to_json
@@ -304,7 +304,7 @@ def counted(
 
         noun: What they are, in the plural.
     """
-    check(progress)
+    check_progress(progress)
     return _counted(results, progress, count, every, noun)
 
 

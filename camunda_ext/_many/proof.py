@@ -1,10 +1,10 @@
 """
 Whether an engine honours the filters of a query.
 
-An engine ignores a filter that is younger than itself, without a word, and finds more than was
-meant. Versions do not prove anything: each vendor counts its own. So the engine is asked, by counts
-that change nothing. Where a single question is all that there is time for, the version is looked
-at, and a filter is warned of that is surely too young.
+An engine silently ignores a filter that is newer than itself, and returns more tasks than the query
+describes. Version numbers prove nothing, as each vendor has its own. So the engine is tested with
+counts, which change nothing. Where more requests would take too long, only the version is compared,
+and there is a warning for each filter that is certainly newer.
 """
 
 from __future__ import annotations
@@ -21,80 +21,80 @@ from camunda_ext._wire.text import visible
 from camunda_ext._wire.warn import warn_caller
 from camunda_ext.query import Query
 
-#: What every engine ignores: what refuses it is something on the way.
+#: A body that every engine ignores. If it is refused, something in front of the engine did that.
 _UNKNOWN: Final = {"noSuchFilter": {}, "noSuchFilters": "not a list"}
 
 
 @attrs.define(eq=False)
 class EngineFacts:
     """
-    What a client has found out about its engine, so that it asks once.
+    What a client knows about its engine, so that it asks only once.
     """
 
-    #: The filters that the engine honours: what they filter, and their names.
+    #: The filters that the engine honours, each as what it filters and its name.
     proven: set[tuple[str, str]] = attrs.field(factory=set)
 
-    #: The filters that were warned of.
+    #: The filters that a warning was issued for, each as what it filters and its name.
     warned: set[tuple[str, str]] = attrs.field(factory=set)
 
-    #: What the engine says of its version; ``None`` if it was asked and does not say.
+    #: The engine's version; ``None`` if it was not asked yet, or does not tell.
     version: str | None = None
 
-    #: Whether it has answered the question for its version.
+    #: Whether the engine was asked for its version and has answered.
     has_answered: bool = False
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class FilterProof:
     """
-    Proves that an engine honours the filters of a query, or warns of those that it is too old for.
+    Proves that an engine honours the filters of a query, or warns of those that are newer.
     """
 
-    #: What the filters are of, in the plural.
+    #: What the filters select, in the plural, such as ``tasks``.
     noun: str
 
-    #: The version whose filters need no proof: every engine that can be asked has them.
+    #: The version whose filters need no proof, as every engine with such queries knows them.
     oldest: str
 
-    #: What is known of the engine, and what is found out.
+    #: What is known about the engine; updated by each proof.
     facts: EngineFacts
 
-    #: Counts by a body as it is.
+    #: Returns the number of results for a body, which is sent as it is.
     count: Callable[[Mapping[str, object]], int]
 
     #: Asks the engine for its version.
     version: Callable[[], str | None]
 
-    def warn_of_young(self, query: Query) -> None:
+    def warn_of_newer(self, query: Query) -> None:
         """
-        Warn of each filter that the engine is too old for by its version, once.
+        Warn, once for each filter, of those that are newer than the version of the engine.
         """
-        young = {
+        unwarned = {
             name: since
             for name, since in self._unproven(query).items()
             if (self.noun, name) not in self.facts.warned
         }
-        if not young or (version := self._version()) is None:
+        if not unwarned or (version := self._version()) is None:
             return
-        for name, since in young.items():
+        for name, since in unwarned.items():
             if _is_before(version, since):
                 self.facts.warned.add((self.noun, name))
-                warn_caller(self._too_young(name, since))
+                warn_caller(self._ignored(name, since))
 
     def prove_known(self, query: Query) -> None:
         """
-        Prove that the engine knows each filter; it needs no tasks to tell.
+        Prove that the engine knows each filter; that needs no tasks.
 
         A value of the wrong type is an error for a property that the engine knows, and is ignored
         with the property if it does not.
 
         Raises:
-            ValueError: It does not know one.
+            ValueError: The engine does not know one of the filters.
         """
         unproven = self._unproven(query)
         if not unproven:
             return
-        # Nothing on the way may refuse such values by itself, or the proof would be none.
+        # If something in front of the engine refused such values, the counts would prove nothing.
         self.count(_UNKNOWN)
         body = query.body()
         for name, since in unproven.items():
@@ -103,48 +103,57 @@ class FilterProof:
             except errors.BadRequest:
                 self.facts.proven.add((self.noun, name))
             else:
-                raise ValueError(f"{self._too_young(name, since)}. Nothing was changed")
+                raise ValueError(f"{self._ignored(name, since)}. Nothing was changed")
 
     def prove_effective(self, query: Query) -> None:
         """
-        Prove that each filter leaves something out: by a value that no task has, each in turn.
+        Prove that each filter excludes tasks, by a count with a value that no task has.
 
-        It tells most where there are tasks; where there are none, none can be changed.
+        If there are no tasks at all, it proves nothing; but then no task can be changed either.
 
         Raises:
-            ValueError: One leaves nothing out.
+            ValueError: One of the filters excludes no task.
         """
         body = query.body()
-        for name, since in self._young(query).items():
+        for name, since in self._newer_filters(query).items():
             if self.count(_impossible(name, body[name])) != 0:
-                raise ValueError(f"{self._too_young(name, since)}. Nothing was changed")
+                raise ValueError(f"{self._ignored(name, since)}. Nothing was changed")
 
-    def _young(self, query: Query) -> dict[str, str]:
+    def _newer_filters(self, query: Query) -> dict[str, str]:
+        """
+        The filters of a query that need a proof, each with the version that brought it.
+        """
         return {name: since for name, since in query.filters().items() if since != self.oldest}
 
     def _unproven(self, query: Query) -> dict[str, str]:
+        """
+        The filters of a query that still need a proof, each with the version that brought it.
+        """
         return {
             name: since
-            for name, since in self._young(query).items()
+            for name, since in self._newer_filters(query).items()
             if (self.noun, name) not in self.facts.proven
         }
 
     def _version(self) -> str | None:
         """
-        The engine's version; ``None`` if it cannot be had.
+        The engine's version; ``None`` if it does not tell, or could not be asked.
         """
         facts = self.facts
         if not facts.has_answered:
             try:
                 facts.version = self.version()
             except errors.Refused:
-                pass  # It came with 7.8, and a gateway may hide it.
-            except Exception:  # noqa: BLE001  # what goes wrong here is met by the next request too
+                pass  # Engines before 7.8 have no such operation, and a gateway may hide it.
+            except Exception:  # noqa: BLE001  # the request that follows will raise it as well
                 return None
             facts.has_answered = True
         return facts.version
 
-    def _too_young(self, name: str, since: str) -> str:
+    def _ignored(self, name: str, since: str) -> str:
+        """
+        The message that the engine ignores a filter.
+        """
         version = self._version()
         engine = "this engine" if version is None else f"this engine, {visible(version):.40},"
         return (
@@ -155,8 +164,8 @@ class FilterProof:
 
 def _is_before(version: str, since: str) -> bool:
     """
-    Whether a version of Camunda is older than another one; the forks, which count from 1, are
-    younger than all.
+    Whether a version of Camunda is older than the version *since*. Forks count from 1, and are
+    newer than every version of Camunda.
     """
     numbers = re.match(r"(\d+)\.(\d+)", version)
     if numbers is None:
@@ -167,13 +176,13 @@ def _is_before(version: str, since: str) -> bool:
 
 def _impossible(name: str, value: Any) -> dict[str, object]:
     """
-    A body with a filter that no task passes, of the same form as *value*.
+    A body with the filter *name* that no task matches, with a value of the same form as *value*.
     """
-    # No wildcard is in it, and nobody can have guessed it.
+    # It has no wildcards, and is random, so that no task has it.
     text = f"no-such-value-{os.urandom(16).hex()}"
     condition = {"name": text, "operator": "eq", "value": text}
     if value is True:
-        # Such a flag says how the conditions are compared, and means nothing without them.
+        # Such a flag sets how variables are compared, and needs a condition to have any effect.
         return {name: True, "processVariables": [condition]}
     if isinstance(value, list):
         return {name: [condition if isinstance(value[0], Mapping) else text]}
