@@ -184,6 +184,21 @@ def test_the_urls_query_is_kept() -> None:
     assert [seen.target for seen in stub.seen] == ["/realms/a/token?p=b2c"]
 
 
+@pytest.mark.parametrize(
+    ("rest", "target"), [("", "/"), ("?tenant=x", "/?tenant=x"), ("?next=/a", "/?next=/a")]
+)
+def test_the_url_may_have_no_path(rest: str, target: str) -> None:
+    """
+    Then the token endpoint is the root of its server.
+    """
+    with Stub(_granted()) as stub:
+        url = f"http://127.0.0.1:{stub.port}{rest}"
+        header = _header(OAuth2ClientCredentials(url, "worker", _SECRET))
+
+    assert header == "Bearer t1"
+    assert [seen.target for seen in stub.seen] == [target]
+
+
 def test_the_engine_gets_the_token() -> None:
     """
     The client asks the login server once, and sends the token with every request.

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 import requests
 from requests import PreparedRequest, Session as Session
@@ -228,13 +229,15 @@ class RequestsTransport:
 
     def _to_url(self, url: str) -> str:
         """
-        A URL with its host as requests writes it, such as one with an umlaut.
+        A URL with its host as requests writes it, such as one with an umlaut, and with a path.
         """
-        end = url.index("/", len("https://"))
-        if self._origin[0] != url[:end]:
-            prepared = requests.Request("GET", f"{url[:end]}/").prepare()
-            self._origin = url[:end], str(prepared.url).rstrip("/")
-        return self._origin[1] + url[end:]
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        rest = url[len(origin) :]
+        if self._origin[0] != origin:
+            prepared = requests.Request("GET", f"{origin}/").prepare()
+            self._origin = origin, str(prepared.url).rstrip("/")
+        return self._origin[1] + (rest if rest.startswith("/") else f"/{rest}")
 
     def _failure(
         self, error: Exception, session: requests.Session, url: str, status: int | None
