@@ -161,12 +161,7 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         else:
             form |= {"client_id": client_id, "client_secret": client_secret}
         settings = connection_settings(
-            url,
-            verify=verify,
-            cert=cert,
-            proxies=proxies,
-            has_credentials=True,
-            stacklevel=3,
+            url, verify=verify, cert=cert, proxies=proxies, has_credentials=True
         )
         # A connection would long be closed when the next token is asked for.
         self._transport = RequestsTransport(

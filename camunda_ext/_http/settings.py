@@ -1,11 +1,10 @@
 """
-How to reach a server: certificates and proxies, and warnings of what gives secrets away.
+How to reach a server: certificates and proxies, and warnings of settings that give secrets away.
 """
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ import attrs
 from requests.utils import get_environ_proxies
 
 from camunda_ext._wire.urls import is_loopback
+from camunda_ext._wire.warn import warn_caller
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -38,19 +38,18 @@ def connection_settings(
     cert: str | tuple[str, str] | None,
     proxies: Mapping[str, str] | None,
     has_credentials: bool,
-    stacklevel: int,
 ) -> ConnectionSettings:
     """
-    How to reach a server, by what a user says and else by the environment.
+    How to reach a server, by the user's settings and otherwise by the environment.
 
-    Warns of what would give secrets away, *stacklevel* frames above the caller.
+    Warns of settings that give secrets away.
 
     Raises:
-        TypeError, ValueError: A setting cannot be meant as it is.
+        TypeError, ValueError: A setting is invalid.
     """
     is_local = is_loopback(url)
     if proxies is None:
-        # What stays on this machine is no business of the environment's proxy.
+        # A proxy of the environment is not for requests that stay on this machine.
         proxies = {} if is_local else get_environ_proxies(url)
     if not isinstance(proxies, Mapping):
         raise TypeError("proxies must be a mapping")
@@ -62,14 +61,10 @@ def connection_settings(
         if not os.path.exists(path):
             raise ValueError(f"cert: there is no file {path!r}")
     if verify is False:
-        warnings.warn(
-            "verify=False: anybody on the way can read and change what is sent",
-            stacklevel=stacklevel + 1,
-        )
+        warn_caller("verify=False: anybody on the way can read and change what is sent")
     target = urlsplit(url)
     if target.scheme == "http" and has_credentials and not is_local:
-        warnings.warn(
-            f"credentials go to {target.hostname} by plain http, for anybody on the way to read",
-            stacklevel=stacklevel + 1,
+        warn_caller(
+            f"credentials go to {target.hostname} by plain http, for anybody on the way to read"
         )
     return ConnectionSettings(verify=verify, cert=cert, proxies=dict(proxies))

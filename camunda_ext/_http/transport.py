@@ -369,7 +369,6 @@ def to_transport(
         cert=cert,
         proxies=proxies,
         has_credentials=auth is not None or any(map(_SECRET_HEADER.search, headers)),
-        stacklevel=4,
     )
     return RequestsTransport(
         auth=auth, headers=headers, own=own, max_answer=max_answer, pool_size=pool_size
