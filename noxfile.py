@@ -2,7 +2,7 @@
 What a change must pass, session by session: ``nox --list`` names them, ``.ci/run`` runs the most.
 
 Each session makes an environment of its own, by uv, which also finds out what the oldest
-dependencies are that ``pyproject.toml`` promises.
+dependencies are that ``setup.cfg`` promises.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Final
 
@@ -24,14 +26,13 @@ nox.options.download_python = "never"
 # What takes a minute; the tests and the release are asked for by name.
 nox.options.sessions = ["lint", "types", "docs", "wheel"]
 
-_PYPROJECT: Final = nox.project.load_toml("pyproject.toml")
+_SETUP: Final = ConfigParser()
+_SETUP.read("setup.cfg", "utf-8")
 #: Those of the classifiers.
-_PYTHONS: Final = nox.project.python_versions(_PYPROJECT)
+_PYTHONS: Final = re.findall(r"(?m)Python :: (3\.\d+)$", _SETUP["metadata"]["classifiers"])
 #: The extras of the library; the others are for those who work on it.
-_EXTRAS: Final = sorted(
-    _PYPROJECT["project"]["optional-dependencies"].keys() - {"demo", "dev", "docs", "test"}
-)
-_DEV: Final[Sequence[str]] = _PYPROJECT["project"]["optional-dependencies"]["dev"]
+_EXTRAS: Final = sorted(_SETUP["options.extras_require"].keys() - {"demo", "dev", "docs", "test"})
+_DEV: Final = _SETUP["options.extras_require"]["dev"].split("\n")
 #: These have parts in C or Rust, so their sources would need a compiler.
 _COMPILED: Final = ("orjson", "pandas", "polars")
 _IN_PARALLEL: Final = ("-n", "auto")
@@ -56,7 +57,7 @@ def _pins(session: nox.Session, resolution: str) -> Sequence[str]:
         *("--resolution", "lowest-direct", "--output-file", str(pins)),
         *(f"--extra={extra}" for extra in _EXTRAS),
         *(f"--only-binary={name}" for name in _COMPILED),
-        *(f"--python={session.virtualenv.location}", "pyproject.toml"),
+        *(f"--python={session.virtualenv.location}", "setup.cfg"),
     )
     session.log(" ".join(pins.read_text().split()))
     return ("--constraint", str(pins))
@@ -132,7 +133,8 @@ def wheel(session: nox.Session) -> None:
     folder = Path(session.create_tmp()).resolve()
     shutil.rmtree(folder)
     folder.mkdir()
-    session.run_install("uv", "build", "--quiet", "--wheel", "--out-dir", str(folder))
+    # From the sdist, so that nothing gets in that an earlier build has left in `build`.
+    session.run_install("uv", "build", "--quiet", "--out-dir", str(folder))
     (built,) = folder.glob("*.whl")
     imports = Path("tests/imports.py").resolve()
     project = shutil.copy("tests/embedded/a_project.py", folder / "test_project.py")
@@ -209,18 +211,24 @@ def _write_sbom(session: nox.Session, dist: Path) -> None:
     Write what an installation of the wheel consists of today, as CycloneDX.
     """
     (built,) = dist.glob("*.whl")
-    sbom = dist / f"{built.stem}.cdx.json"
-    installed = Path(session.create_tmp()).resolve() / "installed"
+    folder = Path(session.create_tmp()).resolve()
+    installed = folder / "installed"
     session.run("uv", "venv", "--quiet", str(installed))
     session.run("uv", "pip", "install", "--quiet", f"--python={installed}", str(built))
+    # What the list is about; cyclonedx-py reads it nowhere else.
+    package = {
+        **{key: _SETUP["metadata"][key] for key in ("name", "description", "license")},
+        "version": built.name.split("-")[1],
+        "dependencies": _SETUP["options"]["install_requires"].split(),
+    }
+    described = folder / "pyproject.toml"
+    # Each value is the same in JSON and in TOML.
+    lines = (f"{key} = {json.dumps(value)}\n" for key, value in package.items())
+    described.write_text("[project]\n" + "".join(lines), "utf-8")
     session.run(
-        *("cyclonedx-py", "environment", "--output-reproducible", "--pyproject=pyproject.toml"),
-        *("--mc-type=library", f"--output-file={sbom}", str(installed)),
+        *("cyclonedx-py", "environment", "--output-reproducible", f"--pyproject={described}"),
+        *("--mc-type=library", f"--output-file={dist / built.stem}.cdx.json", str(installed)),
     )
-    # pyproject.toml leaves the version to the package.
-    described = json.loads(sbom.read_text("utf-8"))
-    described["metadata"]["component"]["version"] = built.name.split("-")[1]
-    sbom.write_text(json.dumps(described, indent=2) + "\n", "utf-8")
 
 
 @nox.session
