@@ -4,6 +4,7 @@ The two servers of an application, which answer alike wherever they can.
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
@@ -809,6 +810,7 @@ def test_nothing_stays_of_servers_that_were_closed() -> None:
     """
     Neither threads nor file descriptors, used or not.
     """
+    gc.collect()  # what earlier tests have left would be collected, and closed, meanwhile
     before = open_files(), set(threading.enumerate())
     for number in range(200):
         server = HttpServer(answering(500))
