@@ -5,6 +5,7 @@ Check and decode answers, and turn unexpected ones into errors.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from email.message import Message
 from functools import partial
 from types import NoneType
 from typing import Any, Final
@@ -58,7 +59,7 @@ def check(returns: Any, response: HttpResponse) -> None:
             raise UnexpectedAnswer(f"expected text/plain, not {media_type or 'nothing'}")
     elif returns is bytes:
         return
-    elif media_type.startswith("text/html") or not (content or returns is AnyAnswer):
+    elif _is_page(response) or not (content or returns is AnyAnswer):
         raise UnexpectedAnswer(f"expected JSON, not {'a page' if content else 'nothing'}")
 
 
@@ -102,8 +103,30 @@ def _read_any(response: HttpResponse) -> Any:
     if media_type.endswith(("/json", "+json")):
         return loads(response.content)
     if media_type.startswith("text/"):
-        return response.content.decode("utf-8", "replace")
+        return _decode_text(response)
     return response.content
+
+
+def _decode_text(response: HttpResponse) -> str:
+    """
+    A text by the encoding that its media type names, or else by UTF-8.
+    """
+    message = Message()
+    message["Content-Type"] = response.headers.get("content-type", "")
+    try:
+        return response.content.decode(message.get_content_charset("utf-8"), "replace")
+    except LookupError:  # no encoding that Python knows
+        return response.content.decode("utf-8", "replace")
+
+
+def _is_page(response: HttpResponse) -> bool:
+    """
+    Whether an answer is a web page, such as that of a login.
+    """
+    media_type = _media_type(response.headers.get("content-type", ""))
+    if media_type:
+        return media_type in ("text/html", "application/xhtml+xml")
+    return response.content[:256].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def is_file(response: HttpResponse) -> bool:

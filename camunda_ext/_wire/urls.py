@@ -79,7 +79,7 @@ def to_params(values: Mapping[str, Any]) -> dict[str, str]:
 def _to_param(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if not isinstance(value, (str, int, float)):
+    if not isinstance(value, (str, int, float)) or value != value:
         raise TypeError(f"params: {name!r} must be a text, a number or a bool, not {value!r:.80}")
     return str(value)
 
@@ -152,8 +152,8 @@ def refuse_odd_path(path: object, ids: Mapping[str, str]) -> None:
         ValueError: The path is malformed, or its names in braces are not those of *ids*.
     """
     checked = checks.text("path", path)
-    names = re.findall(r"\{(\w+)\}", checked)
-    fixed = re.sub(r"\{\w+\}", "x", checked)
+    names = re.findall(_NAME_IN_PATH, checked)
+    fixed = re.sub(_NAME_IN_PATH, "x", checked)
     if not re.fullmatch(r"(/[\w.~!$&'()*+,;=:@-]+)+", fixed, re.ASCII) or _DOTS.search(fixed):
         raise ValueError(
             f"path must be one below the engine, such as '/process-instance/{{id}}', without a "
@@ -164,7 +164,9 @@ def refuse_odd_path(path: object, ids: Mapping[str, str]) -> None:
 
 
 #: Dot segments, which HTTP clients resolve.
-_DOTS: Final = re.compile(r"/\.{1,2}(/|\Z)")
+_DOTS: Final = re.compile(r"/\.{1,2}([/;]|\Z)")
+
+_NAME_IN_PATH: Final = r"\{([A-Za-z_]\w*)\}"
 
 
 _NOT_IN_IDS: Final = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
