@@ -1057,7 +1057,7 @@ class ExternalTaskClient(TakenAsIs):
             self._proof(query).warn_of_newer(query)
         return self._send(request).count
 
-    def log_get(self, log_id: str) -> HistoricExternalTaskLog:
+    def log_get(self, entry: HistoricExternalTaskLog | str) -> HistoricExternalTaskLog:
         """
         One entry of the historic external task log. Since 7.7.
 
@@ -1069,12 +1069,12 @@ class ExternalTaskClient(TakenAsIs):
                 "log_get",
                 "GET /history/external-task-log/{log_id}",
                 HistoricExternalTaskLog,
-                {"log_id": log_id},
+                {"log_id": _log_id(entry)},
                 since="7.7",
             )
         )
 
-    def log_error_details(self, log_id: str) -> str | None:
+    def log_error_details(self, entry: HistoricExternalTaskLog | str) -> str | None:
         """
         The error details of a log entry; ``None`` if it has none. Since 7.7.
 
@@ -1086,7 +1086,7 @@ class ExternalTaskClient(TakenAsIs):
                 "log_error_details",
                 "GET /history/external-task-log/{log_id}/error-details",
                 str,
-                {"log_id": log_id},
+                {"log_id": _log_id(entry)},
                 since="7.7",
             )
         )
@@ -1440,7 +1440,11 @@ def _ids(task: AnyTask | str) -> dict[str, str]:
 
 
 def _id_of(task: AnyTask | str) -> str:
-    return task.id if isinstance(task, (ExternalTask, UnreadableTask)) else task
+    if isinstance(task, str):
+        return task
+    if isinstance(task, (ExternalTask, UnreadableTask)):
+        return task.id
+    raise TypeError(f"task must be a task or its id, not {type(task).__name__}")
 
 
 @overload
@@ -1454,6 +1458,8 @@ def _task_ids(name: str, tasks: Iterable[AnyTask | str]) -> tuple[str, ...]: ...
 def _task_ids(name: str, tasks: Iterable[AnyTask | str] | None) -> tuple[str, ...] | None:
     if tasks is None:
         return None
+    if isinstance(tasks, Selection):
+        raise TypeError(f"{name} must not be a Selection: its own methods refuse one of everything")
     if isinstance(tasks, (str, bytes)) or not isinstance(tasks, Iterable):
         raise TypeError(f"{name} must be an iterable of tasks or of their ids, not {tasks!r:.80}")
     return checks.texts(name, map(_id_of, tasks))
@@ -1468,6 +1474,11 @@ def _worker_of(task: AnyTask | str, worker_id: str | None) -> str:
     """
     if isinstance(worker_id, (ExternalTask, UnreadableTask)):
         raise TypeError("worker_id must be a str: the task comes first, then the worker's id")
+    if not isinstance(worker_id, (str, NoneType)):
+        raise TypeError(
+            f"worker_id must be a str, not {type(worker_id).__name__}: with a task alone, pass the "
+            "rest by name, such as variables="
+        )
     if worker_id is not None:
         return worker_id
     if not isinstance(task, LockedExternalTask):
@@ -1484,6 +1495,10 @@ def _required(name: str, value: Any) -> Any:
     if value is None:
         raise TypeError(f"{name} is missing: with a task alone, pass it by name")
     return value
+
+
+def _log_id(entry: HistoricExternalTaskLog | str) -> str:
+    return entry.id if isinstance(entry, HistoricExternalTaskLog) else entry
 
 
 def _batch_id(batch: AnyBatch | str) -> str:

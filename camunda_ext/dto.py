@@ -275,7 +275,7 @@ class Version(Value):
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Ping(Value):
+class Ping(Record):
     """
     The result of `camunda_ext.ExternalTaskClient.ping()`.
     """

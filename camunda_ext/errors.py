@@ -363,6 +363,7 @@ _GONE: Final = "It was completed or cancelled, or never existed."
 _RACE: Final = "The task may have been changed by somebody else at the same time: look at it first."
 _AGAIN: Final = "It was rolled back: try again soon, after a look at the task."
 _WAIT: Final = "Wait, then try again."
+_IN_LOG: Final = "The reason is in the engine's log; a command was rolled back."
 _NO_SUCH_PATH: Final = (
     "The engine has no such path or method, or nothing of such an id: look at path and ids."
 )
@@ -530,6 +531,7 @@ _ROWS: Final = (
         500,
         code=10002,
     ),
+    _Row(EngineFailure, _IN_LOG, 500, operation="request"),
     _Row(
         EngineFailure,
         _RACE,
@@ -552,7 +554,7 @@ _ROWS: Final = (
         500,
         "NullPointerException",
     ),
-    _Row(EngineFailure, "The reason is in the engine's log; a command was rolled back.", 500),
+    _Row(EngineFailure, _IN_LOG, 500),
 )
 
 #: The error and hint for a status, whether an engine or a gateway answered; used if no row of

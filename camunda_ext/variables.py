@@ -608,11 +608,18 @@ def _read_date(variable: VariableValue, dates: DateFormat) -> datetime:
     return value if isinstance(value, datetime) else dates.parse(value)
 
 
+def _read_double(variable: VariableValue, dates: DateFormat) -> float:
+    try:
+        return float(variable.value)  # NaN and infinities come as text
+    except OverflowError:
+        raise ValueError(f"the Double {variable.value!r:.40} is beyond the floats") from None
+
+
 #: The functions that convert values of the engine's types; null is ``None`` for all of them.
 _TYPES: Final[Mapping[str, Callable[[VariableValue, DateFormat], Any]]] = {
     "Bytes": lambda variable, _: base64.b64decode(variable.value, validate=True),
     "Date": _read_date,
-    "Double": lambda variable, _: float(variable.value),  # NaN and infinities come as text
+    "Double": _read_double,
     "Json": _read_json,
     "Object": _read_object,
 }
@@ -629,6 +636,10 @@ class Variables(TakenAsIs, Mapping[str, Any]):
     __slots__ = ("_dates", "_variables")
 
     def __init__(self, typed: Mapping[str, VariableValue], dates: DateFormat = MODERN) -> None:
+        if not all(isinstance(value, VariableValue) for value in typed.values()):
+            raise TypeError(
+                "each variable must be a VariableValue; Variables.of() takes any values"
+            )
         #: By name: the JSON of a variable, replaced by a `VariableValue` at the first access.
         self._variables: dict[str, Any] = dict(typed)
         self._dates = dates

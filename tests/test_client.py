@@ -247,6 +247,21 @@ def test_tasks_that_the_worker_has_are_not_stranded() -> None:
             "new_duration is missing: with a task alone, pass it by name",
         ),
         (
+            lambda client: client.complete(TASK, {"a": 1}),
+            TypeError,
+            "worker_id must be a str, not dict: with a task alone, pass the rest by name",
+        ),
+        (
+            lambda client: client.complete((TASK,), "w"),
+            TypeError,
+            "task must be a task or its id, not tuple",
+        ),
+        (
+            lambda client: client.set_retries_of(3, external_task_ids=client.select()),
+            TypeError,
+            "external_task_ids must not be a Selection: its own methods refuse one of everything",
+        ),
+        (
             lambda client: client.set_retries_of(3, external_task_ids=TASK),
             TypeError,
             "external_task_ids must be an iterable of tasks or of their ids, not ",

@@ -121,6 +121,16 @@ def test_each_cell_of_the_table_holds(operation: str, column: int, kind: Failure
     assert rule_of(operation).after[kind] is _LETTERS[_TABLE[operation][column]]
 
 
+def test_whatever_changes_something_has_a_rule() -> None:
+    """
+    Without one it would be sent again like what only reads.
+    """
+    reads = {"list", "count", "log_list", "log_count"}
+    changes = {one.name for one in OPERATIONS if one.method != "GET"} - reads
+
+    assert changes <= set(RULES)
+
+
 def test_there_are_no_other_cells() -> None:
     """
     A new operation, or a new kind of failure, needs a line here.

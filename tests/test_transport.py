@@ -1706,7 +1706,7 @@ def test_an_id_is_text(name: str, id_: object) -> None:
     with (
         Stub() as stub,
         once(stub.url) as client,
-        pytest.raises(TypeError, match="must be a str"),
+        pytest.raises(TypeError, match=r"must be a (str|task or its id)"),
     ):
         _WITH_IDS[name](client, id_)
 

@@ -70,7 +70,12 @@ def to_params(values: Mapping[str, Any]) -> dict[str, str]:
     for name, value in values.items():
         if isinstance(value, list):
             texts = [_to_param(name, item) for item in value]
-            params[name] = _comma_list(name, texts)
+            if not texts or any("," in text for text in texts):
+                raise ValueError(
+                    f"params: {name!r} must have some values, and none with a comma, at which the "
+                    f"engine splits them, not {value!r:.80}"
+                )
+            params[name] = ",".join(texts)
         else:
             params[name] = _to_param(name, value)
     return _checked_length(params)
