@@ -34,7 +34,7 @@ from camunda_ext import (
     Timeout,
 )
 from camunda_ext._call.backoff import Retry
-from camunda_ext._http.answers import gunzip
+from camunda_ext._http.body import gunzip
 from camunda_ext._wire import json as own_json
 from camunda_ext._wire.decode import decode, decode_each
 from camunda_ext.dto import CountResult

@@ -17,7 +17,7 @@ from requests.auth import AuthBase
 from requests.utils import default_user_agent
 from urllib3 import BaseHTTPResponse
 
-from camunda_ext._http.answers import Incoming, TooLarge
+from camunda_ext._http.body import Incoming, TooLarge
 from camunda_ext._http.credentials import AuthFailed, to_auth_of
 from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse
 from camunda_ext._http.pool import Pool
