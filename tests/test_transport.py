@@ -1246,6 +1246,42 @@ def test_a_hook_that_an_auth_object_adds_is_called() -> None:
     ]
 
 
+@pytest.mark.parametrize("has_hook", [True, False])
+def test_an_auth_object_signs_each_request_once(has_hook: bool) -> None:
+    """
+    Also where requests sends the request, because of a hook of the auth object or of an adapter.
+    """
+
+    class Counting(AuthBase):
+        count = 0
+
+        def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+            self.count += 1
+            r.headers["X-Count"] = str(self.count)
+            if has_hook:
+                r.hooks["response"].append(lambda response, **_: statuses.append("hook"))
+            return r
+
+    class Noting(HTTPAdapter):
+        def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+            response = super().send(*args, **kwargs)
+            statuses.append(str(response.status_code))
+            return response
+
+    statuses: list[str] = []
+    with Stub(NO_CONTENT) as stub, requests.Session() as session:
+        session.trust_env = False
+        if not has_hook:
+            session.mount("http://", Noting())
+        with once(stub.url, session=session, auth=Counting()) as client:
+            client.unlock("t1")
+            client.set_priority("t1", 5)
+
+    assert [seen.headers["x-count"] for seen in stub.seen] == ["1", "2"]
+    assert [seen.body for seen in stub.seen] == [b"", b'{"priority":5}']
+    assert statuses == (["hook"] if has_hook else ["204"]) * 2
+
+
 def test_an_injected_session_keeps_its_cookies() -> None:
     """
     Whoever passes a session may need them.

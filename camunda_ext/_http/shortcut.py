@@ -28,6 +28,8 @@ from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 from urllib3 import BaseHTTPResponse
 
+from camunda_ext._http.body import Incoming
+
 
 def _own_methods(kind: type, *names: str) -> tuple[tuple[str, object], ...]:
     """
@@ -66,6 +68,19 @@ def is_plain(session: requests.Session) -> bool:
     return _is_unchanged(session, _OF_SESSIONS) and not (
         session.trust_env or session.params or session.cookies or hooks_of(session)
     )
+
+
+def plain_adapter(session: requests.Session, prepared: PreparedRequest) -> HTTPAdapter | None:
+    """
+    The adapter for a request if all is known that is done with it from here on; ``None`` if an auth
+    object has added a hook, or the adapter does not send as that of requests does.
+    """
+    if prepared.hooks["response"]:
+        return None
+    adapter = session.get_adapter(str(prepared.url))
+    if isinstance(adapter, HTTPAdapter) and _is_unchanged(adapter, _OF_ADAPTERS):
+        return adapter
+    return None
 
 
 def hooks_of(session: requests.Session) -> list[Any]:
@@ -116,17 +131,18 @@ class Shortcut:
     def send(
         self,
         session: requests.Session,
+        adapter: Any,
         prepared: PreparedRequest,
         *,
         connect: float | None,
         read: float | None,
-    ) -> BaseHTTPResponse | requests.Response | None:
+    ) -> Incoming:
         """
-        The answer of a server, its body still to be read; ``None`` if requests has more to do, and
-        nothing is sent: for a hook that an auth object has added, or an adapter that does not send
-        as that of requests does.
+        The answer of a server, its body still to be read.
 
         Args:
+            adapter: The one that `plain_adapter()` returned for the request.
+
             connect: How long to wait for the connection, in seconds.
 
             read: How long to wait for each piece of the answer, in seconds.
@@ -134,11 +150,6 @@ class Shortcut:
         Raises:
             requests.RequestException: There was no answer; the same as requests would raise.
         """
-        if prepared.hooks["response"]:
-            return None
-        adapter: Any = session.get_adapter(str(prepared.url))
-        if not (isinstance(adapter, HTTPAdapter) and _is_unchanged(adapter, _OF_ADAPTERS)):
-            return None
         try:
             pool, target = self._pool_for(session, adapter, prepared)
         except urllib3.exceptions.LocationValueError as error:
@@ -162,10 +173,10 @@ class Shortcut:
                 raise
             raise kind(error, request=prepared) from error
         if not isinstance(answer, BaseHTTPResponse):  # of a library for tests
-            return adapter.build_response(prepared, answer)
+            return Incoming.of(adapter.build_response(prepared, answer))
         if "set-cookie" in answer.headers:
             extract_cookies_to_jar(session.cookies, prepared, answer)  # type: ignore[no-untyped-call]  # it has no types
-        return answer
+        return Incoming(answer.status, answer.headers, answer, prepared)
 
     def _pool_for(self, session: Any, adapter: Any, prepared: PreparedRequest) -> tuple[Any, str]:
         """

@@ -8,14 +8,13 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import requests
 from requests import PreparedRequest, Session as Session
 from requests.auth import AuthBase
 from requests.utils import default_user_agent
-from urllib3 import BaseHTTPResponse
 
 from camunda_ext._http.body import Incoming, TooLarge
 from camunda_ext._http.credentials import AuthFailed, to_auth_of
@@ -23,7 +22,13 @@ from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse
 from camunda_ext._http.pool import Pool
 from camunda_ext._http.session import OwnSession
 from camunda_ext._http.settings import ConnectionSettings, connection_settings
-from camunda_ext._http.shortcut import Shortcut, hooks_of, is_plain, prepared_request
+from camunda_ext._http.shortcut import (
+    Shortcut,
+    hooks_of,
+    is_plain,
+    plain_adapter,
+    prepared_request,
+)
 from camunda_ext._secrets.tracebacks import without_library_frames
 from camunda_ext._version import __version__
 from camunda_ext._wire.checks import check_header
@@ -175,7 +180,7 @@ class RequestsTransport:
 
     def _ask(self, session: requests.Session, request: HttpRequest) -> Incoming:
         """
-        The answer to a request, by the quick way if all that is left out is known.
+        The answer to a request: by the quick way, or by that of requests where it has more to do.
         """
         headers, auth, shortcut = request.headers, self._auth, self._shortcut
         if isinstance(session, OwnSession):
@@ -184,48 +189,42 @@ class RequestsTransport:
         else:
             headers = {**self._headers, **headers}
             auth = auth or to_auth_of(session)
-        options: dict[str, Any] = {"allow_redirects": False, "stream": True}
         try:
-            if not is_plain(session):
-                options["timeout"] = _waits(session, request, uploads=True)
-                options["hooks"] = {"response": [*hooks_of(session), _forget_location]}
-                return Incoming.of(
-                    session.request(
-                        request.method,
-                        request.url,
-                        data=request.content,
-                        headers=headers,
-                        auth=auth,
-                        **options,
-                    )
+            if is_plain(session):
+                prepared = prepared_request(
+                    session,
+                    request.method,
+                    self._to_url(request.url),
+                    headers,
+                    request.content,
+                    auth,
                 )
-            url = self._to_url(request.url)
-            prepared = prepared_request(
-                session, request.method, url, headers, request.content, auth
+                if request.deadline is not None and monotonic() >= request.deadline:
+                    # To get credentials may have taken all the time.
+                    raise requests.ConnectTimeout("the call was to be over before it began")
+                adapter = plain_adapter(session, prepared)
+                if adapter is not None:
+                    connect, read = _waits(session, request)
+                    return shortcut.send(session, adapter, prepared, connect=connect, read=read)
+                # Signed already; to sign again might use up a token or a number.
+                auth = _Signed(prepared)
+            response = session.request(
+                request.method,
+                request.url,
+                data=request.content,
+                headers=headers,
+                auth=auth,
+                timeout=_waits(session, request),
+                hooks={"response": [*hooks_of(session), _forget_location]},
+                allow_redirects=False,
+                stream=True,
             )
-            if request.deadline is not None and monotonic() >= request.deadline:
-                # To get credentials may have taken all the time.
-                raise requests.ConnectTimeout("the call was to be over before it began")
-            connect, read = _waits(session, request, uploads=self._injected is not None)
-            answer = shortcut.send(session, prepared, connect=connect, read=read)
-            if isinstance(answer, BaseHTTPResponse):
-                return Incoming(answer.status, answer.headers, answer, prepared)
-            if answer is None:
-                prepared.hooks["response"].append(_forget_location)
-                answer = session.send(
-                    prepared,
-                    timeout=(connect, read),
-                    proxies=session.proxies,
-                    verify=session.verify,
-                    cert=session.cert,
-                    **options,
-                )
-            return Incoming.of(answer)
         except requests.HTTPError as error:
             # A hook of the user's own session does not like the status: that is for us to judge.
             if error.response is None:
                 raise
-            return Incoming.of(error.response)
+            response = error.response
+        return Incoming.of(response)
 
     def _to_url(self, url: str) -> str:
         """
@@ -282,6 +281,18 @@ class RequestsTransport:
         )
 
 
+class _Signed(AuthBase):
+    """
+    Signs a request by replacing it with one that is signed already.
+    """
+
+    def __init__(self, signed: PreparedRequest) -> None:
+        self._signed = signed
+
+    def __call__(self, r: PreparedRequest) -> PreparedRequest:
+        return self._signed
+
+
 def _was_sent(error: Exception, session: requests.Session, url: str, proxy: str | None) -> bool:
     """
     Whether a request may have left.
@@ -307,18 +318,15 @@ def _forget_location(response: requests.Response, **_: object) -> None:
     response.headers.pop("Location", None)
 
 
-def _waits(
-    session: requests.Session, request: HttpRequest, *, uploads: bool
-) -> tuple[float | None, float | None]:
+def _waits(session: requests.Session, request: HttpRequest) -> tuple[float | None, float | None]:
     """
-    How long to wait for a connection and for a piece of the answer, in seconds, before all must be
-    over.
-
-    Args:
-        uploads: Whether the body, if it is large, is sent under the time-out for the connection.
+    How long to wait for a connection and for a piece of the answer, in seconds; neither is longer
+    than what is left of the call.
     """
     connect, read = request.timeout.connect, request.timeout.read
-    if uploads and len(request.content or b"") > _SMALL_BODY and connect is not None:
+    is_own = isinstance(session, OwnSession)
+    if not is_own and len(request.content or b"") > _SMALL_BODY and connect is not None:
+        # Connections other than ours send a body under the time-out for the connection.
         connect = read if read is None else max(connect, read)
     if request.deadline is not None:
         left = max(request.deadline - monotonic(), _SHORTEST)
