@@ -204,10 +204,11 @@ class _Call:
                 no_answer = errors.no_answer(
                     request, url, failure.reason, status=failure.status, hint=failure.hint
                 )
-                return _Result(None, no_answer, None, failure.how)
+                return _Result(None, no_answer, None, failure.kind)
             error = errors.not_sent(request, url, failure.reason, hint=failure.hint)
             error.__cause__ = failure.cause
-            return _Result(None, error, None, FailureKind.NOT_SENT if failure.again else None)
+            kind = FailureKind.NOT_SENT if failure.is_temporary else None
+            return _Result(None, error, None, kind)
         except answers.UnexpectedAnswer as problem:
             assert response is not None  # noqa: S101  # only reading a response raises it
             unexpected = answers.to_error(request, url, response, problem, self._sender.dates)

@@ -287,13 +287,13 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         try:
             response = self._transport.send(request)
         except TransportFailure as failure:
-            if failure.how is FailureKind.TOO_LARGE:
+            if failure.kind is FailureKind.TOO_LARGE:
                 return self._no_token(f"HTTP {failure.status}, with more than 1 MiB")
-            if failure.how is FailureKind.TIMED_OUT:
+            if failure.kind is FailureKind.TIMED_OUT:
                 reason = f"no answer within {self._timeout:g} seconds"
             else:
                 reason = f"{failure.reason}. {failure.hint}".rstrip(". ")
-            return self._no_token(reason, is_temporary=failure.again)
+            return self._no_token(reason, is_temporary=failure.is_temporary)
         if response.status != 200:
             return self._no_token(
                 _refusal(response), is_temporary=response.status == 429 or response.status >= 500

@@ -53,8 +53,8 @@ class TransportFailure(Exception):
         reason: str,
         *,
         sent: bool = True,
-        again: bool = True,
-        how: FailureKind = FailureKind.NO_ANSWER,
+        is_temporary: bool = True,
+        kind: FailureKind = FailureKind.NO_ANSWER,
         status: int | None = None,
         hint: str = "",
         cause: Exception | None = None,
@@ -64,9 +64,9 @@ class TransportFailure(Exception):
         #: Whether the request may have been sent.
         self.sent = sent
         #: Whether a retry makes sense.
-        self.again = again
+        self.is_temporary = is_temporary
         #: Why there was no answer.
-        self.how = how
+        self.kind = kind
         #: The status of an answer that did not come whole.
         self.status = status
         #: What to do about it; empty if there is no more to say.
@@ -124,7 +124,7 @@ class RequestsTransport:
         """
         if self._closed:
             raise TransportFailure(
-                "the client is closed", sent=False, again=False, hint="Make a new one."
+                "the client is closed", sent=False, is_temporary=False, hint="Make a new one."
             )
         if self._pool is None:
             assert self._injected is not None  # noqa: S101  # one of the two is there
@@ -167,10 +167,10 @@ class RequestsTransport:
             )
         except AuthFailed as error:
             raised = TransportFailure(
-                str(error), sent=False, again=error.is_temporary, cause=error.cause
+                str(error), sent=False, is_temporary=error.is_temporary, cause=error.cause
             )
         except TooLarge as error:
-            raised = TransportFailure(str(error), how=FailureKind.TOO_LARGE, status=status)
+            raised = TransportFailure(str(error), kind=FailureKind.TOO_LARGE, status=status)
         except Exception as error:  # noqa: BLE001  # whatever the way to an engine may raise
             raised = self._failure(error, session, request.url, status)
         except BaseException as error:  # noqa: BLE001  # Ctrl-C
@@ -252,8 +252,8 @@ class RequestsTransport:
         return TransportFailure(
             masks.without(reason.text, self._secrets_of(session, url, sent)),
             sent=status is not None or _was_sent(error, session, url, proxy),
-            again=reason.is_temporary,
-            how=FailureKind.TIMED_OUT if reasons.is_timeout(error) else FailureKind.NO_ANSWER,
+            is_temporary=reason.is_temporary,
+            kind=FailureKind.TIMED_OUT if reasons.is_timeout(error) else FailureKind.NO_ANSWER,
             status=status,
             hint=reason.hint,
         )
