@@ -152,6 +152,9 @@ def test_a_token_that_is_none_is_not_sent(token: Any) -> None:
     error, seen = _refused_by(lambda: token)
 
     assert (type(error), seen) == (NotSent, [])
+    assert str(error.message).startswith(
+        "the token function returned no valid token: a token must be "
+    )
     assert "canary" not in f"{error!r} {vars(error)}"
 
 

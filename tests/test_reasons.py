@@ -178,7 +178,7 @@ def test_a_host_that_is_none_is_told(host: str) -> None:
 
     assert type(error) is NotSent
     assert host[:60] in str(error)
-    assert "no name of a host" in str(error)
+    assert "no valid host name" in str(error)
     assert "Look at the URL" in error.hint
 
 
@@ -233,7 +233,7 @@ def test_a_proxy_that_is_none_is_told(proxy: str, own_session: bool) -> None:
         error = _error(client)
 
     assert type(error) is NotSent
-    assert "proxy" in str(error)
+    assert "the proxy URL is invalid" in str(error)
     assert "proxies=" in error.hint
     assert _PASSWORD not in f"{error} {error!r}"
 
@@ -543,7 +543,7 @@ def test_a_header_of_a_session_that_is_none_is_told(value: str, trust_env: bool)
         error = _error(client)
 
     assert (type(error), stub.seen) == (NotSent, [])
-    assert "a header is none" in str(error)
+    assert "a header is invalid" in str(error)
     assert _PASSWORD not in f"{error} {error!r}"
 
 

@@ -1638,6 +1638,15 @@ def test_a_base_url_that_is_none_is_refused(url: str) -> None:
         once(url)
 
 
+@pytest.mark.parametrize("rest", ["?a=b", "#a", "?"])
+def test_a_base_url_has_no_query(rest: str) -> None:
+    """
+    Paths are appended to it.
+    """
+    with pytest.raises(ValueError, match=r"^base_url must not have a query or fragment$"):
+        once(f"http://127.0.0.1:1/engine-rest{rest}")
+
+
 @pytest.mark.parametrize("url", [None, b"http://127.0.0.1:1/engine-rest", 5])
 def test_a_base_url_is_text(url: Any) -> None:
     """

@@ -26,7 +26,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _MOST_MEMBERS: Final = 100
 
 
-_NO_RESPONSE: Final = "what sends for requests gave no response of requests"
+_NO_RESPONSE: Final = "the session returned no Response of requests"
 
 
 class TooLarge(requests.RequestException):

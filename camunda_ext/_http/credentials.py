@@ -57,7 +57,7 @@ class Basic(TakenAsIs, AuthBase):
             raise ValueError("the user's name must not have a colon: Basic auth parts there")
         pair = utf8(f"{user}:{password}")
         if pair is None:
-            raise ValueError("user and password must be text that UTF-8 has bytes for")
+            raise ValueError("user and password must be text that UTF-8 can encode")
         self._header = Secret(f"Basic {base64.b64encode(pair).decode('ascii')}")
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -85,7 +85,9 @@ class Bearer(TakenAsIs, AuthBase):
         token = Secret(self._token()) if callable(self._token) else self._token
         problem = token_problem(token)
         if problem is not None:
-            raise NoCredentials(f"what gives tokens gave none: {problem}", is_temporary=False)
+            raise NoCredentials(
+                f"the token function returned no valid token: {problem}", is_temporary=False
+            )
         r.headers["Authorization"] = f"Bearer {token.reveal()}"
         return r
 
@@ -113,15 +115,13 @@ class SafeAuth(AuthBase):
         else:
             headers = getattr(signed, "headers", None)
             if headers is None:
-                failed = AuthFailed(
-                    "the auth object gave back no request: does it end with return?"
-                )
+                failed = AuthFailed("the auth object returned no request: does it end with return?")
             elif (broken := _broken_header(headers)) is None:
                 return signed
             else:
                 failed = AuthFailed(
-                    f"the auth object made a header {broken} that is no text of one line, or has a "
-                    "character that headers cannot have"
+                    f"the auth object set an invalid header {broken}: headers have one line, in "
+                    "characters of Latin-1"
                 )
         raise failed
 

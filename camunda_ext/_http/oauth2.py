@@ -310,10 +310,10 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
             return self._no_token("its token_type is not bearer")
         text = Secret(answer.get("access_token"))
         if token_problem(text) is not None:
-            return self._no_token("its access_token is missing, or is no text in printable ASCII")
+            return self._no_token("its access_token is missing, or not text in printable ASCII")
         life = _seconds(answer.get("expires_in"))
         if life is None:
-            return self._no_token("its expires_in is no number above 0")
+            return self._no_token("its expires_in is not a number above 0")
         renew_at = asked_at + max(life - self._leeway, life / 2)
         return _Token(text, renew_at=renew_at, expires_at=asked_at + life)
 
@@ -357,4 +357,4 @@ def _check_text(name: str, text: object) -> None:
     if not text:
         raise ValueError(f"{name} must not be empty")
     if utf8(text) is None:
-        raise ValueError(f"{name} must be text that UTF-8 has bytes for")
+        raise ValueError(f"{name} must be text that UTF-8 can encode")

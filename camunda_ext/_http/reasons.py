@@ -169,17 +169,17 @@ def reason_of(error: Exception, url: str, proxy: str | None) -> Reason:
     name, cause = type(error).__name__, _innermost(error)
     if _is_of_proxys_url(error, proxy):
         hint = "Look at proxies=, or at the environment: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
-        return Reason(f"{name}: the URL of the proxy is none", hint, is_temporary=False)
+        return Reason(f"{name}: the proxy URL is invalid", hint, is_temporary=False)
     if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
         return Reason(
             f"{name}: a SOCKS proxy needs a package of its own", _SOCKS, is_temporary=False
         )
     if _is_of_header(error):
-        return Reason(f"{name}: a header is none", _HEADER, is_temporary=False)
+        return Reason(f"{name}: a header is invalid", _HEADER, is_temporary=False)
     if _is_of_form(error):
         host = urlsplit(url).hostname or ""
         return Reason(
-            f"{name}: {host!r:.80} is no name of a host", "Look at the URL.", is_temporary=False
+            f"{name}: {host!r:.80} is no valid host name", "Look at the URL.", is_temporary=False
         )
     if _is_of_tls_files(error):
         text = getattr(cause, "strerror", None) or str(cause)
@@ -211,7 +211,7 @@ def _reason_of_tls(name: str, cause: ssl.SSLError | CertificateError, asked: str
     return Reason(f"{name}: {text}", hint.format(asked=asked), is_temporary=not hint)
 
 
-_NO_HTTP: Final = "what came is no answer of HTTP"
+_NO_HTTP: Final = "the answer is not HTTP"
 _CERTIFICATE: Final = (
     "The certificate is not trusted: pass the path of its CA bundle as verify=, or have the "
     "certificate put right."
@@ -221,8 +221,8 @@ _NO_TLS: Final = "The {asked} does not speak TLS there: does its URL begin with 
 _OTHER_TLS: Final = "The {asked} speaks another version of TLS than this machine's OpenSSL."
 _TLS_FILES: Final = "Look at the files of verify= and cert=, or at REQUESTS_CA_BUNDLE."
 _HEADER: Final = (
-    "Headers, and what goes into credentials, have one line, without a blank before it, of "
-    "characters of Latin-1."
+    "Headers and credentials have one line, in characters of Latin-1, and do not begin with a "
+    "blank."
 )
 #: OpenSSL's own codes for files that do not hold what they should.
 _OF_FILES: Final = ("NO_CERTIFICATE_OR_CRL_FOUND", "KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")

@@ -249,7 +249,7 @@ def _problem_of_url(url: str, instead: str, *, has_query: bool) -> str | None:
     if parts.scheme not in ("http", "https") or not host:
         return "must begin with http:// or https:// and a host"
     if not has_query and ("?" in url or "#" in url):
-        return "must end with its path"
+        return "must not have a query or fragment"
     if "#" in url:
         return "must not have a fragment"
     if not url.isprintable() or " " in url or "\\" in url:
