@@ -1,5 +1,5 @@
 """
-Who asks: what a client takes for ``auth``.
+Credentials: what a client takes for ``auth``.
 """
 
 from camunda_ext._http.credentials import Auth, Basic, Bearer

@@ -1,5 +1,5 @@
 """
-Who asks: what goes out as credentials, and what is refused before anything does.
+Credentials: how they are sent, and which are refused before anything is sent.
 """
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
 """
-One attempt over the network.
+Makes one attempt of a request over the network.
 """

@@ -1,5 +1,5 @@
 """
-Who asks: credentials, which appear in no repr, pickle or traceback.
+Credentials, which appear in no repr, pickle or traceback.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from camunda_ext._secrets.hidden import Secret, hiding, token_problem, utf8
 from camunda_ext._secrets.tracebacks import without_library_frames
 from camunda_ext._wire.value import TakenAsIs, exported
 
-#: What a client takes for ``auth``.
+#: The type of ``auth``: user and password, or an auth object of requests.
 Auth = tuple[str, str] | Callable[[requests.PreparedRequest], requests.PreparedRequest] | None
 
 
 class AuthFailed(Exception):
     """
-    An auth object raised something, or made no header.
+    An auth object raised an exception, or did not return a valid request.
     """
 
     #: Whether a retry makes sense.
     is_temporary: bool = False
 
-    #: What a function of the user's has raised.
+    #: The exception of the user's own auth object or token function.
     cause: Exception | None = None
 
 
 class NoCredentials(AuthFailed):
     """
-    What an auth object of this package raises, in words that hold no secret.
+    An auth object of this package has no credentials; the message holds no secret.
     """
 
     def __init__(self, reason: str, *, is_temporary: bool) -> None:
@@ -46,7 +46,7 @@ class NoCredentials(AuthFailed):
 @exported
 class Basic(TakenAsIs, AuthBase):
     """
-    User and password, in UTF-8 as the engine reads them; requests would send Latin-1.
+    User and password for Basic auth, in UTF-8 as engines read them; requests would send Latin-1.
     """
 
     @hiding
@@ -71,7 +71,7 @@ class Basic(TakenAsIs, AuthBase):
 @exported
 class Bearer(TakenAsIs, AuthBase):
     """
-    A token, or a function that is asked for one before each request.
+    A token, or a function that is called for one before each request.
     """
 
     @hiding
@@ -98,8 +98,8 @@ class Bearer(TakenAsIs, AuthBase):
 @attrs.frozen
 class SafeAuth(AuthBase):
     """
-    Any auth object, but that what it raises is the cause of an `AuthFailed`, and no header is
-    broken.
+    A user's auth object, wrapped: if that one raises an exception, returns no request or sets an
+    invalid header, this one raises `AuthFailed`.
     """
 
     _auth: AuthBase = attrs.field(repr=False)
@@ -109,39 +109,40 @@ class SafeAuth(AuthBase):
             signed = self._auth(r)
         except NoCredentials as error:
             failed: AuthFailed = NoCredentials(str(error), is_temporary=error.is_temporary)
-        except Exception as error:  # noqa: BLE001  # it may be the user's own, and raise anything
+        except Exception as error:  # noqa: BLE001  # the user's own object may raise anything
             failed = AuthFailed(f"the auth object raised {type(error).__name__}")
             failed.cause = without_library_frames(error)
         else:
             headers = getattr(signed, "headers", None)
             if headers is None:
                 failed = AuthFailed("the auth object returned no request: does it end with return?")
-            elif (broken := _broken_header(headers)) is None:
+            elif (invalid := _invalid_header(headers)) is None:
                 return signed
             else:
                 failed = AuthFailed(
-                    f"the auth object set an invalid header {broken}: headers have one line, in "
+                    f"the auth object set an invalid header {invalid}: headers have one line, in "
                     "characters of Latin-1"
                 )
         raise failed
 
     def renew(self) -> bool:
         """
-        Whether a request that was refused is worth another try, with other credentials.
+        Whether a request that was refused can be sent again with other credentials.
         """
         try:
             renew = getattr(self._auth, "renew", None)
             return callable(renew) and bool(renew())
-        except Exception:  # noqa: BLE001  # as above; what was refused then stays so
+        except Exception:  # noqa: BLE001  # as above; the call then ends with the refusal
             return False
 
 
 def to_auth(auth: Any) -> AuthBase | None:
     """
-    What requests takes for credentials, from what a user passes as ``auth``.
+    The auth object of requests for an argument ``auth``; ``None`` for no credentials.
 
     Raises:
-        TypeError: It is nothing of the kind; a bare string could be a token or a password.
+        TypeError: The argument is of another type. A plain str is refused, as it could be a token
+            or a password.
     """
     if auth is None:
         return None
@@ -157,7 +158,7 @@ def to_auth(auth: Any) -> AuthBase | None:
 
 def to_auth_of(session: requests.Session) -> AuthBase | None:
     """
-    What signs the requests of a user's own session, if it has any credentials.
+    The auth object of a user's own session; ``None`` if the session has no credentials.
     """
     auth = session.auth
     if isinstance(auth, tuple) and not all(isinstance(part, str) for part in auth):
@@ -165,15 +166,15 @@ def to_auth_of(session: requests.Session) -> AuthBase | None:
     return to_auth(auth)
 
 
-def _broken_header(headers: Mapping[Any, Any]) -> str | None:
+def _invalid_header(headers: Mapping[Any, Any]) -> str | None:
     """
-    The name of a header that cannot be sent; ``None`` if all can.
+    The name of a header that cannot be sent; ``None`` if all can be sent.
     """
     for name, value in headers.items():
         text = value.decode("latin-1") if isinstance(value, bytes) else value
-        if not isinstance(text, str) or _NO_LINE.search(text):
+        if not isinstance(text, str) or _INVALID_IN_HEADER.search(text):
             return str(name)
     return None
 
 
-_NO_LINE: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+_INVALID_IN_HEADER: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")

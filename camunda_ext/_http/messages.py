@@ -1,5 +1,5 @@
 """
-A request and an answer as values that no socket is tied to.
+A request and its answer as plain values, the time-outs of a call, and the kinds of failure.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ class Timeout(Value):
     A long poll's own time is added to `read` and `total`.
     """
 
-    #: For the connection.
+    #: For connecting.
     connect: float | None = attrs.field(
         default=3.0, converter=_to_seconds, validator=_check_seconds
     )
@@ -41,27 +41,26 @@ class Timeout(Value):
     read: float | None = attrs.field(default=60.0, converter=_to_seconds, validator=_check_seconds)
 
     #: For the whole call: all attempts, the waits between them, and all looks at the task. With a
-    #: `requests.Session` of your own, a call may last `read` longer, and as long as a server likes
-    #: that sends the head of its answer byte by byte.
+    #: `requests.Session` of your own, a call may last `read` longer; and a server that sends the
+    #: head of its answer byte by byte can make it last for any time.
     total: float | None = attrs.field(
         default=120.0, converter=_to_seconds, validator=_check_seconds
     )
 
     @classmethod
-    def of(cls, given: "Timeout | float | timedelta | None") -> "Timeout":
+    def of(cls, timeout: "Timeout | float | timedelta | None") -> "Timeout":
         """
-        The time-outs that an argument of a user stands for: a duration is the one for the whole
-        call.
+        The time-outs for the argument ``timeout`` of a client: a duration limits the whole call.
         """
-        if given is None or isinstance(given, Timeout):
-            return given or cls()
-        seconds = checks.seconds("timeout", given)
+        if timeout is None or isinstance(timeout, Timeout):
+            return timeout or cls()
+        seconds = checks.seconds("timeout", timeout)
         whole = cls(read=seconds, total=seconds)
         return attrs.evolve(whole, connect=min(seconds, whole.connect or seconds))
 
     def plus(self, seconds: float) -> "Timeout":
         """
-        The time-outs of a request that the engine may take *seconds* longer for.
+        The time-outs of a request that the engine may answer *seconds* later than others.
         """
         if not seconds:
             return self
@@ -75,7 +74,7 @@ class Timeout(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class HttpRequest:
     """
-    A request as it goes to a transport; credentials are the transport's own business.
+    A request as it goes to a transport, which adds the credentials.
     """
 
     #: The HTTP method.
@@ -100,7 +99,7 @@ class HttpRequest:
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class HttpResponse:
     """
-    A whole answer.
+    An answer that was read to its end.
     """
 
     #: The HTTP status.
@@ -112,29 +111,29 @@ class HttpResponse:
     #: The body, its content encoding undone.
     content: bytes
 
-    #: Returns what was sent that nobody is to see, such as credentials: a server may repeat it.
+    #: Returns the secrets that were sent, such as credentials: the answer may repeat them.
     secrets: Callable[[], tuple[str, ...]] = tuple
 
 
 class FailureKind(Enum):
     """
-    In which way an attempt failed that may succeed the next time.
+    How an attempt failed, for the choice whether to send the request again.
     """
 
     #: The request provably never left.
     NOT_SENT = "not sent"
 
-    #: It was refused before anything was done: the engine is starting, or has too many requests.
+    #: It was refused before it changed anything: the engine is starting, or has too many requests.
     NOT_NOW = "not now"
 
-    #: The engine rolled it back, because somebody else changed the same rows.
+    #: The engine rolled it back, because another transaction changed the same rows.
     ROLLED_BACK = "rolled back"
 
     #: The engine's database failed; it was rolled back, unless what failed was the commit.
     DATABASE = "database"
 
-    #: The engine failed, and would fail again; but it may have stumbled over the end of the task by
-    #: another command, for which it has many words.
+    #: The engine failed, and a resend would fail as well. The cause may be that another command has
+    #: ended the task meanwhile: engines report that in many ways, so only a look at the task tells.
     FAILED = "failed"
 
     #: No trustworthy answer came.

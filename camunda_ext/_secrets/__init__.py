@@ -1,3 +1,3 @@
 """
-What nobody is to see: it is taken out of tracebacks and of answers.
+Keeps secrets, such as credentials, out of tracebacks, pickles and shown answers.
 """

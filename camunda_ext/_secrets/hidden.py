@@ -1,5 +1,5 @@
 """
-Secrets as values that show themselves to nobody, and the checks of them, which repeat nothing.
+Secrets as values that no repr or pickle shows, and checks whose error messages do not repeat them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 class Secret:
     """
-    A text that shows itself to `reveal()` alone.
+    A text that only `reveal()` returns.
     """
 
     __slots__ = ("_text",)
@@ -39,14 +39,15 @@ class Secret:
 
 def hiding(function: Callable[P, T]) -> Callable[P, T]:
     """
-    A function whose exceptions do not show its arguments to whoever looks at local variables.
+    The function, changed so that tracebacks of its exceptions do not hold its arguments: error
+    trackers show the local variables of frames.
     """
 
     @wraps(function)
     def hidden(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  # whatever it is, its frames hold the arguments
+        except Exception as error:  # noqa: BLE001  # the frames of any of them hold the arguments
             raised = without_library_frames(error)
         del args, kwargs
         raise raised
@@ -56,17 +57,17 @@ def hiding(function: Callable[P, T]) -> Callable[P, T]:
 
 def utf8(text: str) -> bytes | None:
     """
-    The bytes of a secret; ``None`` if there are none.
+    The bytes of a secret text; ``None`` if UTF-8 cannot encode it.
     """
     try:
         return text.encode()
-    except UnicodeEncodeError:  # which would hold the text
+    except UnicodeEncodeError:  # not passed on, as it holds the text
         return None
 
 
 def token_problem(token: Secret) -> TypeError | ValueError | None:
     """
-    Why a header cannot hold a token; ``None`` if it can.
+    Why a token is invalid in a header; ``None`` if it is valid.
     """
     text: object = token.reveal()
     if not isinstance(text, str) or not text:

@@ -1,8 +1,8 @@
 """
-What an answer may repeat of what it was sent, taken out before anybody is shown it.
+Removes secrets of the request from text that a server has sent, before it is shown.
 
-A wrong URL may lead to a server that answers with the request, and so with credentials: as they
-are, or escaped for a URL, for HTML or for JSON, or twice.
+A wrong URL may lead to a server that answers with the request, and so with its credentials: as they
+are, or escaped for a URL, for HTML or for JSON, or escaped twice.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 _HIDDEN: Final = "***"
-#: How many characters a secret has at least: a shorter text may occur anywhere by chance.
+#: Fewest characters of a secret that is removed: a shorter text may occur by chance.
 _SHORTEST: Final = 6
-#: Headers that say nothing of who asks.
+#: Headers without secrets, in lower case.
 _PLAIN: Final = frozenset(
     {
         "accept",
@@ -33,7 +33,7 @@ _PLAIN: Final = frozenset(
 
 def of_headers(headers: Mapping[str, Any]) -> Iterator[str]:
     """
-    The secrets in headers: whole values, and their parts.
+    The secrets in headers: whole values, and parts of them such as a password.
     """
     for name, value in headers.items():
         if str(name).lower() in _PLAIN or value is None:
@@ -59,7 +59,12 @@ def _of_basic(encoded: str) -> Iterator[str]:
 
 def of_url(sent: str, asked: str) -> Iterator[str]:
     """
-    The values in the query of a URL that a session or an auth object has added to it.
+    The values in the query of a URL that a session or an auth object has added.
+
+    Args:
+        sent: The URL that the request was sent to.
+
+        asked: The URL before they added anything.
     """
     known = parse_qsl(urlsplit(asked).query)
     yield from (pair[1] for pair in parse_qsl(urlsplit(sent).query) if pair not in known)
@@ -67,7 +72,7 @@ def of_url(sent: str, asked: str) -> Iterator[str]:
 
 def of_proxy(url: str | None) -> Iterator[str]:
     """
-    The credentials in the URL of a proxy, as they are and as a header has them.
+    The credentials in the URL of a proxy, as they are and as in a header of Basic auth.
     """
     if url is None or "@" not in url:
         return
@@ -80,14 +85,14 @@ def of_proxy(url: str | None) -> Iterator[str]:
 
 def may_be_in(content: bytes, secrets: Iterable[str]) -> bool:
     """
-    Whether a long answer may repeat one of the *secrets*; it takes no time to see that it does not.
+    Whether an answer may repeat one of the *secrets*: a quick check, before `without()` is called.
     """
     return any(_longest_run(secret).encode() in content for secret in _long_ones(secrets))
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
     """
-    A short text without any of the *secrets*, however they are escaped.
+    A short text with each of the *secrets* replaced by asterisks, in whatever way it is escaped.
     """
     for secret in sorted(_long_ones(secrets), key=len, reverse=True):
         if _longest_run(secret) in text:
@@ -108,14 +113,14 @@ def _long_ones(secrets: Iterable[str]) -> set[str]:
 
 def _longest_run(secret: str) -> str:
     """
-    The longest part that no escape touches.
+    The longest part of a secret that is the same in each escaped form.
     """
     return max(re.findall("[A-Za-z0-9]+", secret), key=len, default="")
 
 
 def _escaped(character: str) -> str:
     """
-    The pattern of a character as it is, or as it is escaped, maybe twice.
+    The pattern for a character as it is, or escaped, or escaped twice.
     """
     if character.isascii() and character.isalnum():
         return character
@@ -123,7 +128,7 @@ def _escaped(character: str) -> str:
     units = character.encode("utf-16-be", "surrogatepass")
     pairs = [units[at : at + 2].hex() for at in range(0, len(units), 2)]
     names = [name for name, text in html5.items() if text == character]
-    # The longest come first.
+    # The longest come first, as the first that matches is taken.
     forms = [
         "".join(rf"\\{{1,4}}u{pair}" for pair in pairs),
         "(?:%(?:25){0,2}5C){0,2}" + "".join(rf"%(?:25){{0,2}}{byte:02X}" for byte in raw),

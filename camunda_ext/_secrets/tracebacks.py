@@ -1,8 +1,9 @@
 """
-Whose mistake an exception is, and what a traceback may show.
+Which package raised an exception, and tracebacks without frames that hold secrets.
 
-The frames of the HTTP library hold requests, and so credentials, for whoever looks at local
-variables. What a user's own adapter, hook or auth function raises keeps all of its own frames.
+The frames of the HTTP library have requests, and so credentials, in their local variables, which
+error trackers show. An exception of a user's own adapter, hook or auth function keeps the frames of
+the user's code.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Final, TypeVar
 
 E = TypeVar("E", bound=BaseException)
 
-#: Packages between a client and its engine; gevent and eventlet replace some of the others.
+#: Packages whose code runs between a client and its engine; gevent and eventlet replace parts of
+#: the others.
 LIBRARIES: Final = frozenset(
     {"camunda_ext", "eventlet", "gevent", "http", "idna", "requests", "socks", "ssl", "urllib3"}
 )
@@ -22,9 +24,10 @@ LIBRARIES: Final = frozenset(
 
 def raised_by(error: BaseException) -> str:
     """
-    The package whose code has raised an exception, by itself or through the standard library.
+    The package whose code has raised an exception, by itself or through the standard library; empty
+    if there is none.
 
-    A mock of `unittest` raises what a test has told it to.
+    `unittest` counts as a package of its own, as its mocks raise what a test has set.
     """
     packages = [_package(frame) for frame in _frames(error)]
     return next(
@@ -39,18 +42,18 @@ def raised_by(error: BaseException) -> str:
 
 def is_of_hook(error: BaseException) -> bool:
     """
-    Whether an exception comes out of a hook that requests has called.
+    Whether an exception was raised in a hook that requests has called.
     """
     return any(_module(frame) == "requests.hooks" for frame in _frames(error))
 
 
 def without_library_frames(error: E) -> E:
     """
-    The same exception, its traceback without the frames of the HTTP library and of this package,
-    and of what these have called of the standard library.
+    The same exception, its traceback without the frames of the HTTP library, of this package, and
+    of the standard library where these have called it.
 
-    If none is left, no code of the user's had a part in it: then it loses its causes, too, which
-    may hold a request.
+    If no frame is left, none of the user's code was involved. Then the exception loses its cause
+    and context as well, as these may hold a request.
     """
     frames = []
     is_users = False
