@@ -1,5 +1,5 @@
 """
-Batches to follow: what the engine does in the background, until it is done.
+Follow a batch, which the engine executes in the background, until it ends.
 """
 
 import math
@@ -18,18 +18,19 @@ from camunda_ext._wire.value import Record, TakenAsIs, exported
 from camunda_ext.dto import Batch, BatchStatistics
 from camunda_ext.errors import CamundaError, NoAnswer, NotSent
 
-#: The pause after the first look, in seconds; each is longer than the one before.
+#: The pause after the first request, in seconds. Each pause is longer than the one before, by the
+#: factor `_GROWTH`, up to `_LONGEST_PAUSE`.
 _FIRST_PAUSE: Final = 0.1
 _GROWTH: Final = 2
 _LONGEST_PAUSE: Final = 5.0
-#: How long one look may take at least, in seconds, however little time is left.
-_SHORTEST_LOOK: Final = 1.0
+#: The smallest time-out of a request, in seconds, even if less time is left to wait.
+_SHORTEST_TIMEOUT: Final = 1.0
 
 
 @runtime_checkable
 class BatchClient(Protocol):
     """
-    What is needed of a client to look at a batch.
+    The part of a client that a `BatchRun` uses.
     """
 
     @property
@@ -43,10 +44,10 @@ class BatchClient(Protocol):
 @exported
 class BatchFailed(Exception):
     """
-    A batch has not done all of its work.
+    A batch did not finish: jobs have failed, or it was suspended or deleted.
     """
 
-    #: The state of the batch.
+    #: The state in which the batch was left.
     result: "BatchResult"
 
     def __init__(self, result: "BatchResult") -> None:
@@ -61,35 +62,35 @@ class BatchResult(Record):
     The state in which a batch was left.
     """
 
-    #: Names the batch.
+    #: The id of the batch.
     batch_id: str
 
-    #: Whether all of its jobs are done. If not, it does not end by itself: jobs have failed, or it
-    #: is suspended.
+    #: Whether all of its jobs are done. If not, jobs have failed, or it is suspended, and it does
+    #: not end by itself; or somebody has deleted it.
     finished: bool
 
-    #: Whether there is no such batch any more. The engine deletes one that has finished, and does
-    #: not tell that from one that somebody has deleted.
+    #: Whether the batch no longer exists. The engine deletes finished batches; its answer is the
+    #: same for a batch that somebody has deleted.
     gone: bool = False
 
-    #: How many jobs it has, at the last look that saw it; ``None`` if none did.
+    #: How many jobs the batch had when it was last seen; ``None`` if it never was.
     total_jobs: int | None = None
 
-    #: Jobs that were given up after all their tries. Those of a task that is gone are among them.
+    #: How many jobs have no retries left, such as those of tasks that no longer exist.
     failed_jobs: int = 0
 
-    #: Jobs that were not done yet.
+    #: How many jobs are neither done nor failed.
     waiting_jobs: int = 0
 
-    #: Whether it is suspended.
+    #: Whether the batch is suspended.
     suspended: bool = False
 
     def raise_for_failures(self) -> None:
         """
-        Return if all is done.
+        Raise an error unless the batch has finished.
 
         Raises:
-            BatchFailed: It is not.
+            BatchFailed: Jobs have failed, or the batch was suspended or deleted.
         """
         if not self.finished:
             raise BatchFailed(self)
@@ -123,15 +124,18 @@ class BatchRun(TakenAsIs):
     """
     A batch to follow, from `ExternalTaskClient.follow()`.
 
-    In IPython and in a notebook it shows its state, for which the engine is asked. ``repr()`` and
-    ``str()`` ask nothing: they show what the last look saw.
+    IPython and notebooks show its current state, which takes a request to the engine. ``repr()``
+    and ``str()`` send nothing: they show the state that the last request returned.
 
     Args:
+        client: The client of the engine that has the batch, usually an `ExternalTaskClient`. Its
+            options, such as time-outs and retries, hold for each request.
+
         batch: The batch, or its id.
 
-        sleep: Waits for some seconds.
+        sleep: Called with the seconds to pause between two requests.
 
-        clock: Returns the time, in seconds.
+        clock: Returns the current time in seconds, from any starting point.
     """
 
     def __init__(
@@ -145,7 +149,7 @@ class BatchRun(TakenAsIs):
         self._total = batch.total_jobs if isinstance(batch, Batch) else None
         batch_id = batch.id if isinstance(batch, (Batch, BatchRun)) else batch
         self._id = checks.not_blank("batch", batch_id)
-        #: What the last look saw.
+        #: The state that the last request returned.
         self._last: BatchResult | None = None
         self._client = client
         self._sleep = sleep
@@ -161,7 +165,7 @@ class BatchRun(TakenAsIs):
     @property
     def total_jobs(self) -> int | None:
         """
-        How many jobs it will have, as far as the last answer told; ``None`` before the first one.
+        How many jobs the batch has in total, by the last answer; ``None`` before the first answer.
         """
         return self._total
 
@@ -170,23 +174,23 @@ class BatchRun(TakenAsIs):
 
     def __rich__(self) -> str:
         """
-        The state as of now, for rich to print.
+        The current state, for rich to print.
         """
         from rich.markup import escape
 
-        return escape(self._line_of_now())
+        return escape(self._current_line())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """
-        The state as of now, for IPython to show.
+        The current state, for IPython to show.
         """
-        return {"text/plain": self._line_of_now()}
+        return {"text/plain": self._current_line()}
 
     def _line(self, problem: str = "") -> str:
         state = "" if self._last is None else f": {self._last._state()}"
         return f"<BatchRun {visible(self.id)}{state}{visible(problem)}>"
 
-    def _line_of_now(self) -> str:
+    def _current_line(self) -> str:
         try:
             if self.statistics() is None:
                 self._last = self._gone()
@@ -196,11 +200,15 @@ class BatchRun(TakenAsIs):
 
     def statistics(self) -> BatchStatistics | None:
         """
-        How far it is now; ``None`` once it is gone: the engine has deleted it, or somebody has.
-        """
-        return self._look(self._client)
+        The current numbers of jobs; ``None`` if the batch no longer exists, because the engine has
+        deleted it as finished, or somebody has deleted it.
 
-    def _look(self, client: BatchClient) -> BatchStatistics | None:
+        Raises:
+            CamundaError: The engine could not be asked.
+        """
+        return self._request(self._client)
+
+    def _request(self, client: BatchClient) -> BatchStatistics | None:
         statistics = client.batch_statistics(self.id)
         if statistics is not None:
             self._total = statistics.total_jobs
@@ -214,20 +222,30 @@ class BatchRun(TakenAsIs):
         progress: bool | Callable[[int, int], object] = False,
     ) -> BatchResult:
         """
-        Wait until all jobs are done, or the batch cannot end by itself: because jobs have failed,
-        or because it is suspended.
+        Wait until the batch has finished, was deleted, or cannot end by itself, because jobs have
+        failed or because it is suspended.
 
-        Failed jobs are in the result, and not raised: `BatchResult.raise_for_failures()` does that.
+        Failed jobs raise no error here: `BatchResult.raise_for_failures()` does that.
 
         Args:
-            timeout: How long to wait, in seconds, or a `timedelta`; ``None`` for as long as it
+            timeout: How long to wait, in seconds, or a `timedelta`; ``None`` to wait as long as it
                 takes.
 
-            progress: `True` to show on standard error how far it is, or a function that is called
-                with the number of jobs that are done, and of all.
+            progress: `True` to show the progress on standard error, or a function that is called
+                with the number of jobs that are done and the number of all jobs.
+
+        Returns:
+            The state in which the batch was left.
 
         Raises:
-            TimeoutError: It goes on still, or nobody answers. It can be waited for again.
+            TypeError: An argument has the wrong type.
+
+            ValueError: The timeout is negative, infinite, or not a number.
+
+            TimeoutError: The batch was still running when the time was over, or the engine did not
+                answer in time. Call it again to go on waiting.
+
+            CamundaError: The engine could not be asked.
         """
         check_progress(progress)
         seconds = _checked_timeout(timeout)
@@ -240,13 +258,13 @@ class BatchRun(TakenAsIs):
         result: BatchResult | None = None
         while True:
             try:
-                statistics = self._look(self._client_until(until))
+                statistics = self._request(self._client_until(until))
             except (NoAnswer, NotSent) as error:
                 if until is None or self._clock() < until:
                     raise
                 raise TimeoutError(f"{result or self!r}, after {seconds:g} s: {error}") from None
             result = self._gone() if statistics is None else _result(statistics)
-            self._tell(tell, result)
+            self._show_progress(tell, result)
             is_stuck = result.failed_jobs and not result.waiting_jobs
             if result.finished or result.gone or result.suspended or is_stuck:
                 return result
@@ -258,11 +276,14 @@ class BatchRun(TakenAsIs):
 
     def _client_until(self, until: float | None) -> BatchClient:
         """
-        A client whose calls end in time.
+        The client, with a time-out that ends each call when the wait ends.
+
+        Args:
+            until: When the wait ends, by the clock; ``None`` if it has no end.
         """
         if until is None:
             return self._client
-        left = max(_SHORTEST_LOOK, until - self._clock())
+        left = max(_SHORTEST_TIMEOUT, until - self._clock())
         total = self._client.timeout.total
         if total is not None and total <= left:
             return self._client
@@ -270,7 +291,8 @@ class BatchRun(TakenAsIs):
 
     def _gone(self) -> BatchResult:
         """
-        The state of a batch that is gone: one that could not end has been deleted.
+        The state of a batch that no longer exists. If it could not end by itself when it was last
+        seen, somebody has deleted it; otherwise it counts as finished.
         """
         last = self._last
         if last is None:
@@ -279,7 +301,7 @@ class BatchRun(TakenAsIs):
             return attrs.evolve(last, gone=True)
         return attrs.evolve(last, finished=True, gone=True, waiting_jobs=0)
 
-    def _tell(self, tell: Callable[[int, int], object], result: BatchResult) -> None:
+    def _show_progress(self, tell: Callable[[int, int], object], result: BatchResult) -> None:
         total = self._total or 0
         done = total if result.finished else total - result.failed_jobs - result.waiting_jobs
         tell(done, total)
@@ -289,7 +311,7 @@ def _result(statistics: BatchStatistics) -> BatchResult:
     failed = min(statistics.failed_jobs, statistics.remaining_jobs)
     return BatchResult(
         batch_id=statistics.id,
-        # The engine looks every half minute whether it can delete a batch whose jobs are all done.
+        # The engine deletes a finished batch up to half a minute after its last job was done.
         finished=(
             statistics.remaining_jobs == 0 and statistics.jobs_created == statistics.total_jobs
         ),
