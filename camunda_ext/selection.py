@@ -1,5 +1,5 @@
 """
-Lazy results of a query: iterate, look at some, export all.
+Lazy results of a query: to iterate over, to count, to show, to export and to change.
 """
 
 import sys
@@ -42,21 +42,21 @@ R = TypeVar("R", ExternalTask, HistoricExternalTaskLog)
 Q = TypeVar("Q", ExternalTaskQuery, HistoricExternalTaskLogQuery)
 S = TypeVar("S", bound="_Results[Any, Any]")
 
-#: How many pages may be on their way at a time; each needs a thread and a connection.
+#: How many pages may be fetched ahead at a time; each takes a thread and a connection.
 _MOST_AHEAD: Final = 32
 
 
 @exported
 class NotOne(LookupError):
     """
-    There is no result, or more than one, where `Selection.one()` was to return the only one.
+    `Selection.one()` found no result, or more than one.
     """
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class _Results(TableDisplay, Value, Generic[R, Q]):
     """
-    The results of a query, asked for when they are used.
+    The results of a query, which are requested from the engine when they are used.
     """
 
     _table_style: ClassVar[TableStyle]
@@ -80,27 +80,27 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
     def _few_threads(self, _: "attrs.Attribute[int]", value: object) -> None:
         checks.integer("prefetch", value, low=0, high=_MOST_AHEAD)
 
-    # ------------------------------------------------------------------- what the two differ in
+    # ----------------------------------------------------------------------- to be implemented
 
     @abstractmethod
     def _fetch(self, first_result: int, max_results: int) -> tuple[R, ...]:
         """
-        Some results, by one request.
+        At most *max_results* results from position *first_result* on, by one request.
         """
 
     @abstractmethod
     def _count(self) -> int:
         """
-        The number of all results of the query.
+        The number of all results of the query, without regard to the slice.
         """
 
     @abstractmethod
     def _ordered(self) -> tuple[Q, bool]:
         """
-        The query as it is sent, and whether its results are in ascending order of ids.
+        The query to send, and whether its results are in ascending order of their ids.
         """
 
-    # --------------------------------------------------------------------------- what Python calls
+    # ---------------------------------------------------------------------------- special methods
 
     def __iter__(self) -> Iterator[R]:
         return self._walk()
@@ -113,13 +113,14 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
 
     def __getitem__(self: Any, index: int | slice) -> Any:
         """
-        The result at a position, or the selection of those at some positions.
+        The result at a position; or for a slice, a selection of the results at its positions.
 
-        A slice asks nothing yet. Iterating over it begins at that position of the moment: where
-        results before it vanish meanwhile, those that move up to before it are missed.
+        A slice sends no request yet. When it is iterated over, it begins at its start as positions
+        are then. If results before the start vanish during the iteration, as many results move to
+        positions before it, and are missed.
 
         Raises:
-            IndexError: There are not as many results.
+            IndexError: There is no result at the position.
 
             ValueError: The position counts from the end, or the slice has a step.
         """
@@ -133,7 +134,7 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
         start = self._start + (0 if index.start is None else _position("start", index.start))
         stop = self._stop
         if index.stop is not None:
-            # As in Python, there need not be as many.
+            # As for lists, the slice may end after the last result.
             wanted = min(checks.INT32, self._start + _position("stop", index.stop, high=None))
             stop = wanted if stop is None else min(stop, wanted)
         checks.integer("start", start, high=checks.INT32)
@@ -149,7 +150,7 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
             "its id, and use .exists()"
         )
 
-    # ------------------------------------------------------------------------------- to look at it
+    # --------------------------------------------------------------------------------- some results
 
     def count(self) -> int:
         """
@@ -170,16 +171,17 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
 
     def first(self) -> R | None:
         """
-        The first result, by id if the query does not say otherwise; ``None`` if there is none.
+        The first result, in the order of ids unless the query has a sorting; ``None`` if there is
+        none.
         """
         return next(iter(self._some(1)), None)
 
     def one(self) -> R:
         """
-        The only result.
+        The only result, such as the task with a certain business key.
 
         Raises:
-            NotOne: There is none, or more than one.
+            NotOne: There is no result, or more than one.
         """
         results = self._some(2)
         noun = self._table_style.noun
@@ -192,42 +194,42 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
 
     def explain(self) -> Explanation:
         """
-        The request that asks this engine for the results, for a person to read. Nothing is sent.
+        The request that would list the results, for a person to read. Nothing is sent.
 
-        It is the query as it is sent; a slice is not seen.
+        It is that of the whole query, also for a slice.
         """
         return self._ordered()[0].explain(self._client.url)
 
-    # ---------------------------------------------------------------------------- to work through
+    # --------------------------------------------------------------------------------- all results
 
     def ids(self) -> Iterator[str]:
         """
-        The ids of all results, asked for as by iterating.
+        The ids of all results, in pages as for iterating.
         """
         return (result.id for result in self)
 
     def chunks(self, size: int) -> Iterator[tuple[R, ...]]:
         """
-        All results in tuples of a *size*, the last one of what is left.
+        All results in tuples of *size* results each; the last tuple may be shorter.
 
-        Pages are fetched as for iterating, whatever the size.
+        The size of the pages that are fetched does not depend on *size*.
         """
         checks.integer("size", size, low=1)
         results = iter(self)
         return iter(lambda: tuple(islice(results, size)), ())
 
-    # ---------------------------------------------------------------------------------- to export
+    # -------------------------------------------------------------------------------------- export
 
     def to_dicts(
         self, *, progress: bool | Callable[[int, int], object] = False
     ) -> Iterator[dict[str, Any]]:
         """
-        All results as ``json.dumps`` takes them, by their method ``to_dict()``.
+        All results as dicts that ``json.dumps`` accepts, made by their method ``to_dict()``.
 
         Args:
             progress:
-                `True` to show on standard error how far it is, or a function that is called with
-                the number of results so far, and with that of all as it was at the beginning.
+                `True` to show the progress on standard error, or a function that is called with the
+                number of results so far and the number of all results, as counted at the beginning.
         """
         return (result.to_dict() for result in self._counted(progress))
 
@@ -239,13 +241,15 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
         progress: bool | Callable[[int, int], object] = False,
     ) -> int:
         """
-        Write all results to a file, a JSON object a line.
+        Write all results to a file of JSON lines: a JSON object on each line.
 
-        The file appears when all is in it. The objects are those of `to_dicts()`, and all is ASCII:
-        other characters are escaped.
+        The file gets its name only when it is complete. The objects are those of `to_dicts()`, in
+        ASCII; other characters are escaped.
 
         Args:
-            overwrite: Whether a file that is there already is replaced.
+            path: The path of the file.
+
+            overwrite: Whether to replace the file if it exists.
 
             progress: As for `to_dicts()`.
 
@@ -253,7 +257,7 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
             The number of results.
 
         Raises:
-            FileExistsError: There is such a file.
+            FileExistsError: The file exists, and *overwrite* is `False`.
         """
         from camunda_ext._many import export  # only now: most programs export nothing
 
@@ -272,15 +276,17 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
         """
         Write all results to a CSV file in UTF-8, with a header.
 
-        The file appears when all is in it. All cells are quoted; ``None`` is empty. Half an emoji
-        is written as an escape.
+        The file gets its name only when it is complete. All cells are quoted, and ``None`` is an
+        empty cell. Half an emoji, which has no form in UTF-8, is written as an escape.
 
         Args:
+            path: The path of the file.
+
             raw:
-                Whether texts are written as they are. Otherwise one that a spreadsheet could take
+                Whether to write texts unchanged. By default, a text that a spreadsheet could take
                 for a formula gets a ``'`` before it.
 
-            overwrite: Whether a file that is there already is replaced.
+            overwrite: Whether to replace the file if it exists.
 
             progress: As for `to_dicts()`.
 
@@ -288,7 +294,7 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
             The number of results.
 
         Raises:
-            FileExistsError: There is such a file.
+            FileExistsError: The file exists, and *overwrite* is `False`.
         """
         from camunda_ext._many import export
 
@@ -304,17 +310,20 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
         progress: bool | Callable[[int, int], object] = False,
     ) -> Any:
         """
-        All results in a data frame, a column for each name in `to_dicts()`.
+        All results in a data frame, with a column for each key in `to_dicts()`.
 
-        Dates are in UTC. Half an emoji is written as an escape.
+        Dates are in UTC. Half an emoji, which has no form in UTF-8, becomes an escape.
 
         Args:
-            library: Whose data frame; ``None`` for pandas if it is installed, or else polars.
+            library: ``"pandas"`` or ``"polars"``; ``None`` for pandas if it is installed, otherwise
+                polars.
 
             progress: As for `to_dicts()`.
 
         Raises:
             ImportError: The library is not installed.
+
+            ValueError: The library is none of the two.
         """
         from camunda_ext._many import export
 
@@ -322,7 +331,7 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
         with closing(self._counted(progress)) as results:
             return to_frame(results)
 
-    # ------------------------------------------------------------------------------ how it is done
+    # -------------------------------------------------------------------------------------- private
 
     def _line(self) -> str:
         window = ""
@@ -367,24 +376,24 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Selection(_Results[ExternalTask, ExternalTaskQuery], BulkWrites):
     """
-    The tasks that match a query, asked for when they are used; `ExternalTaskClient.select()` makes
-    one.
+    The tasks that match a query, from `ExternalTaskClient.select()`. They are requested from the
+    engine when they are used.
 
-    Each use asks the engine anew. A selection never changes, and nothing is kept in it. Before the
-    first request the engine shows that it honours each filter, see `ExternalTaskClient.check()`; a
-    filter that it is too old for is a `ValueError`.
+    Each use sends new requests. A selection never changes, and keeps no results. Before its first
+    request, the client makes sure that the engine honours each filter of the query, see
+    `ExternalTaskClient.check()`; if the engine is too old for a filter, it is a `ValueError`.
 
-    Iterating yields all tasks that match, page by page, each once. Tasks may be completed
-    meanwhile, by the consumer or by others: each one that matches during the whole run comes
-    exactly once. Only a page is kept in memory, and those that are fetched ahead. For a query with
-    a sorting of its own, to which ``id`` is added as the last criterion, all ids are; and where
-    what it sorts by changes meanwhile, tasks can be missed.
+    Iterating yields all tasks that match, page by page. Tasks may be completed meanwhile, by the
+    consumer or by others: each task that matches during the whole iteration is yielded exactly
+    once. Only the current page and those that are fetched ahead are kept in memory. If the query
+    has a sorting, ``id`` is added as its last criterion, and all ids are remembered; if the values
+    that it sorts by change during the iteration, tasks can be missed.
     """
 
     _table_style: ClassVar[TableStyle] = TASKS
     _kind: ClassVar[type[Record]] = ExternalTask
 
-    #: What the tasks match.
+    #: The query that the tasks match.
     query: ExternalTaskQuery
 
     def _fetch(self, first_result: int, max_results: int) -> tuple[ExternalTask, ...]:
@@ -396,8 +405,8 @@ class Selection(_Results[ExternalTask, ExternalTaskQuery], BulkWrites):
 
     def _ordered(self) -> tuple[ExternalTaskQuery, bool]:
         sorting = self.query.sorting
-        # The engine orders what is equal by all criteria anew for each page: without the id, which
-        # is never equal, tasks would come twice, and others not at all.
+        # For each page, the engine orders tasks anew that are equal by all criteria: without the id
+        # as a criterion, some tasks would be yielded twice, and others not at all.
         has_id = any(criterion.sort_by == SortBy.ID for criterion in sorting)
         query = self.query if has_id else self.query.sort_by(SortBy.ID)
         return query, query.sorting[0] == Sorting(SortBy.ID.value)
@@ -405,7 +414,7 @@ class Selection(_Results[ExternalTask, ExternalTaskQuery], BulkWrites):
     def _source(self) -> "TaskSource":
         from camunda_ext._many.bulk import TaskSource
 
-        # Which tasks a slice has depends on what else matches: its journal has to be told apart.
+        # A slice and the whole query have different tasks, so their journals must differ.
         window = [self._start, self._stop]
         return TaskSource(
             client=self._client,
@@ -421,26 +430,27 @@ class Selection(_Results[ExternalTask, ExternalTaskQuery], BulkWrites):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class LogSelection(_Results[HistoricExternalTaskLog, HistoricExternalTaskLogQuery]):
     """
-    The entries of the historic external task log that match a query, asked for when they are used;
-    `ExternalTaskClient.select()` makes one. Since 7.7, at history level full.
+    The entries of the historic external task log that match a query, from
+    `ExternalTaskClient.select()`. They are requested from the engine when they are used. Since 7.7,
+    at history level full.
 
-    Each use asks the engine anew. A selection never changes, and nothing is kept in it. Before the
-    first request the engine shows that it honours each filter, see `ExternalTaskClient.check()`; a
-    filter that it is too old for is a `ValueError`.
+    Each use sends new requests. A selection never changes, and keeps no results. Before its first
+    request, the client makes sure that the engine honours each filter of the query, see
+    `ExternalTaskClient.check()`; if the engine is too old for a filter, it is a `ValueError`.
 
-    Iterating yields all entries that match, page by page, by id, each once. Entries may be written
-    and deleted meanwhile: each one that is there during the whole run comes exactly once. Only a
-    page is kept in memory, and those that are fetched ahead.
+    Iterating yields all entries that match, page by page, in the order of ids. Entries may be
+    written and deleted meanwhile: each entry that exists during the whole iteration is yielded
+    exactly once. Only the current page and those that are fetched ahead are kept in memory.
 
-    A query with a sorting is for a look at some entries: what takes more than one request is a
-    `ValueError`. The engine orders entries that are equal by the sorting anew for each request, and
-    has no criterion that tells them all apart.
+    With a sorting, only as many entries can be read as fit into one page; more are a `ValueError`.
+    For each request, the engine orders entries anew that are equal by the sorting, and it has no
+    criterion that is different for all entries.
     """
 
     _table_style: ClassVar[TableStyle] = LOG
     _kind: ClassVar[type[Record]] = HistoricExternalTaskLog
 
-    #: What the entries match.
+    #: The query that the entries match.
     query: HistoricExternalTaskLogQuery
 
     def __iter__(self) -> Iterator[HistoricExternalTaskLog]:
@@ -462,7 +472,7 @@ class LogSelection(_Results[HistoricExternalTaskLog, HistoricExternalTaskLogQuer
         return self._client.log_count(self.query)
 
     def _ordered(self) -> tuple[HistoricExternalTaskLogQuery, bool]:
-        # Without a sorting the engine sorts by id; it can in no other way be told to.
+        # Without a sorting the engine sorts by id; it has no criterion of that name.
         return self.query, not self.query.sorting
 
 

@@ -383,7 +383,7 @@ def test_an_export_that_fails_leaves_no_thread(
 
     for name in ("dumps", "to_cell"):
         monkeypatch.setattr(f"camunda_ext._many.export.{name}", fail)
-    monkeypatch.setitem(export_module._SHAPES, str, fail)
+    monkeypatch.setitem(export_module._CONVERTERS, str, fail)
     with Engine() as engine, engine.client() as client:
         for _ in range(10):
             engine.create_task("a")

@@ -1,3 +1,3 @@
 """
-What people look at: tables, explanations of queries, and how far a run is.
+Output for people: tables, explanations of queries, and progress.
 """

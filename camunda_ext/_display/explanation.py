@@ -1,5 +1,5 @@
 """
-What a query sends, for a person to read.
+The requests that a query compiles to, for a person to read.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from camunda_ext._wire.value import Value, exported
 
 class Explainable(Protocol):
     """
-    What `explanation_of()` needs of a query.
+    The part of a query that `explanation_of()` uses.
     """
 
     def body(self) -> dict[str, Any]: ...
@@ -26,9 +26,9 @@ class Explainable(Protocol):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Explanation(Value):
     """
-    The request of a query, for a person to read.
+    The requests that a query compiles to, for a person to read.
 
-    It knows no client: neither credentials nor any header of yours is in it.
+    It contains neither credentials nor headers of a client.
     """
 
     #: The URL of the POST request.
@@ -37,22 +37,22 @@ class Explanation(Value):
     #: The body of the POST request, as JSON on several lines.
     body: str
 
-    #: The URL of the GET request that asks for the same; ``None`` if GET has no form for it.
+    #: The URL of the equivalent GET request; ``None`` if the query has no form for GET.
     get_url: str | None
 
-    #: Why GET has no form for it; ``None`` if it has one.
+    #: Why the query has no form for GET; ``None`` if it has one.
     why_no_get: str | None
 
-    #: The POST request as a command for a shell of POSIX.
+    #: The POST request as a ``curl`` command for a POSIX shell.
     curl: str
 
-    #: Filters that not every engine knows, each with the version that brought it.
+    #: The filters of the query that older engines ignore, each with the version that brought it.
     newer_filters: Mapping[str, str] = attrs.field(hash=False)
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
-    # At a prompt nothing but `repr` is called, and it is made to be looked at.
+    # A prompt shows the repr, and an explanation is there to be read.
     __repr__ = __str__
 
     def _lines(self) -> Iterator[str]:
@@ -70,10 +70,18 @@ def explanation_of(
     query: Explainable, base_url: str, path: str, *, newer_filters: Mapping[str, str]
 ) -> Explanation:
     """
-    Explain a query that is sent to a *path* below *base_url*.
+    The explanation of a query.
+
+    Args:
+        base_url: The URL of the engine's REST API.
+
+        path: The path of the query's POST request, below *base_url*.
+
+        newer_filters: The filters of the query that older engines ignore, each with the version
+            that brought it.
 
     Raises:
-        ValueError: *base_url* is no URL that could be shown.
+        ValueError: *base_url* is no valid URL, or contains credentials.
     """
     base = checked_url("base_url", base_url).rstrip("/")
     whole_url, body = base + path, query.body()

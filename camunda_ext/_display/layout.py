@@ -1,5 +1,5 @@
 """
-Tables of plain text that fit into a width.
+The layout of tables of plain text that fit into a given width.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ GAP: Final = 2
 
 class Column(NamedTuple):
     """
-    A column, from its title down.
+    A column of a table: its title, and the text of each row.
     """
 
     title: str
@@ -23,13 +23,13 @@ class Column(NamedTuple):
     @property
     def width(self) -> int:
         """
-        How many columns of a terminal it takes.
+        How many character cells of a terminal the column takes.
         """
         return max(map(width_of, (self.title, *self.texts)))
 
     def cut(self, width: int) -> Column:
         """
-        The column cut to a *width*; the title may be cut as well, for numbers can be narrower.
+        The column with all texts cut to a *width*, and the title as well.
         """
         texts = [cut(text, width) for text in self.texts]
         return self._replace(title=cut(self.title, width), texts=texts)
@@ -43,12 +43,15 @@ def fitted(
     left_out: Sequence[str],
 ) -> list[tuple[Column, int]]:
     """
-    The columns that have room in a *width*, each with its own width.
+    The columns that fit into a *width* together, each with the width to show it in.
 
     Args:
-        narrowed: Titles of those that are narrowed, one after the other, and down to which width.
+        width: The width of the table, in character cells of a terminal.
 
-        left_out: Titles of those that are left out first where that is not enough.
+        narrowed: The columns to narrow if the table is too wide, in this order, each as its title
+            and its smallest width.
+
+        left_out: The titles of the columns to leave out if that is not enough, in this order.
     """
     whole = {column.title: column for column in columns}
     for title in ("", *left_out):
@@ -56,7 +59,7 @@ def fitted(
         widths = {name: column.width for name, column in whole.items()}
         for name, least in narrowed:
             if name in widths:
-                # Never wider than it is, and no narrower than it has to be.
+                # Only by as much as the table is too wide.
                 room = widths[name]
                 widths[name] = min(room, max(least, room - max(0, _excess(widths, width))))
         if _excess(widths, width) <= 0:
@@ -90,7 +93,7 @@ def _line(columns: Sequence[tuple[Column, int]], texts: Sequence[str]) -> str:
 
 def width_of(text: str) -> int:
     """
-    How many columns of a terminal *text* takes.
+    How many character cells of a terminal *text* takes.
     """
     return len(text) if text.isascii() else sum(map(_width_of_one, text))
 
@@ -105,9 +108,9 @@ def _width_of_one(character: str) -> int:
 
 def cut(text: str, width: int) -> str:
     """
-    The *text*, or so much of it that it fits, with an ellipsis.
+    The *text*, cut with an ellipsis if it takes more than *width* character cells of a terminal.
     """
-    # There can be thousands of accents on one character.
+    # The number of characters is limited too, as accents take no cells.
     if width_of(text) <= width and len(text) <= 4 * width:
         return text
     kept, room = 0, width - 1

@@ -1,5 +1,5 @@
 """
-Progress: how far something is, shown while it runs.
+Shows the progress of a long operation while it runs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-#: The argument *progress*: `True` to show it, `False` for nothing, or a function of the user's.
+#: The argument *progress*: `True` to show the progress on standard error, `False` to show nothing,
+#: or a function to call with the number of finished items and the number of all items.
 Progress: TypeAlias = "bool | Callable[[int, int], object]"
 
 
@@ -27,33 +28,37 @@ def check_progress(progress: Any) -> None:
 @contextmanager
 def telling(progress: Progress, what: str) -> Iterator[Callable[[int, int], object]]:
     """
-    The function to call with how many are done, and how many there are.
+    A function to call with the number of finished items and the number of all items.
 
-    For `True`, a terminal has a bar if rich is installed, and all else has lines.
+    If *progress* is `True`, a terminal shows a bar if rich is installed. Otherwise lines of text
+    are written to standard error.
 
     Args:
-        what: Names what is counted.
+        progress: Whether to show the progress, or the user's own function.
+
+        what: What the progress is of; shown before the numbers.
     """
     if progress is not True:
-        yield progress or _tell_nobody
+        yield progress or _ignore
         return
     bars = _bars()
     if bars is None:
         yield _Lines(what)
         return
     with bars:
-        # It is markup for rich.
+        # rich reads the description as markup.
         bar = bars.add_task(what.replace("[", r"\["), total=None)
         yield lambda done, total: bars.update(bar, completed=done, total=total)
 
 
-def _tell_nobody(done: int, total: int) -> None:
+def _ignore(done: int, total: int) -> None:
     pass
 
 
 def _bars() -> Any:
     """
-    The progress display of rich on standard error; ``None`` where none can be drawn.
+    The progress display of rich on standard error; ``None`` if rich is not installed, or standard
+    error is no terminal that can draw it.
     """
     try:
         from rich.console import Console
@@ -69,7 +74,7 @@ def _bars() -> Any:
 
 class _Lines:
     """
-    Writes a line for each tenth that is done, so that a log is not flooded.
+    Writes a line to standard error for each tenth of the items, so that logs stay short.
     """
 
     def __init__(self, what: str) -> None:

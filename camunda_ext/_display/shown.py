@@ -1,5 +1,5 @@
 """
-How a selection shows its results to a person.
+How a selection shows its results: as a table, or as itself on one line.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from camunda_ext.errors import CamundaError
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-#: How much is shown of a selection on one line, in characters.
+#: The largest length of the one line, in characters.
 _LONGEST_LINE: Final = 666
 
-#: How many results a notebook shows.
+#: How many results a notebook shows, and `show()` and `table()` by default.
 FIRST: Final = 10
 
 
 class TableDisplay(ABC):
     """
-    Shows the first results as a table where a person asks for it, and itself on one line elsewhere.
+    Shows the first results as a table in `show()`, `table()`, IPython, notebooks and
+    ``rich.print()``, and itself on one line in ``repr()``.
 
-    A table takes one or two requests, which nobody expects of a ``repr()`` in a log, in a debugger
-    or in a traceback. So only what shows a value to a person makes one: `show()`, `table()`, a cell
-    of a notebook, a line of IPython, ``rich.print()``.
+    A table takes one or two requests to the engine, which are unexpected in a ``repr()``: logs,
+    debuggers and tracebacks call it as well.
     """
 
     __slots__ = ()
@@ -47,13 +47,13 @@ class TableDisplay(ABC):
     @abstractmethod
     def _line(self) -> str:
         """
-        What this is, on one line; nothing is asked.
+        The selection on one line, made without a request.
         """
 
     @abstractmethod
     def _look(self, first: int) -> tuple[Sequence[Any], int]:
         """
-        The first results, and how many there are.
+        The first results, and the number of all results.
         """
 
     def table(self, first: int = FIRST, *, width: int | None = None) -> str:
@@ -61,9 +61,9 @@ class TableDisplay(ABC):
         The first results and their total as a table in plain text.
 
         Args:
-            first: How many results at most.
+            first: How many results to show at most.
 
-            width: How many columns there are; ``None`` for those of the terminal.
+            width: How many characters a line may have; ``None`` for the width of the terminal.
 
         Raises:
             CamundaError: The engine could not be asked.
@@ -72,11 +72,11 @@ class TableDisplay(ABC):
 
     def show(self, first: int = FIRST) -> None:
         """
-        Print the first results and their total as a table, on a terminal with colours if rich is
-        installed.
+        Print the first results and their total as a table; in colours if standard output is a
+        terminal and rich is installed.
 
         Args:
-            first: How many results at most.
+            first: How many results to show at most.
 
         Raises:
             CamundaError: The engine could not be asked.
@@ -108,7 +108,7 @@ class TableDisplay(ABC):
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """
-        The table in both forms that IPython takes, for one look at the engine.
+        The table as text and as HTML, for IPython and notebooks; both from the same requests.
         """
         try:
             rows, total = self._look(FIRST)
@@ -122,7 +122,7 @@ class TableDisplay(ABC):
 
     def _line_with(self, error: Exception | None = None) -> str:
         """
-        The line, cut if it is long, and why there is no table.
+        The one line, cut if it is too long; with an *error*, also why there is no table.
         """
         line = visible(self._line())
         line = line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
@@ -134,7 +134,8 @@ class TableDisplay(ABC):
 
     def _for_terminal(self, rows: Sequence[Any], total: int, terminal: TextIO) -> str:
         """
-        The table with colours where they can be seen and rich is installed, and a plain one else.
+        The table in colours if the output is a terminal and rich is installed, otherwise in plain
+        text.
         """
         if terminal.isatty():
             try:

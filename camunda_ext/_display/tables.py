@@ -1,8 +1,8 @@
 """
-Tables of tasks, and of entries of their log, for a terminal and for a notebook.
+Tables of tasks, and of entries of their log, for terminals and notebooks.
 
-What an engine answers is not trusted: no control character of it gets out of here, and nothing of
-it is read as markup. What only some of this needs is imported by the functions that need it.
+Answers of an engine are not trusted: control characters are escaped, and no text is read as markup.
+Modules that only some tables need are imported within the functions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from camunda_ext._display import layout
 
 
-#: How much is shown of one field; a message has at most 666 characters.
+#: How many characters of a field are shown at most. The engine cuts messages to 666 characters.
 _LONGEST: Final = 666
 
 # -------------------------------------------------------------------------------------------- cells
@@ -27,9 +27,10 @@ _LONGEST: Final = 666
 
 def age(moment: datetime, now: datetime) -> str:
     """
-    The time between *moment* and *now* as people say it: ``3 min ago``, ``in 2 h``.
+    The time between *moment* and *now* in words, such as ``3 min ago`` or ``in 2 h``.
 
-    It is cut to whole units, of which there are at least two, so ``119 min`` comes before ``2 h``.
+    It is rounded down to whole units. A larger unit is used from two of it on, so that ``119 min``
+    is followed by ``2 h``.
     """
     seconds = (moment - now).total_seconds()
     number, unit = int(abs(seconds)), "s"
@@ -41,7 +42,7 @@ def age(moment: datetime, now: datetime) -> str:
     return f"in {number} {unit}" if seconds > 0 else f"{number} {unit} ago"
 
 
-#: Seconds in a unit, its name, and from how many seconds on it is used.
+#: The units: how many seconds each has, its name, and from how many seconds on it is used.
 _UNITS: Final = (
     (60, "min", 120),
     (3600, "h", 2 * 3600),
@@ -56,13 +57,18 @@ def _age_or_nothing(moment: datetime | None, now: datetime) -> str:
 
 def _first_line(text: str | None) -> str | None:
     """
-    The first line of a message; often a stack trace follows.
+    The first line of a message, with an ellipsis if more lines follow, often of a stack trace;
+    ``None`` if there is no text.
     """
     first, _, rest = (text or "").strip("\r\n").partition("\n")
     return f"{first.rstrip()} …" if rest else first or None
 
 
 class _ColumnRule(NamedTuple):
+    """
+    How to make a column: its title, and a function of a row and the current time for its cells.
+    """
+
     title: str
     cell: Callable[[Any, datetime], object]
     is_number: bool = False
@@ -70,24 +76,26 @@ class _ColumnRule(NamedTuple):
 
 class TableStyle(NamedTuple):
     """
-    The columns of a table, and which of them have to give way.
+    The columns of a table, and which of them are narrowed or left out if it is too wide.
     """
 
-    #: What a row is, and what several are.
+    #: What a row is called in the line with the total, such as ``task``.
     noun: str
+
+    #: What several rows are called, such as ``tasks``.
     plural: str
 
-    #: From left to right; what nothing is known of in any row is left out.
+    #: The columns from left to right; a column that is empty in all rows is left out.
     columns: tuple[_ColumnRule, ...]
 
-    #: Which columns are narrowed, one after the other, and down to which width.
+    #: The columns to narrow if the table is too wide, in this order, each with its smallest width.
     narrowed: tuple[tuple[str, int], ...]
 
-    #: Which columns are left out first where all of them have no room.
+    #: The columns to leave out if that is not enough, in this order.
     left_out: tuple[str, ...]
 
 
-# The beginning of an id tells tasks apart, and messages are read from their beginning.
+# Ids and messages are narrowed early, as their beginning is the part that matters.
 TASKS: Final = TableStyle(
     noun="task",
     plural="tasks",
@@ -153,7 +161,7 @@ LOG: Final = TableStyle(
 
 def _cells(style: TableStyle, rows: Sequence[Any], now: datetime) -> dict[_ColumnRule, list[str]]:
     """
-    The text of each cell, column by column.
+    The texts of the cells of each column that is not empty.
     """
     cells = {rule: [_text(rule.cell(row, now)) for row in rows] for rule in style.columns}
     return {rule: texts for rule, texts in cells.items() if any(texts)}
@@ -165,7 +173,7 @@ def _text(value: object) -> str:
 
 
 def _total_line(style: TableStyle, shown: int, total: int) -> str:
-    total = max(shown, total)  # some may have come since they were counted
+    total = max(shown, total)  # there may be more than when they were counted
     noun = style.noun if total == 1 else style.plural
     return f"{total:,} {noun}" if shown == total else f"{shown:,} of {total:,} {noun}"
 
@@ -177,10 +185,18 @@ def table_text(
     rows: Sequence[Any], total: int, width: int = 80, *, now: datetime, style: TableStyle = TASKS
 ) -> str:
     """
-    A table of *rows* as plain text, and below it how many there are in *total*.
+    A table of *rows* as plain text, with a line below that has the *total*.
 
     Args:
-        width: How many columns the terminal has.
+        rows: The results to show.
+
+        total: The number of all results.
+
+        width: How many characters a line may have.
+
+        now: The current time, by which ages are computed.
+
+        style: The columns of the table.
     """
     from camunda_ext._display.layout import lines
 
@@ -192,7 +208,7 @@ def table_rich(
     rows: Sequence[Any], total: int, width: int = 80, *, now: datetime, style: TableStyle = TASKS
 ) -> Group:
     """
-    The same for rich to print.
+    The same table as `table_text()`, in colours, for rich to print.
     """
     from rich.console import Group
     from rich.table import Table
@@ -205,7 +221,7 @@ def table_rich(
     fitted = _fitted(style, rows, width, now)
     for index, (column, room) in enumerate(fitted):
         if index:
-            # A column of its own, for versions of rich differ in the padding of the last one.
+            # The gap is a column of its own, as versions of rich pad the last column differently.
             table.add_column(width=GAP)
         table.add_column(
             Text(column.title, "bold"),
@@ -239,7 +255,7 @@ def _fitted(
 
 def table_html(rows: Sequence[Any], total: int, *, now: datetime, style: TableStyle = TASKS) -> str:
     """
-    A table of *rows* as HTML for a notebook: no script, and nothing from elsewhere.
+    The same table as `table_text()`, as HTML for a notebook, without scripts and links.
     """
     cells = _cells(style, rows, now)
     titles = "".join(f"<th>{rule.title}</th>" for rule in cells)
@@ -247,7 +263,7 @@ def table_html(rows: Sequence[Any], total: int, *, now: datetime, style: TableSt
         f"<tr>{''.join(_html_cell(rule, texts[row]) for rule, texts in cells.items())}</tr>"
         for row in range(len(rows) if cells else 0)
     )
-    # Notebooks would set as formulas what stands between two dollar signs.
+    # The classes keep notebooks from showing text between dollar signs as formulas.
     return (
         '<table class="tex2jax_ignore mathjax_ignore">'
         f"<caption>{_total_line(style, len(rows), total)}</caption>"
@@ -257,13 +273,13 @@ def table_html(rows: Sequence[Any], total: int, *, now: datetime, style: TableSt
 
 def _html_cell(rule: _ColumnRule, text: str) -> str:
     side = "right" if rule.is_number else "left"
-    # Text that runs from right to left turns nothing around that stands beside it.
+    # `bdi` keeps text that runs from right to left from reordering the cells next to it.
     return f'<td style="text-align: {side}"><bdi>{html_text(text)}</bdi></td>'
 
 
 def html_text(text: str) -> str:
     """
-    The *text* as HTML shows it.
+    The *text* escaped for HTML, with control characters made visible.
     """
     from html import escape
 

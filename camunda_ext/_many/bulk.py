@@ -1,8 +1,8 @@
 """
-Bulk writes over a query that cannot hit the wrong tasks, and that can be killed and resumed.
+Bulk writes over the tasks of a query, which change no other task, and can be killed and resumed.
 
-All tasks are listed first, each once, and then touched by id. So what the query means is settled
-before anything is changed, and a task that begins to match meanwhile is not touched.
+All tasks are listed first, each once, and then changed by id. So it is settled before the first
+change which tasks match, and a task that begins to match later is not changed.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from camunda_ext.query import ExternalTaskQuery
 
 #: How many tasks one transaction changes: the more, the more likely is a conflict with a worker.
 _IN_A_CHUNK: Final = 100
-#: How many tasks a dry run shows.
+#: How many tasks a dry run returns.
 _FIRST: Final = 5
-#: After so many requests in a row without an answer, the engine is taken for gone.
+#: After so many requests in a row without an answer, the run stops.
 _MOST_WITHOUT_ANSWER: Final = 3
-#: What one task meets that all others would meet as well.
+#: Errors that every further task would meet as well, so that the run stops.
 _MET_BY_ALL: Final = (
     errors.NotSent,
     errors.NotFound,
@@ -51,19 +51,19 @@ class BulkOptions:
     The options of a bulk write, in the order of its arguments.
     """
 
-    #: Whether a query without a filter really means everything.
+    #: Whether a query without any filter is allowed, which changes every task of the engine.
     everything: bool = False
 
-    #: Whether to say only what would be done.
+    #: Whether to change nothing, and return what would be changed.
     dry_run: bool = False
 
-    #: How many tasks may match; ``None`` for any number.
+    #: How many tasks may be changed at most; ``None`` for any number.
     at_most: int | None = None
 
-    #: The file of the journal; ``None`` for none.
+    #: The path of the journal; ``None`` for none.
     journal: str | os.PathLike[str] | None = None
 
-    #: Whether to show how far it is, or the function that does.
+    #: Whether to show the progress on standard error, or the function to call with it.
     progress: Progress = False
 
     def __attrs_post_init__(self) -> None:
@@ -79,7 +79,7 @@ class BulkOptions:
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class TaskSource:
     """
-    The tasks of a bulk write: where they come from, and who changes them.
+    The tasks of a bulk write, and the client that changes them.
     """
 
     #: The client of their engine.
@@ -91,13 +91,13 @@ class TaskSource:
     #: The query.
     query: ExternalTaskQuery
 
-    #: Iterates over all that match, each once.
+    #: Returns an iterable of all tasks that match, each once.
     tasks: Callable[[], Iterable[ExternalTask]]
 
-    #: Counts them.
+    #: Returns the number of tasks that match.
     count: Callable[[], int]
 
-    #: Which part of the query's results they are, for the journal to know them again.
+    #: The part of the query's results, such as a slice, to be written to the journal's header.
     part: Mapping[str, Any] = {}
 
 
@@ -107,23 +107,23 @@ class TaskSource:
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Change:
     """
-    One kind of change.
+    The change to make to each task.
     """
 
-    #: Name of the method.
+    #: The name of the method of `Selection`.
     operation: str
 
-    #: What is set; ``None`` where nothing is.
+    #: The value to set; ``None`` for operations that set none.
     value: int | None = None
 
-    #: How many tasks go into one request, all of them or none changed.
+    #: How many tasks one request changes. The engine changes all of them or none.
     size: int = 1
 
-    #: Changes the tasks of a chunk; returns their state if they were left alone.
+    #: Changes the tasks of a chunk, and returns ``None``, or their state if they were not changed.
     send: Callable[[Sequence[Target]], TargetState | None]
 
-    #: Changes one task, where the engine lacks the operation for many; ``None`` for an operation
-    #: that every engine has.
+    #: Changes one task, for engines that lack the operation for several; ``None`` if every engine
+    #: has the operation of `send`.
     send_one: Callable[[Target], None] | None = None
 
     def __str__(self) -> str:
@@ -136,8 +136,8 @@ def _call(operation: str, value: int | None) -> str:
 
 def _set_retries(client: TaskClient, retries: int) -> Change:
     """
-    Set the retries left of the tasks of a chunk by one request, or, where engines before 7.8 have
-    no such request, of one task after the other.
+    The change that sets the retries left: of a chunk of tasks by one request, or of one task after
+    the other on engines before 7.8, which lack that request.
     """
     checked = _checked_retries(retries)
     return Change(
@@ -166,12 +166,12 @@ def _set_priority(client: TaskClient, priority: int) -> Change:
 
 def _unlock(client: TaskClient) -> Change:
     """
-    Take away the lock that each task had when it was listed, and no other.
+    The change that removes the lock that each task had when it was listed, and no other lock.
     """
 
     def send(chunk: Sequence[Target]) -> TargetState | None:
-        # The engine does not ask whose lock it is. A look shortly before leaves milliseconds in
-        # which a worker could get the task; since the listing it may have been hours.
+        # The engine removes any lock. So the task is read just before: only in the milliseconds in
+        # between could another worker lock it, while the listing may be hours ago.
         task = client.get(chunk[0].id)
         if task.worker_id is None and task.lock_expiration_time is None:
             return None
@@ -195,14 +195,14 @@ CHANGES: Final[Mapping[str, Callable[..., Change]]] = {
 
 def run(change: Change, source: TaskSource, options: BulkOptions) -> BulkSummary:
     """
-    Touch each task once.
+    Make the change to each task once.
 
     Returns:
-        What became of the tasks.
+        The summary: how many tasks were changed, and which were not.
 
     Raises:
-        ValueError: The query has no filter, or one that the engine ignores; or more tasks match
-            than may; or the journal is of something else. Nothing was changed.
+        ValueError: The query has no filter, or one that the engine ignores; or more than `at_most`
+            tasks match; or the journal is that of another bulk write. Nothing was changed.
     """
     listing = _Listing(change.operation, change.value, source, options)
     if options.dry_run:
@@ -213,10 +213,10 @@ def run(change: Change, source: TaskSource, options: BulkOptions) -> BulkSummary
 
 def run_async(retries: int, source: TaskSource, options: BulkOptions) -> BatchRun | BulkSummary:
     """
-    Let the engine touch each task once, in the background.
+    Create a batch, by which the engine sets the retries left of each task in the background.
 
     Returns:
-        The batch; of a dry run, what would be touched.
+        The batch; for a dry run, a summary of what would be changed.
 
     Raises:
         ValueError: As for `run()`; or no task matches.
@@ -265,7 +265,7 @@ def _refuse_second_batch(journal: Journal) -> None:
 
 class _Listing:
     """
-    What comes before the first change: refusals, proofs, and the list of the tasks.
+    The steps before the first change: refuse wrong queries, prove the filters, list the tasks.
     """
 
     def __init__(
@@ -276,21 +276,23 @@ class _Listing:
         self._options = options
         body = source.query.body()
         self._topic, self._worker = body.get("topicName"), body.get("workerId")
-        #: What a journal belongs to. For the engine the ids of a list have no order, and those of a
-        #: set have another each time.
+        #: Identifies the bulk write in its journal. Lists are sorted, as their order means nothing
+        #: to the engine, and a list made from a set has another order in each process.
         self._header = {
             "operation": operation,
             "value": value,
-            "query": {name: _in_order(item) for name, item in body.items()},
+            "query": {name: _sorted(item) for name, item in body.items()},
             "engine": source.client.url,
             **source.part,
         }
-        #: How many tasks were left out, for the database alone takes them for ones of the query.
+        #: How many tasks were left out, as only the database takes their topic or worker for that
+        #: of the query.
         self.unlike = 0
 
     def dry_run(self) -> BulkSummary:
         """
-        What would be touched; by the journal of an earlier run, how many are left.
+        The summary of what would be changed. With the journal of an earlier run, it counts the
+        tasks that are left.
         """
         self._refuse_everything()
         with closing(Journal(self._options.journal, self._header, look=True)) as journal:
@@ -308,7 +310,7 @@ class _Listing:
     @contextmanager
     def journal(self) -> Iterator[Journal]:
         """
-        A journal that has all tasks in it: those of an earlier run, or those that match now.
+        The journal, with the tasks of an earlier run, or with those that match now.
         """
         self._refuse_everything()
         at_most = self._options.at_most
@@ -328,8 +330,8 @@ class _Listing:
 
     def _tasks(self) -> Iterator[ExternalTask]:
         """
-        The tasks whose topic and worker are the query's own in Python, too: some databases take
-        texts for equal that differ in case, or in blanks at their end.
+        The tasks that match, without those whose topic or worker differs from the query's. Some
+        databases ignore case and blanks at the end, so that the engine returns such tasks as well.
         """
         for task in self._source.tasks():
             if self._topic in (None, task.topic_name) and self._worker in (None, task.worker_id):
@@ -358,7 +360,7 @@ class _Listing:
             )
 
 
-def _in_order(value: Any) -> Any:
+def _sorted(value: Any) -> Any:
     return sorted(value) if isinstance(value, list) and isinstance(value[0], str) else value
 
 
@@ -367,7 +369,7 @@ def _in_order(value: Any) -> Any:
 
 class _Run:
     """
-    One run: requests, and what is noted of each.
+    The run of a bulk write: sends the requests, and notes the state of each task.
     """
 
     def __init__(
@@ -378,7 +380,7 @@ class _Run:
         self._tell = tell
         self._targets = journal.targets or ()
         self._earlier = dict(journal.states)
-        #: By the id of a task its state, and the error that led to it.
+        #: The state of each task that this run has processed, and its error if it has one, by id.
         self._outcomes: dict[str, tuple[TargetState, str | None]] = {}
         self._without_answer = 0
         self._stopped: str | None = None
@@ -388,19 +390,19 @@ class _Run:
 
     def run(self) -> BulkSummary:
         """
-        Touch all that is not settled.
+        Change all tasks that are not settled, and return the summary.
         """
         self._show_progress()
         while self._chunks and self._stopped is None:
             chunk = self._chunks.popleft()
             if not self._write_to_journal(TargetState.BEGUN, chunk):
-                break  # nothing is touched that no journal would know of
+                break  # change no task without a line in the journal
             try:
                 state = self._change.send(chunk)
             except errors.CamundaError as error:
                 self._take_error(error, chunk)
             except ValueError as error:
-                # An engine may have ids that can be no part of a URL.
+                # An engine may have ids that the client cannot put into a URL.
                 self._refuse(f"{type(error).__name__}: {error}", chunk)
             else:
                 self._without_answer = 0
@@ -427,7 +429,7 @@ class _Run:
 
     def _take_error(self, error: errors.CamundaError, chunk: Sequence[Target]) -> None:
         """
-        Note what became of a chunk by its error, or try it in parts.
+        Note the state of a chunk whose request has failed, or divide it to try again.
         """
         no_answer = isinstance(error, errors.NoAnswer)
         self._without_answer = self._without_answer + 1 if no_answer else 0
@@ -441,11 +443,12 @@ class _Run:
             left = [target for part in (chunk, *self._chunks) for target in part]
             self._chunks = deque(_in_chunks(left, 1))
         elif isinstance(error, errors.TaskNotFound):
-            self._without(_missing(error, chunk), _in_short(error), chunk)
+            self._drop_missing(_missing(error, chunk), _in_short(error), chunk)
         elif isinstance(error, errors.OutcomeUnknown):
             self._note(TargetState.UNKNOWN, chunk, _in_short(error))
         elif isinstance(error, _MET_BY_ALL):
-            # In the journal it is refused, and so tried again; here it is left.
+            # For the journal, these tasks are refused, so that a later run tries them again; the
+            # summary counts them as left.
             self._write_to_journal(TargetState.FAILED, chunk, _in_short(error))
             self._stopped = str(error)
         else:
@@ -453,16 +456,17 @@ class _Run:
 
     def _refuse(self, error: str, chunk: Sequence[Target]) -> None:
         """
-        Note that tasks were refused; one that cannot be changed keeps all others from it.
+        Note that the change of a task was refused. A larger chunk is divided and tried again, as a
+        single task that cannot be changed makes the engine refuse the whole chunk.
         """
         if len(chunk) == 1:
             self._note(TargetState.FAILED, chunk, error)
         else:
             self._again(error, chunk, chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :])
 
-    def _without(self, missing: Target | None, error: str, chunk: Sequence[Target]) -> None:
+    def _drop_missing(self, missing: Target | None, error: str, chunk: Sequence[Target]) -> None:
         """
-        Note that a task is gone, and send the others again.
+        Note that a task no longer exists, and try the others again.
         """
         if missing is None:
             self._refuse(error, chunk)
@@ -474,7 +478,7 @@ class _Run:
 
     def _again(self, error: str, refused: Sequence[Target], *parts: Sequence[Target]) -> None:
         """
-        Send what was refused again, in parts: nothing was done to it.
+        Put refused tasks back into the queue, in parts. None of them was changed.
         """
         self._write_to_journal(TargetState.FAILED, refused, error)
         for part in reversed(parts):
@@ -485,8 +489,8 @@ class _Run:
         for task_id, (state, _) in self._outcomes.items():
             ids[state].append(task_id)
         problems = {
-            state: tuple(BulkProblem(task_id, self._outcomes[task_id][1] or "") for task_id in some)
-            for state, some in ids.items()
+            state: tuple(BulkProblem(id_, self._outcomes[id_][1] or "") for id_ in ids_of_state)
+            for state, ids_of_state in ids.items()
         }
         earlier = map(self._earlier.get, ids[TargetState.DONE])
         return BulkSummary(
@@ -516,7 +520,7 @@ def _in_chunks(targets: Sequence[Target], size: int) -> Iterator[Sequence[Target
 
 def _lacks_operation(error: errors.CamundaError) -> bool:
     """
-    Whether an engine, or the container that it runs in, does not know an operation.
+    Whether an error means that the engine, or the container it runs in, lacks the operation.
     """
     is_unknown = isinstance(error, (errors.NotFound, errors.NotTheEngine))
     return is_unknown and error.status in (404, 405) and not isinstance(error, errors.TaskNotFound)
@@ -524,7 +528,7 @@ def _lacks_operation(error: errors.CamundaError) -> bool:
 
 def _missing(error: errors.TaskNotFound, chunk: Sequence[Target]) -> Target | None:
     """
-    The task that an error names; ``None`` if that cannot be told.
+    The task that does not exist, by the error's message; ``None`` if it names none of the chunk.
     """
     if len(chunk) == 1:
         return chunk[0]

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 class BulkWrites(ABC):
     """
-    Changes of all tasks of a selection, each once.
+    Methods that change all tasks of a selection, each once.
 
-    All of them list the tasks first, and then touch those by their ids. They refuse a query without
-    a filter, and prove that the engine honours each filter that engines since 7.6 may ignore.
+    Each method lists the tasks first, and then changes these tasks by their ids. It refuses a query
+    without a filter, and proves that the engine honours each filter that is newer than 7.5.
     """
 
     __slots__ = ()
@@ -44,39 +44,42 @@ class BulkWrites(ABC):
     ) -> BulkSummary:
         """
         Set the retries left of all tasks, a hundred in one transaction; on engines before 7.8, one
-        after the other.
+        task after the other.
 
-        A task that cannot be changed does not keep the others from it. One that was listed is
-        touched though it does not match any more when its turn comes, in a run that was resumed on
-        another day, too.
+        If a task cannot be changed, the others still are. A task that was listed is changed even if
+        it no longer matches when its turn comes; also in a run that is resumed on another day.
 
         Args:
-            retries: Retries left from now on; 0 opens incidents, more than 0 closes them.
+            retries: The number of retries left; 0 opens incidents, more than 0 closes them.
 
-            everything: Whether a query without any filter really means everything.
+            everything: Whether a query without any filter is allowed, which changes every task of
+                the engine.
 
             dry_run:
-                Whether to change nothing and to say what would be: how many tasks, and the first of
-                them; by the journal of an earlier run, how many are left.
+                Whether to change nothing, and return what would be changed: the number of tasks,
+                and the first of them. With the journal of an earlier run, it is the number of tasks
+                that are left.
 
-            at_most: How many tasks may match; if more do, none is touched.
+            at_most: How many tasks may match; if more do, none is changed. ``None`` for any number.
 
             journal:
-                A file that keeps what was done, so that a run that was killed goes on where it was
-                when it is called again. It holds the ids of the tasks and the query. Without it,
-                nothing is written.
+                The path of a file to write the state of each task to. If the run is killed, the
+                same call with the same file goes on where it was. The file contains the query and
+                the ids of the tasks. ``None`` to write nothing.
 
             progress:
-                `True` to show on standard error how far it is, or a function that is called with
-                how many tasks are settled, and how many there are.
+                `True` to show the progress on standard error, or a function that is called with the
+                number of tasks that are settled and the number of all tasks.
 
         Returns:
-            What became of the tasks. What failed is in there, and is raised only by its
-            `~BulkSummary.raise_for_failures()`.
+            How many tasks were changed, and which were not. Failures of single tasks are in it;
+            its `~BulkSummary.raise_for_failures()` raises an error for them.
 
         Raises:
-            ValueError: The query has no filter, or one that the engine ignores; more tasks match
-                than may; or the journal is of something else. Nothing was changed.
+            TypeError: An argument has the wrong type.
+
+            ValueError: The query has no filter, or one that the engine ignores; more than *at_most*
+                tasks match; or the journal is that of another bulk write. Nothing was changed.
 
             CamundaError: The tasks could not be listed. Nothing was changed.
         """
@@ -114,20 +117,21 @@ class BulkWrites(ABC):
         journal: str | Path | None = None,
     ) -> BatchRun | BulkSummary:
         """
-        Let the engine set the retries left of all tasks in the background. Since 7.8.
+        Create a batch, by which the engine sets the retries left of all tasks in the background.
+        Since 7.8.
 
-        Arguments have the same meaning as for `set_retries()`. A task that is gone by then fails a
-        job of the batch.
+        Arguments have the same meaning as for `set_retries()`. If a task no longer exists when the
+        batch comes to it, a job of the batch fails.
 
         Returns:
-            The batch, to be waited for; of a dry run, what would be touched. With the journal of
-            a run that has made its batch, that batch.
+            The batch, to wait for; for a dry run, a summary of what would be changed. With the
+            journal of an earlier run that has created its batch, that batch.
 
         Raises:
             ValueError: As for `set_retries()`; or no task matches; or an earlier run with this
-                journal may have made a batch and did not see it.
+                journal got no answer, and may have created a batch.
 
-            OutcomeUnknown: No answer came; there may be a batch.
+            OutcomeUnknown: No answer came; the engine may have created the batch.
         """
         from camunda_ext._many import bulk
 
@@ -144,14 +148,13 @@ class BulkWrites(ABC):
         progress: bool | Callable[[int, int], object] = False,
     ) -> BulkSummary:
         """
-        Take away the locks of all tasks, one after the other.
+        Remove the locks of all tasks, one task after the other.
 
-        The engine takes away any lock, and does not ask whose it is. So each task is looked at just
-        before: if its lock is not the one that it had when it was listed, because the worker has
-        extended it or another one has the task, it is left alone and counted in
-        `BulkSummary.changed`. In the milliseconds between the look and the command a worker may
-        still get the task, and lose it. A task that waits for its retry has a lock, too: without it
-        the retry comes forward.
+        The engine removes any lock, whoever holds it. So each task is read again just before: if
+        its lock has changed since the listing, as the worker has extended it or another worker has
+        locked the task, it is not changed and counted in `BulkSummary.changed`. A worker that locks
+        the task in the milliseconds between the two requests loses its lock. A task that waits for
+        its next retry is locked as well: without the lock, it is tried again at once.
 
         Arguments, returned value and errors have the same meaning as for `set_retries()`.
         """
@@ -174,7 +177,7 @@ class BulkWrites(ABC):
         `set_retries()`.
 
         Args:
-            priority: Any integer of 64 bits.
+            priority: The priority, an integer of 64 bits.
         """
         return self._run(
             "set_priority", (priority,), everything, dry_run, at_most, journal, progress

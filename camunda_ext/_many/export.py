@@ -1,5 +1,5 @@
 """
-Tasks, or entries of their log, in files and data frames, while somebody may see how far it is.
+Export of tasks, or of entries of their log, to files and data frames.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from camunda_ext.dto import ExternalTask
 
 R = TypeVar("R", bound=Record)
 
-#: What spreadsheets begin a formula with; the wide forms count in some places.
+#: Characters that begin a formula in a spreadsheet; the wide forms do so in some locales.
 _SIGNS: Final = "=+\\-@＝＋－＠﹢﹣﹦−"  # noqa: RUF001
-#: What has no shape of its own, which some spreadsheets skip: control characters, spaces, what only
-#: formats (categories Zs and Cf of Unicode), marks, fillers and what is no character; and quotes,
-#: which a parser takes away.
+#: Invisible characters, which some spreadsheets skip before a formula: control characters, spaces,
+#: format characters (categories Zs and Cf of Unicode), marks, fillers and noncharacters; and the
+#: quote, which a parser of CSV removes.
 _UNSEEN: Final = (
     '"\\x00-\\x08\\x0b\\x0c\\x0e-\\x20\\x7f-\\xa0\\xad\\u0300-\\u036f\\u0600-\\u0605\\u061c\\u06dd'
     "\\u070f\\u0890\\u0891\\u08e2\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f\\u2000-\\u200f"
@@ -42,17 +42,18 @@ _UNSEEN: Final = (
     "\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff"
 )
 _FORMULA: Final = re.compile(rf"[\t\r\n]|[{_UNSEEN}]*[{_SIGNS}]")
-#: Where a semicolon, a bar or a tab parts the cells, what follows one is a cell; so is a new line.
+#: A formula within a text: where a semicolon, a bar or a tab separates cells, the text after one
+#: is a cell of its own, and so is a new line.
 _INNER_FORMULA: Final = re.compile(rf"([;|\t\r\n][{_UNSEEN}]*)([{_SIGNS}])")
-#: How many rows become a part of a data frame at a time.
+#: How many rows are converted to a part of a data frame at a time.
 _ROWS: Final = 10_000
 
 
 @lru_cache(maxsize=8)
 def column_types(kind: Any) -> dict[str, type]:
     """
-    The type of each column for a class of results, by the names in their dicts: one of `str`,
-    `int`, `bool` and `datetime`.
+    The type of each column for a class of results: `str`, `int`, `bool` or `datetime`, by the name
+    of the column in ``to_dict()``.
     """
     hints: dict[str, Any] = {field.name: field.type for field in typed_fields(kind)}
     for name in names_of(kind):
@@ -72,40 +73,52 @@ def _column_type(hint: Any) -> type:
 @contextmanager
 def new_file(path: str | Path, *, overwrite: bool) -> Iterator[TextIO]:
     """
-    A file that gets its name when all is written to it, and is gone if something goes wrong.
+    A file to write to, which gets its name at the end of the block. If the block raises an error,
+    the file is removed.
+
+    Args:
+        path: The path of the file.
+
+        overwrite: Whether to replace a file with this path.
 
     Raises:
-        FileExistsError: There is such a file and it is not to be overwritten, or it is no file, or
-            it is a link to nothing.
-        FileNotFoundError: There is no such directory.
+        FileExistsError: The file exists and may not be replaced, or the path is no regular file, or
+            a link whose target does not exist.
+
+        FileNotFoundError: The directory does not exist.
     """
-    _refuse_link_to_nothing(path)
-    # A link stays one: what it leads to is replaced.
+    _refuse_dangling_link(path)
+    # If the path is a link, its target is replaced, and the link stays.
     target = Path(os.path.realpath(path))
     _refuse_existing(target, overwrite=overwrite)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {str(target.parent)!r}")
     partial = target.with_name(f".camunda_ext-{secrets.token_hex(8)}.part")
     try:
-        # What has no form in UTF-8, the half of an emoji, is escaped.
+        # Half a surrogate pair has no form in UTF-8, and is escaped.
         with partial.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
             if target.exists():
-                # What is private stays private. Not all file systems have such rights.
+                # A private file stays private. Not all file systems have permissions.
                 with suppress(OSError):
                     partial.chmod(stat.S_IMODE(target.stat().st_mode))
             yield file
             file.flush()
-            os.fsync(file.fileno())  # or a crash of the machine could leave the name alone
-        if overwrite or not _linked(partial, target):
+            os.fsync(file.fileno())  # or after a crash of the machine the file could be empty
+        if overwrite or not _link(partial, target):
             _refuse_existing(target, overwrite=overwrite)
             partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _linked(partial: Path, target: Path) -> bool:
+def _link(partial: Path, target: Path) -> bool:
     """
-    Give a file another name, unless that is taken; ``False`` if the file system cannot do that.
+    Whether the finished file now has its name as well; ``False`` if the file system has no links.
+
+    Unlike renaming, this never replaces a file that another process has created meanwhile.
+
+    Raises:
+        FileExistsError: There is a file with that name.
     """
     try:
         os.link(partial, target)
@@ -117,9 +130,9 @@ def _linked(partial: Path, target: Path) -> bool:
     return True
 
 
-def _refuse_link_to_nothing(path: str | Path) -> None:
+def _refuse_dangling_link(path: str | Path) -> None:
     if os.path.islink(path) and not os.path.exists(path):
-        # Whoever has put it there would say where the tasks go.
+        # The user who has created the link would choose where the tasks are written to.
         raise FileExistsError(f"{str(path)!r} is a link to {os.readlink(path)!r}, which is nothing")
 
 
@@ -132,10 +145,7 @@ def _refuse_existing(target: Path, *, overwrite: bool) -> None:
 
 def write_jsonl(results: Iterable[Record], file: TextIO) -> int:
     """
-    Write a JSON object a line.
-
-    Returns:
-        The number of lines.
+    Write each result as a JSON object on a line, and return the number of results.
     """
     count = 0
     for result in results:
@@ -148,10 +158,12 @@ def write_csv(
     results: Iterable[Record], file: TextIO, *, raw: bool, kind: Any = ExternalTask
 ) -> int:
     """
-    Write a header, and a row for each result.
+    Write a header and a row for each result as CSV, and return the number of results.
 
-    Returns:
-        The number of results.
+    Args:
+        raw: Whether to write texts unchanged, even if a spreadsheet could take them for formulas.
+
+        kind: The class of the results, which has the columns.
     """
     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
     writer.writerow(names_of(kind))
@@ -176,6 +188,12 @@ def csv_cell(value: object) -> object:
 
 
 def to_cell(value: object, *, raw: bool) -> object:
+    """
+    The *value* as a cell of a CSV file, see `csv_cell()`.
+
+    Args:
+        raw: Whether to return a text unchanged, even if a spreadsheet could take it for a formula.
+    """
     if isinstance(value, str):
         return value if raw else _guarded(value)
     if isinstance(value, bool):
@@ -193,11 +211,17 @@ def _guarded(text: str) -> str:
 
 def frame_maker(library: str | None, kind: Any) -> Callable[[Iterable[Record]], Any]:
     """
-    The function that makes a data frame of results.
+    A function that converts results to a data frame.
+
+    Args:
+        library: ``pandas`` or ``polars``; ``None`` for the first of them that is installed.
+
+        kind: The class of the results, which has the columns.
 
     Raises:
-        ImportError: The library is not installed; with ``None``, neither is.
-        ValueError: It is none of the two.
+        ImportError: The library is not installed; with ``None``, none of the two is.
+
+        ValueError: The library is none of the two.
     """
     makers = {"pandas": _to_pandas, "polars": _to_polars}
     if library is not None and library not in makers:
@@ -214,12 +238,12 @@ def frame_maker(library: str | None, kind: Any) -> Callable[[Iterable[Record]], 
 
 def _parts(results: Iterable[Record], types: dict[str, type]) -> Iterator[dict[str, list[Any]]]:
     """
-    Columns of some results at a time, in the forms that any data frame can hold.
+    Parts of the results as columns by name, with values that both libraries can convert.
     """
     to_values, rest = attrgetter(*types), iter(results)
     while rows := [to_values(result) for result in islice(rest, _ROWS)]:
         columns = zip(types.items(), zip(*rows, strict=True), strict=True)
-        yield {name: list(map(_SHAPES[kind], column)) for (name, kind), column in columns}
+        yield {name: list(map(_CONVERTERS[kind], column)) for (name, kind), column in columns}
 
 
 def _escape_surrogates(text: str | None) -> str | None:
@@ -233,19 +257,19 @@ def _in_utc(moment: datetime | None) -> datetime | None:
         return None
     try:
         return moment.astimezone(timezone.utc).replace(tzinfo=None)
-    except OverflowError:  # in UTC it is beyond the year 9999
+    except OverflowError:  # in UTC it would be in the year 10000
         return datetime.max
 
 
-def _same(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
-_SHAPES: Final[dict[type, Callable[[Any], Any]]] = {
+_CONVERTERS: Final[dict[type, Callable[[Any], Any]]] = {
     str: _escape_surrogates,
     datetime: _in_utc,
-    int: _same,
-    bool: _same,
+    int: _unchanged,
+    bool: _unchanged,
 }
 
 
@@ -297,12 +321,18 @@ def counted(
     results: Iterator[R], progress: Progress, count: Callable[[], int], *, every: int, noun: str
 ) -> Generator[R, None, None]:
     """
-    The *results*, while it is shown after *every* so many of them how far it is.
+    The same *results*, with the progress shown while they are consumed.
 
     Args:
-        count: Counts all of them; it is called once, if anybody wants to know.
+        progress: Whether to show the progress on standard error, or a function to call with the
+            number of results so far and the number of all results.
 
-        noun: What they are, in the plural.
+        count: Returns the number of all results. It is called once, and not if *progress* is
+            `False`.
+
+        every: After how many results to show the progress.
+
+        noun: What the results are, in the plural.
     """
     check_progress(progress)
     return _counted(results, progress, count, every, noun)

@@ -1,5 +1,5 @@
 """
-Files that nobody else can have written.
+Files that no other user can have written.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ import stat
 from pathlib import Path
 from typing import Final
 
-#: The rights to write of its group and of everybody.
+#: The permission bits that let the file's group, or everybody, write to it.
 _WRITE_RIGHTS_OF_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def read_own_file(path: str | Path) -> str:
     """
-    The text of a file in UTF-8 that only its user, or root, can have written: settings that say
-    where credentials are sent, or the credentials themselves.
+    The text of a UTF-8 file that only the current user, or root, can have written, such as one with
+    credentials, or with the URL that they are sent to.
 
-    Others may be able to read it. On Windows, rights are not looked at.
+    Other users may be able to read it. On Windows, permissions are not checked.
 
     Raises:
-        ValueError: Somebody else could have written it, or put another file in its place; it is no
-            file; or it is not in UTF-8.
+        ValueError: Another user could have written the file, or replaced it by another one; or it
+            is no regular file, or not in UTF-8.
 
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
-    # Without O_NONBLOCK, to open a pipe that somebody has put there would wait for ever.
+    # Without O_NONBLOCK, opening a pipe that another user has put there would wait for ever.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with open(descriptor, encoding="utf-8") as file:
         refuse_shared_folder(path)
@@ -36,13 +36,13 @@ def read_own_file(path: str | Path) -> str:
 
 def refuse_shared_folder(path: str | os.PathLike[str]) -> None:
     """
-    Refuse the path of a file that somebody else may put another one in place of.
+    Refuse the path of a file that another user could replace by a file of their own.
 
     Raises:
-        ValueError: Its directory belongs to somebody else, or its group or others may write to it;
-            one where everybody may remove only what is their own is fine.
+        ValueError: The directory of the file belongs to another user, or its group or others may
+            write to it. A sticky directory, where users may remove only their own files, is fine.
     """
-    # Whoever owns a link says where it leads.
+    # If the path is a link, the owner of the link's directory could change its target.
     folders = {os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))}
     for folder in sorted(folders) if os.name != "nt" else ():
         if os.path.isdir(folder):
@@ -51,14 +51,16 @@ def refuse_shared_folder(path: str | os.PathLike[str]) -> None:
 
 def refuse_shared_file(file: int, path: str | os.PathLike[str]) -> None:
     """
-    Refuse an open file that somebody else may have written.
+    Refuse an open file that another user could have written.
 
     Args:
-        file: Its descriptor: what is looked at is what will be read.
+        file: The file descriptor, so that the checked file is the one that is read.
+
+        path: The path of the file, for the error.
 
     Raises:
-        ValueError: It is no file, it belongs to somebody else, or its group or others may write to
-            it.
+        ValueError: It is no regular file, it belongs to another user, or its group or others may
+            write to it.
     """
     if not stat.S_ISREG(os.fstat(file).st_mode):
         raise ValueError(f"{os.fspath(path)} is no file")

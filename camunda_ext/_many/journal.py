@@ -1,9 +1,10 @@
 """
-The journal of a bulk write: which tasks it touches, and what became of each.
+The journal of a bulk write: a file that lists the tasks to change, and the state of each.
 
-It is JSON, a line for each event, and each line is handed to the operating system before the next
-request leaves. So it is right after Ctrl-C and ``kill -9``. It is not synchronized with the disk:
-when the whole machine fails, its last lines may be lost, and their tasks are touched again.
+It has a JSON object on each line, one for each event. Each line is handed to the operating system
+before the next request is sent, so the journal is complete after Ctrl-C and ``kill -9``. It is not
+synchronized with the disk: if the machine crashes, the last lines may be lost, and their tasks are
+changed again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from camunda_ext._wire.value import Value
 from camunda_ext.dto import ExternalTask
 
 _KIND: Final = "camunda_ext bulk 1"
-#: What every journal begins with, however short it is.
+#: The first bytes of every journal. A run that was killed at once may have left only some of them.
 _BEGINNING: Final = b'{"journal":"camunda_ext bulk 1",'
 _TARGETS_IN_A_LINE: Final = 500
 
@@ -35,65 +36,68 @@ class TargetState(Enum):
     The state of a task in a bulk write.
     """
 
-    #: Its request is about to be sent; the last word on it if the run was killed just then.
+    #: Its request is about to be sent, or was sent when the run was killed.
     BEGUN = "begun"
 
     #: It was changed as asked for.
     DONE = "done"
 
-    #: There is no such task any more.
+    #: It no longer exists.
     GONE = "gone"
 
-    #: It has changed since it was listed, and was left as it is.
+    #: Its lock has changed since it was listed, so it was not changed.
     CHANGED = "changed"
 
-    #: It was refused: nothing was done.
+    #: The change was refused; the task is as it was.
     FAILED = "failed"
 
-    #: No answer came, and nobody knows.
+    #: No answer came, so it is unknown whether the task was changed.
     UNKNOWN = "unknown"
 
 
-#: What needs no second touch in a later run.
+#: The states of tasks that a later run skips.
 _SETTLED: Final = (TargetState.DONE, TargetState.GONE, TargetState.CHANGED)
 
 
 @attrs.frozen(eq=False, repr=False)
 class Target(Value):
     """
-    A task that is to be touched, as it was when it was listed.
+    A task to change, as it was when it was listed.
     """
 
-    #: Names the task.
+    #: The id of the task.
     id: str
 
-    #: Who had locked it.
+    #: The worker that held the lock; ``None`` if none did.
     worker_id: str | None = None
 
-    #: When the lock was to expire.
+    #: When the lock expires; ``None`` if the task was not locked.
     lock_expiration_time: datetime | None = None
 
     @classmethod
     def of(cls, task: ExternalTask) -> Target:
         """
-        What is to be known of a task.
+        The target for a task that was just listed.
         """
         return cls(task.id, task.worker_id, task.lock_expiration_time)
 
 
 class Journal:
     """
-    What is known of a run and of those that it continues; in a file, or in nothing at all.
+    The tasks and states of a run and of the earlier runs that it continues, kept in a file.
 
     Args:
-        path: The file; it is made if it is not there. ``None`` for none.
+        path: The file, which is created if it does not exist; ``None`` to keep nothing.
 
-        header: What is done, as JSON: a journal belongs to this alone.
+        header: Describes the bulk write, as JSON. A journal with another header is refused.
 
-        look: Whether to look only: nothing is made, and nothing changed.
+        look: Whether to read only: no file is created or changed.
 
     Raises:
-        ValueError: The file is no journal, or of something else, or another process writes to it.
+        ValueError: The file is no journal, or that of another bulk write, or another process
+            writes to it.
+
+        OSError: The file cannot be opened.
     """
 
     def __init__(
@@ -103,11 +107,11 @@ class Journal:
         *,
         look: bool = False,
     ) -> None:
-        #: The tasks to be touched; ``None`` until they are listed.
+        #: The tasks to change; ``None`` until they are listed.
         self.targets: tuple[Target, ...] | None = None
-        #: The state of each task, as the last of the earlier runs has noted it.
+        #: The state of each task after the earlier runs, by id.
         self.states: dict[str, TargetState] = {}
-        #: The batch that was made.
+        #: The id of the batch that an earlier run has created; ``None`` if none did.
         self.batch_id: str | None = None
         self._is_listed = False
         self._path = path
@@ -123,7 +127,7 @@ class Journal:
 
     def close(self) -> None:
         """
-        Let go of the file.
+        Close the file, which other runs may use from now on.
         """
         if self._file >= 0:
             os.close(self._file)
@@ -131,8 +135,8 @@ class Journal:
 
     def left(self) -> tuple[Target, ...]:
         """
-        The tasks that no earlier run has settled. What it was at, or got no answer for, is done
-        again: twice is the same as once.
+        The tasks that no earlier run has settled. Among them are those whose request was in
+        progress or got no answer: they are changed again, which has no further effect.
         """
         return tuple(
             target for target in self.targets or () if self.states.get(target.id) not in _SETTLED
@@ -140,7 +144,7 @@ class Journal:
 
     def list(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """
-        Note what is to be touched.
+        Write down the tasks to change, and return them.
         """
         self.targets = tuple(targets)
         rest = iter(self.targets)
@@ -151,7 +155,13 @@ class Journal:
 
     def note(self, state: TargetState, targets: Iterable[Target], **details: str) -> None:
         """
-        Note the state of some tasks, and what else there is to say of them.
+        Write down the state of some tasks.
+
+        Args:
+            details: More to write on the same line, such as the error or the id of the batch.
+
+        Raises:
+            OSError: The file cannot be written.
         """
         self._write({state.value: [target.id for target in targets], **details})
 
@@ -160,15 +170,15 @@ class Journal:
             return
         _write_all(self._file, _line(event))
 
-    # ------------------------------------------------------------------------------ what is there
+    # ------------------------------------------------------------------------------- earlier runs
 
     def _read(self, header: dict[str, Any]) -> None:
         with open(self._file, "rb", closefd=False) as file:
             content = file.read()
-        # A run that was killed may have left the half of a line.
+        # A run that was killed may have written only a part of the last line.
         whole = content.rfind(b"\n") + 1
         lines = content[:whole].splitlines(keepends=True)
-        header_there = self._header_of(lines[0]) if lines else {}
+        found_header = self._header_of(lines[0]) if lines else {}
         if not lines and not _BEGINNING.startswith(content[: len(_BEGINNING)]):
             raise self._no_journal()
         for number, line in enumerate(lines[1:], 2):
@@ -177,11 +187,11 @@ class Journal:
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise ValueError(f"line {number} of the journal {self._path} is broken") from None
         if self._is_listed and self.targets:
-            self._check(header_there, header)
+            self._check(found_header, header)
             if not self._is_read_only:
                 os.ftruncate(self._file, whole)
             return
-        # That run ended before it could touch anything, or found nothing to touch.
+        # The earlier run ended before it had changed a task, or no task matched: list them again.
         self.targets = None
         if not self._is_read_only:
             os.ftruncate(self._file, 0)
@@ -198,13 +208,13 @@ class Journal:
     def _no_journal(self) -> ValueError:
         return ValueError(f"{self._path} is there, and is no journal of a bulk write")
 
-    def _check(self, there: dict[str, Any], header: dict[str, Any]) -> None:
+    def _check(self, found: dict[str, Any], header: dict[str, Any]) -> None:
         expected = loads(_line(header))
-        for name in {**expected, **there}:
-            if expected.get(name) != there.get(name):
+        for name in {**expected, **found}:
+            if expected.get(name) != found.get(name):
                 raise ValueError(
                     f"the journal {self._path} is of another run: its {name} is "
-                    f"{there.get(name)!r:.200}, not {expected.get(name)!r:.200}. Nothing was "
+                    f"{found.get(name)!r:.200}, not {expected.get(name)!r:.200}. Nothing was "
                     "changed"
                 )
 
@@ -232,29 +242,29 @@ def _line(event: Mapping[str, Any]) -> bytes:
 
 
 def _to_json(target: Target) -> list[str | None]:
-    until = target.lock_expiration_time
-    return [target.id, target.worker_id, None if until is None else until.isoformat()]
+    lock_end = target.lock_expiration_time
+    return [target.id, target.worker_id, None if lock_end is None else lock_end.isoformat()]
 
 
 def _from_json(target: Sequence[str | None]) -> Target:
-    id_, worker_id, until = target
+    id_, worker_id, lock_end = target
     if id_ is None:
         raise ValueError("a task without an id")
-    return Target(id_, worker_id, None if until is None else datetime.fromisoformat(until))
+    return Target(id_, worker_id, None if lock_end is None else datetime.fromisoformat(lock_end))
 
 
 def _open(path: str | os.PathLike[str], *, look: bool) -> int:
     """
-    Open a file for this process alone, as far as the system can tell; to look, for all.
+    Open a journal and lock it against other processes; to read only, without a lock.
     """
-    # A pipe would wait for somebody else to open it.
+    # Without O_NONBLOCK, opening a pipe would wait until another process opens it as well.
     binary = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     flags = os.O_RDONLY if look else os.O_RDWR | os.O_CREAT | os.O_APPEND
     refuse_shared_folder(path)
-    # A query may hold the values of variables.
+    # Readable by this user only, as the query in it may contain the values of variables.
     file = os.open(path, flags | binary, 0o600)
     try:
-        refuse_shared_file(file, path)  # It says which tasks are changed.
+        refuse_shared_file(file, path)  # or others could choose which tasks are changed
         if not look:
             _lock(file, path)
     except BaseException:

@@ -1,5 +1,5 @@
 """
-What the rooms of many tasks need of a client.
+The part of a client that selections and bulk writes use.
 """
 
 from __future__ import annotations

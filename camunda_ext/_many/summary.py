@@ -19,10 +19,10 @@ _SHOWN: Final = 5
 @exported
 class BulkFailed(Exception):
     """
-    A bulk write has not changed all tasks.
+    A bulk write did not change all tasks.
     """
 
-    #: What became of the tasks.
+    #: The summary of the bulk write, with the tasks that were not changed.
     summary: "BulkSummary"
 
     def __init__(self, summary: "BulkSummary") -> None:
@@ -34,13 +34,13 @@ class BulkFailed(Exception):
 @attrs.frozen(eq=False, repr=False)
 class BulkProblem(Value):
     """
-    A task that was not changed, or of which nobody knows whether it was.
+    A task that was not changed, or of which it is unknown whether it was changed.
     """
 
-    #: Names the task.
+    #: The id of the task.
     task_id: str
 
-    #: Why.
+    #: Class and message of the error.
     error: str
 
 
@@ -48,69 +48,69 @@ class BulkProblem(Value):
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class BulkSummary(Record):
     """
-    What became of the tasks of a bulk write, or of its dry run; as text, a few lines.
+    How many tasks a bulk write has changed, and which ones it has not; or what a dry run would
+    change. ``str()`` makes a few lines of it.
 
     Each task that matched is counted once, in `done`, `skipped`, `gone`, `changed`, `failed`,
     `unknown` or `left`.
     """
 
-    #: The bulk write, as a call.
+    #: The call of the bulk write, such as ``set_retries(3)``.
     call: str
 
     #: How many tasks matched when they were listed.
     matched: int
 
-    #: Tasks that this run has changed.
+    #: How many tasks this run has changed.
     done: int = 0
 
-    #: Those of them that an earlier run was at when it was killed, or got no answer for: they may
-    #: have been touched twice.
+    #: How many of the tasks in `done` an earlier run may have changed already, as it was killed
+    #: during the request, or got no answer.
     repeated: int = 0
 
-    #: Tasks that an earlier run with the same journal has settled.
+    #: How many tasks were skipped, as an earlier run with the same journal has settled them.
     skipped: int = 0
 
-    #: Tasks that were completed or cancelled before their turn came.
+    #: How many tasks no longer existed, as they were completed or cancelled after the listing.
     gone: int = 0
 
-    #: Tasks whose lock was another one when their turn came; they were left as they are.
+    #: How many tasks were not changed, as their lock had changed since the listing.
     changed: int = 0
 
-    #: Tasks that match for the database alone, which takes topics or workers for equal that differ
-    #: in case or in blanks at their end. They are left as they are, and not counted in `matched`,
-    #: but by a dry run, where the engine counts.
+    #: How many tasks were not changed, as only the engine's database takes their topic or worker
+    #: for that of the query: some databases ignore case, or blanks at the end. They are not counted
+    #: in `matched`, except by a dry run, where the engine counts.
     unlike: int = 0
 
-    #: Whether the ends of all locks were whole seconds, as on MySQL and MariaDB. There,
-    #: `Selection.unlock()` cannot see that a worker has renewed a lock within the second in which
-    #: it began.
+    #: Whether all locks ended at whole seconds, as on MySQL and MariaDB. There,
+    #: `Selection.unlock()` does not notice if a worker has renewed a lock within a second.
     whole_seconds: bool = False
 
-    #: Tasks that were refused: they are as they were.
+    #: The tasks whose change was refused; they are as they were.
     failed: tuple[BulkProblem, ...] = ()
 
-    #: Tasks of which no answer came: they may have been touched. A run that goes on by the journal
-    #: touches them again.
+    #: The tasks whose request got no answer, so that they may have been changed. A later run with
+    #: the same journal changes them again.
     unknown: tuple[BulkProblem, ...] = ()
 
-    #: Tasks that the run did not come to, because of what `stopped` says.
+    #: How many tasks were not processed, as the run stopped before; see `stopped`.
     left: int = 0
 
     #: Why the run stopped before the end; ``None`` if it did not.
     stopped: str | None = None
 
-    #: Whether nothing was changed, because nothing was to be.
+    #: Whether this was a dry run, which changes nothing.
     dry_run: bool = False
 
-    #: Of a dry run: the first tasks.
+    #: The first tasks that a dry run has found; empty for other runs.
     first: tuple[ExternalTask, ...] = ()
 
     def raise_for_failures(self) -> None:
         """
-        Return if no task failed, is unknown, or is left.
+        Raise an error if there are tasks in `failed`, `unknown` or `left`.
 
         Raises:
-            BulkFailed: There is one.
+            BulkFailed: There are such tasks.
         """
         if self.failed or self.unknown or self.left:
             raise BulkFailed(self)
@@ -119,7 +119,7 @@ class BulkSummary(Record):
         return "\n".join(self._lines())
 
     def __repr__(self) -> str:
-        # A REPL shows it, and there may be thousands of problems.
+        # On one line and without the problems, as there may be thousands.
         return f"<BulkSummary {'; '.join(line.strip() for line in self._counts())}>"
 
     def _lines(self) -> Iterator[str]:

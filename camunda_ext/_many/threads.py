@@ -1,7 +1,7 @@
 """
-A pool of daemon threads, so that a program need not wait for an engine that does not answer.
+A pool of daemon threads, so that a program can end while an engine does not answer.
 
-Python waits for the threads of `concurrent.futures` at the end of the program, however long they
+At the end of a program, Python waits for the threads of `concurrent.futures`, however long they
 take.
 """
 
