@@ -32,7 +32,7 @@ _GONE: Final = json_answer(200, [])
 
 def statistics(*, remaining: int, failed: int = 0, created: int = 4, **told: Any) -> bytes:
     """
-    Give the answer about a batch of four jobs.
+    The answer about a batch of four jobs.
     """
     return json_answer(
         200,
@@ -63,7 +63,7 @@ class Time:
 
     def clock(self) -> float:
         """
-        Give the time.
+        The time, in seconds.
         """
         return self.now
 
@@ -79,7 +79,7 @@ def waited(
     *answers: bytes, timeout: float | timedelta | None = None, batch: Batch | str = "b1"
 ) -> tuple[BatchResult, list[float], list[tuple[int, int]]]:
     """
-    Wait for a batch of which is answered so; give the result, the pauses, and the progress.
+    Wait for a batch with these answers; return the result, the pauses, and the progress.
     """
     passing, told = Time(), list[tuple[int, int]]()
     with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:

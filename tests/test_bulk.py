@@ -61,7 +61,7 @@ def engine() -> Iterator[Engine]:
 
 def state(engine: Engine) -> list[tuple[str, int | None, int, str | None]]:
     """
-    Give what bulk writes change, of all tasks.
+    The values of all tasks that bulk writes change.
     """
     return [
         (task.topic_name, task.retries, task.priority, task.worker_id)
@@ -71,21 +71,21 @@ def state(engine: Engine) -> list[tuple[str, int | None, int, str | None]]:
 
 def ids(engine: Engine) -> list[str]:
     """
-    Give the ids of the tasks of topic "a".
+    The ids of the tasks of topic "a".
     """
     return [task.id for task in engine.client().iterate(_A)]
 
 
 def problems(task_ids: list[str], error: str) -> tuple[BulkProblem, ...]:
     """
-    Give what is told of tasks that all met the same.
+    The problems of tasks that have the same error.
     """
     return tuple(BulkProblem(task_id, error) for task_id in task_ids)
 
 
 def at_first(action: Callable[[], object]) -> Callable[[int, int], None]:
     """
-    Give a progress function that does something when all is listed, and nothing touched.
+    A progress function that does something after the listing, before the first change.
     """
 
     def tell(done: int, total: int) -> None:

@@ -77,7 +77,7 @@ HOSTILE = [
 
 def raw(text: str) -> set[str]:
     """
-    Give what should have been made visible, line breaks apart.
+    The characters that should have been escaped, except line breaks.
     """
     dangerous = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     return {one for one in text if unicodedata.category(one) in dangerous} - {"\n"}
@@ -85,7 +85,7 @@ def raw(text: str) -> set[str]:
 
 def task_of(text: str) -> LockedExternalTask:
     """
-    Give a task that has *text* wherever a task has text.
+    A task that has *text* in each field of text.
     """
     texts: dict[str, Any] = {
         field.name: f"a{text}b" for field in attrs.fields(ExternalTask) if "str" in str(field.type)
@@ -100,7 +100,7 @@ def task_of(text: str) -> LockedExternalTask:
 
 def rendered(rows: list[ExternalTask], total: int, width: int) -> str:
     """
-    Give what rich prints on a terminal without colours.
+    The text that rich prints on a terminal without colours.
     """
     console = Console(file=StringIO(), width=width, color_system=None)
     console.print(table_rich(rows, total, width, now=NOW))
@@ -700,7 +700,7 @@ def test_a_url_that_is_none_or_holds_secrets_is_refused(url: str) -> None:
 
 def completions(text: str) -> Iterator[str]:
     """
-    Give what the tab key offers at Python's prompt.
+    The words that the tab key offers at Python's prompt.
     """
     offers = rlcompleter.Completer({"q": ExternalTaskQuery(), "SortBy": SortBy})
     number = 0

@@ -36,7 +36,7 @@ class Table:
 
     def fetch(self, offset: int, size: int) -> list[Result]:
         """
-        Give a page of what is there now.
+        A page of the results that exist now.
         """
         self.asked.append((offset, size))
         assert len(self.asked) < 10_000, "it walks in circles"
@@ -62,7 +62,7 @@ class Table:
 
 def ids(count: int) -> list[str]:
     """
-    Give ids in ascending order.
+    Ids in ascending order.
     """
     return [f"{number:08}" for number in range(count)]
 
@@ -585,7 +585,7 @@ def test_a_limit_counts_what_was_given(seed: int, size: int, limit: int) -> None
 
 def own_threads() -> list[threading.Thread]:
     """
-    Give the threads of walks.
+    The threads of walks.
     """
     return [one for one in threading.enumerate() if one.name.startswith("camunda_ext pages")]
 

@@ -219,7 +219,7 @@ _NEWEST: Final = ExternalTaskQuery().topic("a").process_variable("v", "eq", 1)
 @pytest.fixture
 def old() -> Iterator[Engine]:
     """
-    Give an engine that ignores `_NEWEST`'s condition, with a task that does not match.
+    An engine that ignores the condition of `_NEWEST`, with a task that does not match.
     """
     with Engine(version="7.14") as engine:
         engine.create_task("a")
@@ -302,7 +302,7 @@ def test_only_a_query_is_checked() -> None:
 
 def _versioned(version: str | None) -> tuple[bytes, ...]:
     """
-    Give answers to a question for the version, and to counts after it.
+    The answers to a request for the version and to a count.
     """
     return json_answer(200, {"version": version}), json_answer(200, {"count": 1})
 

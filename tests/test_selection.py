@@ -49,7 +49,7 @@ class Bench:
 
     def select(self, query: ExternalTaskQuery = TOPIC_A, **options: Any) -> Selection:
         """
-        Give what is selected, by default the five tasks.
+        A selection, by default of the five tasks.
         """
         return self.client.select(query, **options)
 
@@ -60,7 +60,7 @@ class Bench:
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     """
-    Give an engine of its own to each test.
+    A new engine for each test.
     """
     with Engine() as engine:
         made = Bench(engine)
@@ -70,7 +70,7 @@ def bench() -> Iterator[Bench]:
 
 def ids_of(selection: Selection) -> list[str]:
     """
-    Give the ids by iterating.
+    The ids, by iterating.
     """
     return [task.id for task in selection]
 

@@ -1,5 +1,5 @@
 """
-What an engine of an older version lacks or ignores: one line per fact.
+The differences between versions of the engine, each as an attribute of `Version`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-#: The version that an engine has unless another one is named.
+#: The version of an engine by default.
 LATEST: Final = "7.24"
 
 _OLDEST: Final = (7, 13)
@@ -17,7 +17,7 @@ _NEWEST: Final = (7, 24)
 
 class _Since:
     """
-    An attribute of a version: whether it is 7.*minor* or later.
+    An attribute that is `True` for version 7.*minor* and later ones.
     """
 
     def __init__(self, minor: int) -> None:
@@ -30,18 +30,19 @@ class _Since:
 @attrs.frozen
 class Version:
     """
-    A version of Camunda, and what comes with it.
+    A version of Camunda, and which features it has.
     """
 
+    #: Major and minor number, such as ``(7, 24)``.
     number: tuple[int, int]
 
     @classmethod
     def of(cls, text: str) -> Version:
         """
-        The version that is written as ``7.18`` or ``7.18.0``.
+        The version from a text such as ``7.18`` or ``7.18.0``.
 
         Raises:
-            ValueError: It is no version, or not one between 7.13 and 7.24.
+            ValueError: The text is no version, or not one from 7.13 to 7.24.
         """
         parts = text.split(".")
         if not all(part.isdecimal() for part in parts) or len(parts) not in (2, 3):
@@ -54,11 +55,11 @@ class Version:
     def __str__(self) -> str:
         return f"{self.number[0]}.{self.number[1]}.0"
 
-    #: Fetched tasks have extension properties; a topic that asks for them is ignored otherwise.
+    #: Fetched tasks have extension properties; older versions ignore a topic's request for them.
     extension_properties = _Since(14)
-    #: Queried tasks have the definition's version tag, not only fetched ones.
+    #: Queried tasks have the definition's version tag; before, only fetched tasks have it.
     version_tag_everywhere = _Since(14)
-    #: A failure brings variables along; ignored otherwise.
+    #: A failure can set variables; older versions ignore them.
     failure_variables = _Since(15)
     #: There is an operation that locks one task.
     lock = _Since(16)
@@ -76,15 +77,16 @@ class Version:
     definition_key_of_instances = _Since(22)
     #: Queried tasks have a ``createTime``, too.
     create_time_everywhere = _Since(24)
-    #: Queries know the definition's key and name, and process variables; ignored otherwise.
-    young_filters = _Since(24)
-    #: JSON is limited in depth and in the length of numbers, and nothing may come after it.
+    #: Queries filter by the definition's key and name and by process variables; older versions
+    #: ignore these filters.
+    newer_filters = _Since(24)
+    #: JSON is limited in its nesting depth and in the length of numbers, and nothing may follow it.
     json_limits = _Since(24)
 
     @property
     def persistence_error(self) -> str:
         """
-        The Java class of an error of the database.
+        The Java class of errors of the database.
         """
         is_new = self.number >= (7, 19)
         return "ProcessEnginePersistenceException" if is_new else "ProcessEngineException"

@@ -1,5 +1,5 @@
 """
-Faults on demand: what a network, a gateway, or a busy database does to a client.
+Faults on demand: failures of a network, a gateway or a busy database, for tests of clients.
 """
 
 from __future__ import annotations
@@ -19,50 +19,65 @@ from camunda_ext.testing.values.durations import to_seconds
 
 class Fault(enum.Enum):
     """
-    A thing that goes wrong.
+    A kind of failure that a request can meet.
     """
 
-    #: Nobody accepts the connection, and nothing is done. For clients in process alone: over HTTP,
-    #: where the connection is there by then, the answer is a 501 that says so.
+    #: The connection is refused; the operation is not executed. Only for clients in process: over
+    #: HTTP, the client is connected already, and gets a 501 that says so.
     REFUSED = "refused"
 
-    #: The connection is closed before the request is read. Nothing is done.
+    #: The connection is closed before the request is read; the operation is not executed.
     CLOSED = "closed"
 
-    #: The connection breaks after the operation was done, and before the answer is sent.
+    #: The operation is executed, and the connection is closed before the answer is sent.
     LOST_ANSWER = "lost answer"
 
-    #: The operation is done, and the answer is late, by so many seconds.
+    #: The operation is executed, and the answer is sent late, see *seconds* of `Faults.add()`.
     SLOW = "slow"
 
-    #: A gateway answers 503 with a page of its own. Nothing is done.
+    #: A gateway answers 503 with a page in HTML; the operation is not executed.
     UNAVAILABLE = "unavailable"
 
-    #: A gateway answers 200 with a page to log in. Nothing is done.
+    #: A gateway answers 200 with a login page in HTML; the operation is not executed.
     HTML_PAGE = "html page"
 
-    #: The engine answers 500, as if another command had changed the task. Nothing is done.
+    #: The engine answers 500, as if another command had changed the task at the same time; the
+    #: operation is rolled back.
     OPTIMISTIC_LOCKING = "optimistic locking"
 
 
 @attrs.define
 class PlannedFault:
     """
-    A fault, and which requests meet it.
+    A fault, and which requests meet it; see `Faults.add()`.
     """
 
     fault: Fault
+
+    #: The operation whose requests meet it; ``None`` for all operations.
     operation: str | None
+
+    #: Which request meets it, counted from 1; ``None`` for each.
     nth: int | None
+
+    #: How likely a request meets it, from 0 to 1; ``None`` for always.
     probability: float | None
+
+    #: How many more requests may meet it; ``None`` for any number.
     times: int | None
+
+    #: How late the answer is, in seconds.
     seconds: float
+
+    #: Decides by the probability.
     chance: random.Random
+
+    #: How many requests of the operation there were so far.
     seen: int = 0
 
     def is_due(self, operation: str) -> bool:
         """
-        Whether a request meets it, which is counted.
+        Whether the request that comes now meets the fault. The request is counted.
         """
         if self.operation not in (None, operation) or self.times == 0:
             return False
@@ -74,7 +89,10 @@ class PlannedFault:
 
 class Faults:
     """
-    The faults that are planned. A request meets the first of them that is due.
+    The planned faults of an engine. A request meets the first of them that is due.
+
+    Args:
+        operations: The names of the operations that can meet a fault.
     """
 
     def __init__(self, operations: Collection[str]) -> None:
@@ -95,16 +113,20 @@ class Faults:
         seed: int = 0,
     ) -> None:
         """
-        Plan a fault.
+        Plan a fault for requests to come.
 
         Args:
-            operation: The operation that meets it, named as the client's method; by default all.
+            fault: The kind of failure, or its name, such as ``"lost answer"``.
 
-            nth: Which of its requests meets the fault, counted from 1; by default each.
+            operation: The operation whose requests meet the fault, named as the client's method;
+                by default all.
 
-            probability: How likely a request meets it, from 0 to 1.
+            nth: Which of these requests meets the fault, counted from 1; by default each.
 
-            times: How many requests meet it at most.
+            probability: How likely a request meets the fault, from 0 to 1; by default it always
+                does.
+
+            times: How many requests meet the fault at most; by default any number.
 
             seconds: How late the answer is, for `Fault.SLOW`, in seconds of the machine's time, or
                 a ``timedelta``.
@@ -112,7 +134,7 @@ class Faults:
             seed: Makes *probability* repeatable: the same requests meet the same faults again.
 
         Raises:
-            ValueError: There is no such operation or fault, or a number makes no sense.
+            ValueError: There is no such operation or fault, or a number is out of its range.
         """
         if operation is not None and operation not in self._operations:
             known = ", ".join(sorted(self._operations))
@@ -137,19 +159,19 @@ class Faults:
 
     def clear(self) -> None:
         """
-        Drop all plans.
+        Remove all planned faults.
         """
         with self._lock:
             self._plans.clear()
 
     def next(self, operation: str) -> PlannedFault | None:
         """
-        The fault that a request meets now, if there is one.
+        The fault that the request that comes now meets; ``None`` if it meets none.
         """
         if not self._plans:
             return None
         with self._lock:
-            # All of them count the request.
+            # Ask each plan, as each of them counts the request.
             due = [plan for plan in self._plans if plan.is_due(operation)]
             if not due:
                 return None
@@ -159,11 +181,17 @@ class Faults:
 
     def delay(self, seconds: float, patience: float | None) -> None:
         """
-        Wait *seconds* before an answer is sent.
+        Wait before an answer is sent.
+
+        Args:
+            seconds: How long to wait.
+
+            patience: How long the client waits for the answer, in seconds; ``None`` if unknown.
 
         Raises:
-            ReadTimedOut: The client waits no longer than *patience* seconds.
-            ConnectionClosed: The engine is closed meanwhile.
+            ReadTimedOut: The client has stopped waiting.
+
+            ConnectionClosed: The engine was closed meanwhile.
         """
         too_long = patience is not None and patience < seconds
         if self._closed.wait(patience if too_long else seconds):
@@ -173,6 +201,6 @@ class Faults:
 
     def close(self) -> None:
         """
-        End all waits.
+        End all delays, as the engine is closed.
         """
         self._closed.set()

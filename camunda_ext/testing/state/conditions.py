@@ -1,5 +1,5 @@
 """
-What all queries have in common: filters by GET and by POST, sorting, and a page of the result.
+The common part of all queries: filters by GET and by POST, sorting, and pages of the results.
 """
 
 from __future__ import annotations
@@ -25,26 +25,27 @@ from camunda_ext.testing._versions import Version
 from camunda_ext.testing.state.store import Row, Transaction
 from camunda_ext.testing.values import dates, reading as reading
 
-#: How many UTF-16 units the columns of ids, keys and names hold.
+#: The width of the columns of ids, keys and names, in UTF-16 units.
 _WIDTH: Final = 255
 
-#: A part of a WHERE clause, and the values that it needs.
+#: A condition of a WHERE clause, and the values of its placeholders.
 Where = tuple[str, Sequence[Any]]
 
 
 class Kind(enum.Enum):
     """
-    What a filter's value is, on the wire.
+    The type of a filter's value in a request.
     """
 
     TEXT = enum.auto()
     FLAG = enum.auto()
     LONG = enum.auto()
     DATE = enum.auto()
-    #: A list; an empty text is an empty one.
+    #: A list of texts; in a URL, an empty text is an empty list.
     LIST = enum.auto()
-    #: A list; an empty text is one with an empty text in it.
+    #: A list of texts; in a URL, an empty text is a list with an empty text in it.
     ARRAY = enum.auto()
+    #: A list of conditions on variables.
     CONDITIONS = enum.auto()
 
 
@@ -76,30 +77,44 @@ _CONDITION: Final[Mapping[str, reading.Reader]] = {
 @attrs.frozen
 class Filter:
     """
-    One filter: how it is read, and what it means to the database.
+    A filter of a query: how its value is read, and which condition it is for the database.
     """
 
+    #: The type of its value.
     kind: Kind
-    #: A condition; for lists, the column. Or what makes one of the value and all filters.
+
+    #: The condition in SQL; for lists, the name of the column. Or a function that makes the
+    #: condition from the value of the filter and the values of all filters.
     sql: str | Callable[[Any, Mapping[str, Any]], Where]
-    #: What a list with a null in it is called in the error; where there is none, null matches
-    #: nothing.
+
+    #: Name of the list in the error for a null in it; ``None`` if a null is allowed, which then
+    #: matches nothing.
     list_name: str | None = None
-    #: What a list with an empty text in it is called in the error, if it is one; such a list is
-    #: then an invalid query, with a null as well.
+
+    #: Name of the list in the error for an empty text in it; ``None`` if an empty text is allowed.
+    #: With a name, the error for a null is a ``NotValidException`` as well.
     strict_name: str | None = None
-    #: What a list is called in the error that an empty one is; where there is none, an empty list
-    #: is no filter.
+
+    #: Name of the list in the error for an empty list; ``None`` if an empty list is allowed, which
+    #: then does not filter.
     never_empty: str | None = None
-    #: Whether engines before 7.24 ignore it.
-    young: bool = False
+
+    #: Whether engines before 7.24 ignore the filter.
+    is_newer: bool = False
 
     def where(self, value: Any, filters: Mapping[str, Any], now: int) -> Where | None:
         """
         The condition for a value; ``None`` if the value does not filter.
 
         Args:
-            filters: The values of all filters of the query.
+            value: The value of this filter.
+
+            filters: The values of all filters of the query, by name.
+
+            now: The engine's time, in milliseconds since 1970.
+
+        Raises:
+            EngineError: The value is a list that is empty, or has an element that is not allowed.
         """
         if value == [] and self.never_empty is not None:
             raise failure("ProcessEngineException", f"{self.never_empty} is empty")
@@ -128,12 +143,14 @@ class Filter:
 @attrs.frozen
 class Criteria:
     """
-    A query as it was sent.
+    The filters and the sorting of a query as it was sent.
     """
 
+    #: The values of the filters, by name.
     filters: Mapping[str, Any]
     sort_by: str | None = None
     sort_order: str | None = None
+    #: The criteria of ``sorting``, which a body may have.
     sorting: Sequence[Mapping[str, Any] | None] = ()
 
 
@@ -143,23 +160,34 @@ _NO_FILTERS: Final = ("sortBy", "sortOrder", "sorting", "firstResult", "maxResul
 @attrs.frozen
 class QueryType:
     """
-    A kind of query: its table, its filters, what it can be sorted by, how its results look.
+    A type of query: its table, its filters, its criteria of sorting, and the form of its results.
     """
 
+    #: The table, or a subquery in SQL.
     table: str
+
+    #: The filters by name, in the order in which the engine checks them.
     filters: Mapping[str, Filter]
-    #: Columns, by the names that they have in ``sortBy``.
+
+    #: The columns to sort by, by their names in ``sortBy``.
     sort_by: Mapping[str, str]
-    #: Filters of which the engine keeps nothing when one of others is given as well.
+
+    #: For some filters, other filters of which any makes the engine ignore the first one.
     overruled: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
-    #: What the real engine filters by besides may not be ignored: more would be found.
+
+    #: Whether Camunda has more filters for it. Such a filter is then refused, as ignoring it would
+    #: return too many results.
     is_partial: bool = False
-    #: A row as the engine answers it.
+
+    #: Returns a row as the engine's answer has it.
     show: Callable[[Row, Version], dict[str, Any]] = lambda row, version: dict(row)
 
     def from_url(self, parameters: Mapping[str, str], version: Version) -> Criteria:
         """
-        Read the parameters of a GET; what is unknown is ignored.
+        The query in the parameters of a GET request. Unknown parameters are ignored.
+
+        Raises:
+            EngineError: A value is invalid, or the query is partial and has no such filter.
         """
         filters = {
             name: _from_text(name, self.filters[name].kind, text, version)
@@ -175,7 +203,10 @@ class QueryType:
 
     def from_body(self, body: Any, version: Version) -> Criteria:
         """
-        Read the body of a POST; what is unknown is ignored.
+        The query in the body of a POST request. Unknown properties are ignored.
+
+        Raises:
+            EngineError: A value is invalid, or the query is partial and has no such filter.
         """
         if not isinstance(body, dict):
             raise not_readable()
@@ -204,17 +235,17 @@ class QueryType:
                 )
 
     def _knows(self, name: str, version: Version) -> bool:
-        return version.young_filters or not self.filters[name].young
+        return version.newer_filters or not self.filters[name].is_newer
 
     def sort_by_names(self, version: Version) -> tuple[str, ...]:
         """
-        What a version can sort by.
+        The names that a version allows in ``sortBy``.
         """
         return tuple(n for n in self.sort_by if n != "createTime" or version.create_time)
 
     def compile(self, tx: Transaction, criteria: Criteria) -> tuple[Where, str]:
         """
-        The conditions, and the columns to sort by.
+        The WHERE clause and the ORDER BY clause of the query, each without its keywords.
 
         Raises:
             EngineError: A filter or the sorting is refused.
@@ -237,7 +268,7 @@ class QueryType:
 
     def rows(self, tx: Transaction, criteria: Criteria, page: Page) -> Iterable[Row]:
         """
-        The rows of one page.
+        The matching rows of one page.
         """
         (where, values), order = self.compile(tx, criteria)
         if tx.powerless is not None:
@@ -247,19 +278,19 @@ class QueryType:
 
     def select(self, tx: Transaction, criteria: Criteria, page: Page) -> list[dict[str, Any]]:
         """
-        The rows of one page, as the engine answers them.
+        The matching rows of one page, as the engine's answer has them.
         """
         return [self.show(row, tx.version) for row in self.rows(tx, criteria, page)]
 
     def ids(self, tx: Transaction, criteria: Criteria) -> list[str]:
         """
-        The ids of all rows.
+        The ids of all matching rows.
         """
         return [row["id"] for row in self.rows(tx, criteria, Page(None, None))]
 
     def count(self, tx: Transaction, criteria: Criteria) -> int:
         """
-        How many rows match.
+        The number of matching rows.
         """
         (where, values), _ = self.compile(tx, criteria)
         if tx.powerless is not None:
@@ -293,17 +324,17 @@ class QueryType:
             raise NoDirection
         directions: dict[str, str] = {}
         for column, direction in order:
-            directions.setdefault(column, direction)  # By what is there already, it is sorted.
+            directions.setdefault(column, direction)  # Only the first one of a column counts.
         if not directions:
             return "id"
         terms = [f"{column} {direction}" for column, direction in directions.items()]
-        # Among equals the real engine gives another order each time, as its database likes.
+        # As databases of real engines do, order rows that are equal differently each time.
         return ", ".join([*terms, "dice(id)"])
 
 
 class NoDirection(EngineError):
     """
-    A criterion of sorting without a direction, which the engine notices last.
+    The error of a criterion of sorting without a direction.
     """
 
     def __init__(self) -> None:
@@ -352,12 +383,12 @@ def _date_from_text(name: str, text: str, version: Version) -> int | None:
 
 def _split(text: str, mark: str) -> list[str]:
     """
-    Split as Java does: empty pieces at the end are dropped.
+    The pieces of a text as Java splits it: without empty pieces at the end.
     """
     pieces = text.split(mark)
     while pieces[1:] and pieces[-1] == "":
         pieces.pop()
-    # A text of nothing but marks is dropped altogether, but an empty one is a piece.
+    # A text of nothing but marks has no pieces, but an empty text is itself a piece.
     return pieces if text == "" or pieces != [""] else []
 
 
@@ -372,19 +403,21 @@ def _condition(name: str, whole: str, text: str) -> dict[str, Any]:
 @attrs.frozen
 class Page:
     """
-    Which part of the result is wanted.
+    The part of the results to return.
     """
 
+    #: The position of the first result, from 0; ``None`` for 0.
     first: int | None
+    #: How many results to return at most; ``None`` for all.
     most: int | None
 
     @classmethod
     def from_url(cls, parameters: Mapping[str, str]) -> Page:
         """
-        Read the parameters of a list.
+        The page in the parameters of a request.
 
         Raises:
-            EngineError: One of them is no integer.
+            EngineError: A parameter is no integer of 32 bits.
         """
         return cls(_page_number(parameters, "firstResult"), _page_number(parameters, "maxResults"))
 
@@ -405,7 +438,7 @@ class Page:
 
 def persistence_error(version: Version, code: int) -> EngineError:
     """
-    What the database refused.
+    The error of a command that the database has refused.
     """
     return failure(
         version.persistence_error,
@@ -417,14 +450,15 @@ def persistence_error(version: Version, code: int) -> EngineError:
 
 def as_bytes(expression: str) -> str:
     """
-    A text as functions of ours take it: as a text, SQLite gives them none with half an emoji.
+    The SQL expression of a text as bytes. Python's functions for SQLite take texts as bytes, as
+    SQLite cannot pass a text with half an emoji to them.
     """
     return f"CAST({expression} AS BLOB)"
 
 
 def like(column: str) -> Callable[..., Where]:
     """
-    The condition that a column is like a pattern.
+    A function of a pattern that returns the condition that a column is like it.
     """
     condition = f"is_like({as_bytes(column)}, {as_bytes('?')})"
     return lambda pattern, filters=None: (condition, [pattern])
@@ -432,16 +466,16 @@ def like(column: str) -> Callable[..., Where]:
 
 def one_of(column: str) -> str:
     """
-    That a column is one of the texts in a list of JSON: SQLite has not so many places for values as
-    a list may have.
+    The condition that a column is one of the texts in a JSON list. It takes a single value, as
+    SQLite limits the number of values, which a list may exceed.
     """
     return f"{column} IN (SELECT value FROM json_each(?))"
 
 
 def joined(operator: str, parts: Sequence[str]) -> str:
     """
-    Conditions as one, in a tree that stays flat however many there are: SQLite follows none that
-    is deeper than a thousand.
+    Several conditions as one, nested as a balanced tree, as SQLite refuses expressions that are
+    nested deeper than a thousand levels.
     """
     if len(parts) == 1:
         return f"({parts[0]})"
@@ -451,7 +485,10 @@ def joined(operator: str, parts: Sequence[str]) -> str:
 
 def ensure_narrow(tx: Transaction, *texts: str | None) -> None:
     """
-    Refuse what is too long for the columns of ids, keys and names.
+    Refuse texts that are too long for the columns of ids, keys and names.
+
+    Raises:
+        EngineError: A text is too long.
     """
     for text in texts:
         if text and len(text.encode("utf-16-le", "surrogatepass")) > 2 * _WIDTH:

@@ -1,9 +1,9 @@
 """
-The variables of a request, read strictly: a value has the JSON type that its variable's type asks
-for, or is the text that the engine itself would write for it.
+Reads the variables of a request strictly: a value must have the JSON type of its variable's type,
+or be the text that the engine itself writes for the value.
 
-The engine takes more: it puts any value into quotes and reads that as JSON of the type, so that
-blank text is null and ``"5\\"x"`` a five. Here that is refused, as it is by the client.
+Camunda accepts more: it puts any value into quotes and reads that as JSON of the type, so that
+blank text is null and ``"5\\"x"`` is 5. Such values are refused here, as the client refuses them.
 """
 
 from __future__ import annotations
@@ -36,31 +36,32 @@ _MEDIA_TYPE: Final = rf'{_WORD}/{_WORD}([ \t]*;[ \t]*{_WORD}=({_WORD}|"[ !$-\[\]
 @attrs.frozen(slots=True)
 class Value:
     """
-    The value of a variable, in the columns that the engine keeps it in.
+    The type and value of a variable, with the value in the columns of the engine's database.
 
-    Without any of `text`, `long`, `double` and `data`, it is null.
+    If `text`, `long`, `double` and `data` are all ``None``, the value is null.
     """
 
-    #: As answers show it, for example ``Integer``.
+    #: The type as answers show it, for example ``Integer``.
     type: str
 
-    #: A String, the serialized text of Json, Xml and Object, the name of a File; ``NaN``, which
-    #: databases have no number for.
+    #: The value of a String; the serialized text of a Json, Xml or Object; the name of a File;
+    #: ``NaN`` for a Double that is not a number, which databases cannot store as one.
     text: str | None = None
 
-    #: Integer, Long, Short; Boolean as 0 or 1; Date as milliseconds since 1970.
+    #: The value of an Integer, Long or Short; of a Boolean as 0 or 1; of a Date in milliseconds
+    #: since 1970.
     long: int | None = None
 
-    #: Double, unless it is not a number.
+    #: The value of a Double, except NaN.
     double: float | None = None
 
-    #: The contents of Bytes and File, and an Object that was read without a type.
+    #: The contents of Bytes or a File; or the value of an Object that was sent without a type.
     data: bytes | None = None
 
-    #: What answers show as ``valueInfo``.
+    #: The ``valueInfo`` of answers.
     info: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
 
-    #: It is not stored.
+    #: Whether the variable is transient, so that it is never stored.
     transient: bool = False
 
 
@@ -69,7 +70,7 @@ def read(dto: object) -> Value:
     The variable that a request sets, from its decoded JSON.
 
     Raises:
-        EngineError: It is malformed, of no known type, or its value is not one of its type.
+        EngineError: The variable is malformed, its type is unknown, or its value does not fit it.
     """
     parts = reading.variable(dto)
     if parts is None:
@@ -88,14 +89,14 @@ def read_all(dtos: object) -> dict[str, Value]:
     The variables that a request sets, by name, from their decoded JSON.
 
     Raises:
-        EngineError: One of them is refused; JSON of a wrong type before anything else.
+        EngineError: A variable is refused. Wrong JSON types are refused before wrong values.
     """
     return {name: read(dto) for name, dto in (reading.variables(dtos) or {}).items()}
 
 
 def plain(value: object) -> Value:
     """
-    The variable that a JSON value without a type becomes.
+    The variable for a JSON value that was sent without a type.
     """
     if value is None:
         return Value("Null")
@@ -110,7 +111,7 @@ def plain(value: object) -> Value:
     java_class = "java.math.BigInteger"
     if isinstance(value, (dict, list)):
         java_class = f"java.util.{'ArrayList' if isinstance(value, list) else 'LinkedHashMap'}"
-    # Java would serialize lists and maps; this is a Java serialization of their JSON text.
+    # The engine stores lists and maps serialized by Java; this is the serialized JSON text.
     content = json.dumps(value).encode()
     data = _JAVA_TEXT + len(content).to_bytes(8, "big") + content
     info = {"objectTypeName": java_class, "serializationDataFormat": JAVA}
@@ -119,13 +120,13 @@ def plain(value: object) -> Value:
 
 def java_content(data: bytes) -> str:
     """
-    The JSON text of an Object that was read without a type.
+    The JSON text of an Object that was sent without a type, from `Value.data`.
     """
     return data[len(_JAVA_TEXT) + 8 :].decode()
 
 
 def _typed(type_name: str, value: Any, info: Mapping[str, Any]) -> Value:
-    # Only in the first letter, the engine ignores the case.
+    # The engine ignores the case of the first letter, and only of that.
     known = type_name[:1].upper() + type_name[1:]
     if known in ("Json", "Xml"):
         return Value(known, text=_serialized(type_name, value))
@@ -181,7 +182,7 @@ def _double(value: Any) -> Value:
     number = float(value)
     if math.isnan(number):
         return Value("Double", text="NaN")
-    # Adding 0 makes 0.0 of -0.0, as the engine's database does.
+    # Adding 0.0 converts -0.0 to 0.0, as the engine's database does.
     return Value("Double", double=number + 0.0)
 
 
@@ -207,7 +208,7 @@ def _refused(value: Any) -> Value:
     raise ValueError(value)
 
 
-#: By type: the class in Java, as errors name it, and what reads a value that is not null.
+#: For each type, its Java class for errors, and the function that reads a value other than null.
 _PRIMITIVES: Final[Mapping[str, tuple[str, Callable[[Any], Value]]]] = {
     "Boolean": ("java.lang.Boolean", _boolean),
     "Bytes": ("[B", _bytes),
@@ -216,7 +217,7 @@ _PRIMITIVES: Final[Mapping[str, tuple[str, Callable[[Any], Value]]]] = {
     "Integer": ("java.lang.Integer", _whole(32)),
     "Long": ("java.lang.Long", _whole(64)),
     "Null": ("javax.lang.model.type.NullType", _refused),
-    # It is abstract: the engine reads numbers of it, and stores none.
+    # An abstract type, of which the engine stores no values.
     "Number": ("java.lang.Number", _refused),
     "Short": ("java.lang.Short", _whole(16)),
     "String": ("java.lang.String", _string),
@@ -265,12 +266,12 @@ def _file(value: Any, info: Mapping[str, Any]) -> Value:
 
 def of_python(value: object) -> Value:
     """
-    The variable for a Python value, or for a typed one as it goes over the wire.
+    The variable for a Python value, or for a mapping with ``type`` and ``value`` as in requests.
 
     Raises:
-        TypeError: There is no type that the value could only have.
+        TypeError: The value could have several types, or none.
 
-        ValueError: The value is not one of the type that it is said to have.
+        ValueError: The value does not fit the type in the mapping.
     """
     if isinstance(value, dict) and "type" in value and "value" in value:
         try:
@@ -289,10 +290,10 @@ def of_python(value: object) -> Value:
 
 def queried(value: object) -> Value:
     """
-    The value that a condition of a query compares with: text may be a date there, or null.
+    The value that a condition of a query compares with. A text may stand for a date or null there.
     """
     if isinstance(value, str):
-        # Other blanks are no part of a text in JSON, as which the engine reads it.
+        # The engine reads the text as JSON, where no other blanks can be in a text.
         if value.strip(" ") in ("", "null"):
             return Value("Null")
         try:
