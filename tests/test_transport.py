@@ -11,6 +11,7 @@ import signal
 import socket
 import socketserver
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -1878,3 +1879,97 @@ def test_a_child_leaves_any_connection_of_its_parents() -> None:
         pool._abandon(connection)
 
         assert theirs.recv(1) == b""
+
+
+@pytest.mark.parametrize("name", ["complete", "count"])
+def test_a_packed_answer_of_nothing_is_empty(name: str) -> None:
+    """
+    Some gateways say of a 204 that it is packed as well; it was answered, and is not sent again.
+    """
+    answers = {
+        "complete": raw_answer("204 No Content", "Content-Encoding: gzip"),
+        "count": raw_answer("200 OK", "Content-Encoding: gzip", "Content-Length: 0"),
+    }
+    with Stub(answers[name], _COUNT) as stub, once(stub.url) as client:
+        if name == "complete":
+            client.complete("t1", "w1")
+        else:
+            with pytest.raises(NoAnswer):
+                client.count()
+        assert len(stub.seen) == 1
+
+
+@pytest.mark.parametrize("own_session", [False, True], ids=["ours", "injected"])
+def test_an_auth_object_may_change_the_body(own_session: bool) -> None:
+    """
+    Its length is told anew, so that the next request begins where this one ends.
+    """
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.body = bytes(request.body or b"") + b"  "  # type: ignore[arg-type]  # bytes
+        return request
+
+    with (
+        Stub(_COUNT, _COUNT) as stub,
+        requests.Session() as session,
+        ExternalTaskClient(stub.url, auth=sign, session=session if own_session else None) as client,
+    ):
+        client.count()
+        client.count()
+        assert [one.body for one in stub.seen] == [b"{}  "] * 2
+        assert {one.headers["content-length"] for one in stub.seen} == {"4"}
+
+
+def test_an_adapter_is_asked_for_the_pool_of_each_request() -> None:
+    """
+    It may choose another one, such as for another certificate.
+    """
+    asked = []
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+            asked.append(args)
+            return super().get_connection_with_tls_context(*args, **options)
+
+    with Stub(*[_COUNT] * 3) as stub, requests.Session() as session:
+        session.trust_env = False
+        session.mount("http://", Adapter())
+        with ExternalTaskClient(stub.url, session=session) as client:
+            for _ in range(3):
+                client.count()
+
+    assert len(asked) == 3
+
+
+def test_a_long_request_may_take_as_long_as_the_call() -> None:
+    """
+    The time-out for a piece is not for all of it, where the server takes it steadily.
+    """
+    taken = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += connection.recv(4096)
+                left = 4_000_000 - len(head.partition(b"\r\n\r\n")[2])
+                begun = time.monotonic()
+                while left > 0 and (piece := connection.recv(20_000)):
+                    left -= len(piece)
+                    if time.monotonic() - begun < 0.6:
+                        time.sleep(0.01)
+                taken.append(time.monotonic() - begun)
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        timeout = Timeout(connect=3, read=0.3, total=60)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/engine-rest"
+        with ExternalTaskClient(url, timeout=timeout) as client:
+            client.request("POST", "/x", content=b"x" * 4_000_000)
+        thread.join()
+
+    assert taken[0] > 0.3

@@ -17,12 +17,11 @@ from weakref import ref
 import attrs
 import requests
 from requests import PreparedRequest
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.connectionpool import HTTPConnectionPool
 
 from camunda_ext._http.settings import ConnectionSettings
-from camunda_ext._http.shortcut import Shortcut
+from camunda_ext._http.shortcut import KnownAdapter, Shortcut
 
 #: How many bytes are read from a socket at a time. Servers send a long answer in chunks of a few
 #: KiB, several of which arrive together: a call that gets 1,000 tasks in 128 KiB takes 12 % less
@@ -91,7 +90,7 @@ class CallInProgress:
     connection: Callable[[], Any] = lambda: None
 
 
-class _OwnAdapter(HTTPAdapter):
+class _OwnAdapter(KnownAdapter):
     """
     An adapter for one server, whose connections keep to the deadline of a call.
     """
@@ -125,6 +124,10 @@ class _OwnAdapter(HTTPAdapter):
             pool.ConnectionCls = _watched(kind, self._call)
         own: HTTPConnectionPool = pool
         return own
+
+
+#: How many bytes the server must take within the time-out for a piece.
+_SENT_AT_ONCE: Final = 64 * 1024
 
 
 def _watched(kind: Any, call: CallInProgress) -> Any:
@@ -174,10 +177,15 @@ def _watched(kind: Any, call: CallInProgress) -> Any:
             """
             Keep a part of a request for `request()` to join, and send anything else.
             """
-            if self._parts is None:
-                super().send(part)
-            else:
+            if self._parts is not None:
                 self._parts.append(part)
+                return
+            # In pieces, for a socket's time-out is for all that is sent at once.
+            whole = memoryview(part)
+            for start in range(0, len(whole), _SENT_AT_ONCE):
+                if call.deadline is not None and monotonic() > call.deadline:
+                    raise TimeoutError("the request took longer than the whole call may take")
+                super().send(whole[start : start + _SENT_AT_ONCE])
 
         def response_class(self, sock: socket.socket, *args: Any, **options: Any) -> HTTPResponse:
             """

@@ -53,6 +53,18 @@ _OF_ADAPTERS: Final = _own_methods(
 )
 
 
+#: How an adapter chooses the pool of connections; the quick way does it once for each server.
+_OF_POOLS: Final = _own_methods(
+    HTTPAdapter, "get_connection_with_tls_context", "build_connection_pool_key_attributes"
+)
+
+
+class KnownAdapter(HTTPAdapter):
+    """
+    An adapter whose choice of a pool is the same for all requests to a server.
+    """
+
+
 def _is_unchanged(thing: object, methods: tuple[tuple[str, object], ...]) -> bool:
     kind, attributes = type(thing), vars(thing)
     return all(
@@ -78,9 +90,10 @@ def plain_adapter(session: requests.Session, prepared: PreparedRequest) -> HTTPA
     if prepared.hooks["response"]:
         return None
     adapter = session.get_adapter(str(prepared.url))
-    if isinstance(adapter, HTTPAdapter) and _is_unchanged(adapter, _OF_ADAPTERS):
-        return adapter
-    return None
+    if not isinstance(adapter, HTTPAdapter) or not _is_unchanged(adapter, _OF_ADAPTERS):
+        return None
+    is_known = isinstance(adapter, KnownAdapter) or _is_unchanged(adapter, _OF_POOLS)
+    return adapter if is_known else None
 
 
 def hooks_of(session: requests.Session) -> list[Any]:
@@ -115,7 +128,11 @@ def prepared_request(
     prepared._cookies = session.cookies
     if content is not None or method != "GET":
         prepared.headers["Content-Length"] = str(len(content or b""))
-    signed: PreparedRequest = prepared if auth is None else auth(prepared)
+    if auth is None:
+        return prepared  # type: ignore[no-any-return]  # an object of requests
+    signed: PreparedRequest = auth(prepared)
+    if signed.body is not content:  # as requests does after an auth object
+        signed.prepare_content_length(signed.body)
     return signed
 
 
