@@ -310,8 +310,8 @@ def test_a_failed_early_renewal_is_bridged(caplog: pytest.LogCaptureFixture) -> 
         ("Bearer t2", 4),
     ]
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        f"no OAuth 2 token from {place}: HTTP 503; the last one is good for another 30 s",
-        f"no OAuth 2 token from {place}: HTTP 503; the last one is good for another 25 s",
+        f"no OAuth 2 token from {place}: HTTP 503; the last one is valid for another 30 s",
+        f"no OAuth 2 token from {place}: HTTP 503; the last one is valid for another 25 s",
     ]
 
 

@@ -1,5 +1,5 @@
 """
-An answer as it comes: its body is read and unpacked within a limit of size and time.
+An answer whose body is read and decompressed within limits of size and time.
 """
 
 from __future__ import annotations
@@ -16,22 +16,20 @@ from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 
 #: How many bytes are read at a time.
 _PIECE: Final = 64 * 1024
-#: How many bytes are unpacked at a time.
+#: How many bytes are decompressed at a time.
 _UNPACKED_PIECE: Final = 1024 * 1024
-#: For zlib: a stream with the head of gzip, of any window.
+#: Argument ``wbits`` of zlib: a stream with the header of gzip, of any window size.
 _GZIP: Final = 31
-#: How a stream of gzip begins.
+#: The first bytes of a gzip stream.
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-#: A stream of gzip may have several members; one that has many is made to keep us busy.
+#: How many members a gzip stream may have; one with more is malicious.
 _MOST_MEMBERS: Final = 100
-
-
 _NO_RESPONSE: Final = "the session returned no Response of requests"
 
 
 class TooLarge(requests.RequestException):
     """
-    More came than an answer may have.
+    An answer has more bytes than allowed.
     """
 
     def __init__(self, most: int) -> None:
@@ -46,50 +44,50 @@ class Incoming:
 
     status: int
     headers: Mapping[str, str]
-    #: What the body is read from; ``None`` if somebody has read it.
+    #: The stream of the body; ``None`` if the body was read already.
     raw: BaseHTTPResponse | None
-    #: The request as it was sent, if that is known.
+    #: The request as it was sent; ``None`` if unknown.
     sent: requests.PreparedRequest | None
-    #: The answer as requests has it; ``None`` if it came the quick way.
+    #: The response of requests; ``None`` if the request was sent by the quick way.
     response: Any = None
 
     @classmethod
     def of(cls, response: Any) -> Incoming:
         """
-        The answer that requests gave, or whatever has taken its place.
+        The answer in a response of requests, or in the object that a mock returned instead.
         """
         status = response.status_code
         if not isinstance(status, int):
             raise TypeError(f"{_NO_RESPONSE}: its status_code is {type(status).__name__}")
         headers: Mapping[str, str] = response.headers
         if not isinstance(headers, (HTTPHeaderDict, CaseInsensitiveDict)):
-            headers = CaseInsensitiveDict(headers)  # of a mock, such as one of unittest's
+            headers = CaseInsensitiveDict(headers)  # of a mock, such as one of unittest
         is_unread = isinstance(response.raw, BaseHTTPResponse) and not response._content_consumed
         raw = response.raw if is_unread else None
         return cls(status, headers, raw, getattr(response, "request", None), response)
 
     def read(self, most: int, deadline: float | None, *, any_encoding: bool) -> bytes:
         """
-        The body, unpacked.
+        The body, decompressed.
 
         Args:
             most: How many bytes it may have.
 
-            deadline: When all must be over, by the monotonic clock.
+            deadline: When the call must be over, by the monotonic clock; ``None`` for no deadline.
 
-            any_encoding: Whether more may have been asked for than gzip.
+            any_encoding: Whether the request may have accepted encodings other than gzip.
         """
         encoding = self.headers.get("Content-Encoding", "identity").lower()
         if self.raw is None:
             return self._read_before(encoding, most, deadline)
         if self.status < 200 and self.raw.connection is not None:
-            # The real answer is to come, and would be taken for that of the next request.
+            # The final answer is still to come, and would be read as that to the next request.
             self.raw.connection.close()
-        # urllib3 undoes what it knows; but of gzip it takes half a stream for a whole one.
+        # urllib3 decodes all but gzip: of that, it would accept a truncated stream.
         decode = any_encoding and encoding not in ("identity", "gzip")
         content = b"".join(_pieces(self.raw, most, deadline, decode=decode))
         if self.response is not None:
-            # For who looks at it later, such as a library for tests.
+            # For hooks and libraries for tests that use the response later.
             self.response._content, self.response._content_consumed = content, True
         if decode or encoding == "identity":
             return content
@@ -99,7 +97,7 @@ class Incoming:
 
     def _read_before(self, encoding: str, most: int, deadline: float | None) -> bytes:
         """
-        What an adapter, a hook or a library for tests has read; most of them unpack it.
+        The body that an adapter, a hook or a library for tests has read, and mostly decompressed.
         """
         content = self.response.content
         if not isinstance(content, bytes):
@@ -122,7 +120,8 @@ class Incoming:
 
 def _pieces(raw: Any, most: int, deadline: float | None, *, decode: bool) -> Iterator[bytes]:
     """
-    The body in what comes at a time: the read time-out alone does not end a drip.
+    The pieces of the body. The deadline is checked after each: the read time-out alone would not
+    end an answer that comes byte by byte.
     """
     size = 0
     while piece := raw.read1(_PIECE, decode_content=decode):
@@ -137,12 +136,13 @@ def _pieces(raw: Any, most: int, deadline: float | None, *, decode: bool) -> Ite
 
 def gunzip(content: bytes, most: int, deadline: float | None) -> bytes:
     """
-    A body unpacked: a small one may hold a thousand times its size.
+    A decompressed body; the size is checked on the way, as it may be a thousand times that of the
+    compressed body.
 
     Raises:
-        TooLarge: It does.
+        TooLarge: The decompressed body has more than *most* bytes.
 
-        requests.RequestException: It is broken, or to unpack it takes too long.
+        requests.RequestException: The body is malformed, or the deadline has passed.
     """
     if not content:
         return content  # as of a 204, whatever its headers say

@@ -1,5 +1,5 @@
 """
-Tokens by OAuth 2, for programs: the grant by client credentials.
+Tokens of OAuth 2 for programs, by the grant of client credentials.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from camunda_ext._wire.value import TakenAsIs, exported
 
 _log: Final = logging.getLogger("camunda_ext")
 
-#: Of what RFC 6749 (4.1.2.1 and 5.2) lets a server say, and it is safe to repeat.
+#: Error codes of RFC 6749 (4.1.2.1 and 5.2), which are safe to show. Other texts of the server
+#: might repeat a secret.
 _ERROR_CODES: Final = frozenset(
     {
         "invalid_client",
@@ -48,21 +49,22 @@ _ERROR_CODES: Final = frozenset(
         "unsupported_grant_type",
     }
 )
-_LONGEST_ANSWER: Final = 1024 * 1024
-#: How long a token is used that comes without `expires_in`, in seconds. Some clients use one for
-#: ever, others only once; this asks seldom enough, and a 401 renews it before.
+#: How many bytes an answer of the login server may have.
+_LARGEST_ANSWER: Final = 1024 * 1024
+#: How long a token without `expires_in` is used, in seconds: a compromise, as some clients use such
+#: a token for ever and others only once. After a 401 it is renewed earlier.
 _USUAL_LIFE: Final = 300.0
-#: Longer than any token lives, in seconds; a greater number might be beyond the floats.
+#: Longest life of a token, in seconds; a larger number may not fit into a float.
 _LONGEST_LIFE: Final = 10**9
 _NUMBER: Final = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
-#: How long a token endpoint that failed is left alone while the last token is good, in seconds.
+#: How long to wait after a failed renewal while the last token is still valid, in seconds.
 _PAUSE: Final = 5.0
 
 
 @attrs.define(eq=False, repr=False)
 class _Token:
     """
-    A token, and when it is to be used, by the monotonic clock.
+    A token, with the times of its renewal and its expiry by the monotonic clock.
     """
 
     text: Secret
@@ -70,9 +72,9 @@ class _Token:
     expires_at: float
     is_refused: bool = False
 
-    def is_good(self, now: float) -> bool:
+    def is_valid(self, now: float) -> bool:
         """
-        Whether an engine may still take it.
+        Whether the token has neither expired nor been refused by an engine.
         """
         return now < self.expires_at and not self.is_refused
 
@@ -82,32 +84,32 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
     """
     Tokens from a login server, by the OAuth 2 grant for programs: client credentials.
 
-    A token is asked for when the first request needs one, renewed before it expires, and once after
-    the engine refused it. Threads share it: one of them asks, and the others wait at most *timeout*
-    for what it gets, or go on with the old token as long as that lives. So an outage of the login
-    server is not noticed before the token has expired. It can be shared by clients, and survives a
-    fork.
+    The first request fetches a token. It is renewed before it expires, and once after the engine
+    has refused it. Threads share it: one of them fetches a new token, and the others go on with the
+    old one while it is valid, or else wait for the new one, at most for *timeout*. So an outage of
+    the login server is not noticed before the token has expired. Clients can share the object, and
+    it can be used after a fork.
 
-    A token that does not say how long it lives is used for 300 seconds.
+    A token whose lifetime the server does not tell is used for 300 seconds.
 
     Args:
-        token_url: The token endpoint; what its query holds, urllib3 logs at level DEBUG.
+        token_url: The URL of the token endpoint. urllib3 logs its query at level DEBUG.
 
         client_id: The client's name.
 
-        client_secret: Its password.
+        client_secret: The client's password.
 
-        scope: What the token is to be good for; several scopes have spaces between them.
+        scope: The scopes of the token, with spaces between them; ``None`` for the server's default.
 
-        audience: Whom the token is meant for; some servers want to know.
+        audience: The service that the token is for, which some login servers require.
 
         client_auth:
-            How the client's name and password are sent: ``"basic"`` as a header, or ``"body"``, for
-            servers that look for them in the form.
+            How the client's name and password are sent: ``"basic"`` in a header, or ``"body"`` in
+            the form.
 
         leeway:
             How long before it expires a token is renewed, in seconds, or a `timedelta`; but never
-            in the first half of its life.
+            in the first half of its lifetime.
 
         timeout: How long to wait for the login server, in seconds, or a `timedelta`.
 
@@ -118,10 +120,10 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         proxies: As of `ExternalTaskClient`.
 
     Raises:
-        TypeError, ValueError: An argument cannot be meant as it is; nothing has been sent.
+        TypeError, ValueError: An argument is invalid; nothing has been sent.
     """
 
-    # A frame that an error tracker shows may have one that is only half made.
+    # For `__repr__`, which an error tracker may call before `__init__` has ended.
     _shown_url = _client_id = ""
 
     @hiding
@@ -156,16 +158,16 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         timeout = checks.seconds("timeout", timeout)
         auth = None
         if client_auth == "basic":
-            # RFC 6749, 2.3.1: form-urlencoded first, so that a colon does not part the name.
+            # RFC 6749, 2.3.1: form-urlencoded first, so that the name may have a colon.
             auth = Basic(quote_plus(client_id), quote_plus(client_secret))
         else:
             form |= {"client_id": client_id, "client_secret": client_secret}
         settings = connection_settings(
             url, verify=verify, cert=cert, proxies=proxies, has_credentials=True
         )
-        # A connection would long be closed when the next token is asked for.
+        # No connection is kept: the server would have closed it before the next token is fetched.
         self._transport = RequestsTransport(
-            auth=auth, headers={}, own=settings, max_answer=_LONGEST_ANSWER, pool_size=0
+            auth=auth, headers={}, own=settings, max_answer=_LARGEST_ANSWER, pool_size=0
         )
         self._url, self._form = Secret(url), Secret(urlencode(form))
         # Without its query, which may hold a key.
@@ -176,11 +178,12 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         self._clock: Callable[[], float] = monotonic
         self._token: _Token | None = None
         self._not_before = float("-inf")
-        # How often the login server has answered or failed, and why it gave no token at last.
-        self._times_asked = 0
+        # How many fetches have ended, and why the last one failed.
+        self._fetches = 0
         self._problem: NoCredentials | None = None
+        # The token that each thread has used last.
         self._used = threading.local()
-        # By process: a fork may leave a lock locked in the child, without the thread that has it.
+        # One lock for each process: after a fork, the parent's may be locked for ever in the child.
         self._locks: dict[int, threading.Lock] = {}
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -193,16 +196,16 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
 
     def renew(self) -> bool:
         """
-        Let go of the token that this thread has used last, because the engine has refused it.
+        Discard the token that this thread has used last, because the engine has refused it.
 
         Returns:
-            Whether another try makes sense: it will use another token.
+            Whether a retry makes sense, as it will use another token.
         """
         refused: _Token | None = getattr(self._used, "token", None)
         if refused is None:
             return False
         self._used.token = None
-        # Marked and not removed: another thread may have put a new token in its place meanwhile.
+        # Marked and not removed: another thread may have stored a new token meanwhile.
         refused.is_refused = True
         return True
 
@@ -220,41 +223,45 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
 
     def _current(self) -> _Token | NoCredentials:
         """
-        The token, or why there is none: raised from here, frames would show more than words.
+        The token, or why there is none. That is returned and not raised, as the frames of a
+        traceback could show secrets.
         """
         token = self._kept()
         if token is not None:
             return token
-        times, token = self._times_asked, self._token
-        is_good = token is not None and token.is_good(self._clock())
+        fetches, token = self._fetches, self._token
+        is_valid = token is not None and token.is_valid(self._clock())
         lock = self._locks.setdefault(os.getpid(), threading.Lock())
-        if not lock.acquire(timeout=0 if is_good else self._timeout):  # another thread asks already
-            return (is_good and token) or self._no_token(
+        if not lock.acquire(timeout=0 if is_valid else self._timeout):
+            return (is_valid and token) or self._no_token(
                 "another thread still waits for its answer", is_temporary=True
             )
         try:
             token = self._kept()
             if token is not None:
                 return token
-            if self._times_asked != times and self._problem is not None:
+            if self._fetches != fetches and self._problem is not None:
                 return self._problem  # of the thread that this one has waited for
-            return self._ask()
+            return self._fetch()
         finally:
             lock.release()
 
     def _kept(self) -> _Token | None:
         """
-        The token if there is no need to ask for another one.
+        The stored token; ``None`` if a new one has to be fetched.
         """
         token, now = self._token, self._clock()
-        if token is None or not token.is_good(now):
+        if token is None or not token.is_valid(now):
             return None
         return token if now < max(token.renew_at, self._not_before) else None
 
-    def _ask(self) -> _Token | NoCredentials:
+    def _fetch(self) -> _Token | NoCredentials:
+        """
+        A new token, or the old one while it is valid, or why there is none.
+        """
         asked_at = self._clock()
-        outcome = self._answer(asked_at)
-        self._times_asked += 1
+        outcome = self._ask(asked_at)
+        self._fetches += 1
         if isinstance(outcome, _Token):
             life = outcome.expires_at - asked_at
             _log.debug("a token from %s, for %.0f s", self._shown_url, life)
@@ -262,16 +269,20 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
             return outcome
         now, token = self._clock(), self._token
         self._problem = outcome
-        if token is None or not token.is_good(now):
+        if token is None or not token.is_valid(now):
             return outcome
-        _log.warning("%s; the last one is good for another %.0f s", outcome, token.expires_at - now)
+        _log.warning(
+            "%s; the last one is valid for another %.0f s", outcome, token.expires_at - now
+        )
         self._not_before = now + _PAUSE
         return token
 
-    def _answer(self, asked_at: float) -> _Token | NoCredentials:
+    def _ask(self, asked_at: float) -> _Token | NoCredentials:
         """
-        What the login server says; a token lives from *asked_at*, for the server cannot have begun
-        to count before.
+        The token in the login server's answer, or why there is none.
+
+        Args:
+            asked_at: The beginning of the token's lifetime: the server counts from a later time.
         """
         request = HttpRequest(
             method="POST",
@@ -332,7 +343,7 @@ def _json_object(response: HttpResponse) -> Mapping[str, Any] | None:
 
 def _seconds(expires_in: object) -> float | None:
     """
-    How long a token lives; ``None`` if that is no number.
+    The lifetime of a token, in seconds; ``None`` if it is invalid.
     """
     if expires_in is None:
         return _USUAL_LIFE

@@ -1,8 +1,8 @@
 """
-The connections of a client: each is lent to one call, whichever thread makes it.
+The connections of a client: each is lent to one call at a time, whatever thread makes the call.
 
-Servers make a thread or a greenlet for each request that they answer. With a connection for each
-thread, each of those would open one, and throw it away.
+A web server may use a new thread or greenlet for each of its requests. With one connection per
+thread, each of these would open a connection and soon drop it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from weakref import WeakSet
 
 from camunda_ext._http.session import OwnSession
 
-#: Tomcat closes a connection without a word when it has rested for 60 seconds.
+#: How long an unused connection is kept, in seconds: Tomcat closes one after 60 seconds.
 _LONGEST_REST: Final = 50.0
 
 
 class Pool:
     """
-    Sessions with a connection each, the one that was used last before the others.
+    Sessions with one connection each; the one that was used last is lent first.
 
-    No lock guards it, which a fork could leave locked in the child: what is done to a deque is done
-    at once.
+    There is no lock, as a fork could leave it locked in the child; the operations of a deque are
+    atomic.
 
     Args:
         open_session: Makes a session.
 
-        size: How many are kept while nobody uses them. A call that finds none opens one.
+        size: How many unused sessions are kept. If none is left, `lend()` opens another.
     """
 
     def __init__(self, open_session: Callable[[], OwnSession], size: int) -> None:
@@ -45,10 +45,10 @@ class Pool:
 
     def lend(self) -> OwnSession:
         """
-        A session for whoever makes a call, and for nobody else until it is given back.
+        A session for one call, which must give it back or close it.
         """
-        # A child process that shared its parent's connections would read the parent's answers.
-        # Not every program that forks tells Python so.
+        # A child process that used its parent's connections would read the parent's answers. Native
+        # code may fork without the hook of `os.register_at_fork`.
         if self._process != os.getpid():
             self.forget()
         try:
@@ -58,22 +58,23 @@ class Pool:
             self._opened.add(session)
             return session
         if monotonic() - session.used > _LONGEST_REST:
-            session.close()  # its connection; it opens another one
+            session.close()  # closes the connection; the session opens another one
         return session
 
     def give_back(self, session: OwnSession) -> None:
         """
-        Keep a session for the next call, and close those that are too many or have rested for long.
+        Keep a session for the next call; close sessions beyond the pool's size, and those that were
+        not used for long.
         """
         session.used = now = monotonic()
         self._idle.append(session)
-        with suppress(IndexError):  # another thread was quicker
+        with suppress(IndexError):  # another thread may have taken the last one
             while len(self._idle) > self._size or now - self._idle[0].used > _LONGEST_REST:
                 self._idle.popleft().close()
 
     def close(self) -> None:
         """
-        Close all connections, and from now on those that are in use when they are given back.
+        Close all connections; those in use are closed when they are given back.
         """
         self._size = 0
         with suppress(IndexError):
@@ -82,20 +83,21 @@ class Pool:
 
     def forget(self) -> None:
         """
-        Close, in a child process, what it has of its parent's connections, which go on there.
+        Close a child process's copies of its parent's connections; the parent can go on using its
+        own.
         """
         inherited, self._opened, self._idle = self._opened, WeakSet(), deque()
         self._process = os.getpid()
         for session in inherited:
-            # Those in use, too: the threads that use them are not in this process.
+            # Also those in use: the threads that use them do not exist in this process.
             _abandon(session.call.connection())
 
 
 def _abandon(connection: Any) -> None:
     sock = getattr(connection, "sock", None)
     if sock is not None:
-        # To close it would wait for whoever still reads from it, and nobody does here.
-        # TLS within TLS gives no more than the number of its socket.
+        # socket.close() has no effect until all files made from the socket are closed.
+        # TLS within TLS has no detach(), only the number of its socket.
         with suppress(OSError, ValueError):
             os.close(sock.detach() if hasattr(sock, "detach") else sock.fileno())
 
@@ -103,7 +105,7 @@ def _abandon(connection: Any) -> None:
 @cache
 def _pools() -> WeakSet[Pool]:
     """
-    All pools of this process, which a child has to forget.
+    All pools of this process; a child process forgets their connections.
     """
     pools: WeakSet[Pool] = WeakSet()
 

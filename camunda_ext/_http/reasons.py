@@ -1,8 +1,8 @@
 """
-Why no answer came: what an exception of the HTTP library means, in words that hold no secret.
+Why no answer came: what an exception of the HTTP library means, in a text without secrets.
 
-The library's own words may quote headers and URLs with credentials, so that only those are passed
-on that are known to be harmless.
+The messages of the library may quote headers and URLs with credentials, so only those are passed on
+that are known to be harmless.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from camunda_ext._secrets.tracebacks import LIBRARIES, is_of_hook, raised_by
+from camunda_ext._secrets.tracebacks import LIBRARIES, is_from_hook, raised_by
 
 
 class Reason(NamedTuple):
@@ -29,18 +29,18 @@ class Reason(NamedTuple):
     Why no answer came, for a person to read.
     """
 
-    #: The exception's name and what it says, without secrets.
+    #: The exception's name and message, without secrets.
     text: str
 
-    #: What to do about it; empty if there is no more to say.
+    #: What the user can do about it; may be empty.
     hint: str = ""
 
     #: Whether a retry makes sense.
     is_temporary: bool = True
 
 
-#: Exceptions about the network, whoever raises them.
-_OF_NETWORKS: Final = (
+#: Exceptions about the network, whatever package raises them.
+_ABOUT_NETWORK: Final = (
     requests.RequestException,
     HTTPError,
     HTTPException,
@@ -48,8 +48,8 @@ _OF_NETWORKS: Final = (
     TimeoutError,
     socket.gaierror,
 )
-#: Exceptions about a URL that is none, raised before there is anything to send.
-_OF_FORM: Final[tuple[type[Exception], ...]] = (
+#: Exceptions about an invalid URL, raised before anything is sent.
+_ABOUT_URLS: Final[tuple[type[Exception], ...]] = (
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
@@ -60,24 +60,24 @@ _OF_FORM: Final[tuple[type[Exception], ...]] = (
     UnicodeError,
 )
 
-#: Exceptions of urllib3 about a connection that nobody has accepted.
-_OF_CONNECTING: Final = (
+#: Exceptions of urllib3 about a connection that was not established.
+_CONNECT_ERRORS: Final = (
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.NewConnectionError,
 )
-#: Where a chain of exceptions begins if there was never a connection.
-_NOT_CONNECTED: Final = (CertificateError, ssl.SSLCertVerificationError, *_OF_CONNECTING)
+#: The innermost exceptions if no connection was established.
+_NOT_CONNECTED: Final = (CertificateError, ssl.SSLCertVerificationError, *_CONNECT_ERRORS)
 
 
-def is_of_the_way(error: Exception) -> bool:
+def is_about_connection(error: Exception) -> bool:
     """
-    Whether an exception is about the way to the engine, and not about code of the user's that the
-    HTTP library has called, nor about ours.
+    Whether an exception is about the connection to the engine, rather than from user code that the
+    HTTP library has called, or from this package.
     """
     raising = raised_by(error)
-    if raising not in LIBRARIES and is_of_hook(error):
-        return False  # What a hook does with the network is not the way to the engine.
-    if isinstance(error, _OF_NETWORKS):
+    if raising not in LIBRARIES and is_from_hook(error):
+        return False  # The hook may have used another connection.
+    if isinstance(error, _ABOUT_NETWORK):
         return True
     if raising == "camunda_ext":
         return isinstance(error, OSError)  # from the operating system
@@ -86,52 +86,52 @@ def is_of_the_way(error: Exception) -> bool:
 
 def is_never_sent(error: Exception, proxy: str | None) -> bool:
     """
-    Whether an exception was raised before there was anything to send.
+    Whether an exception proves that nothing was sent, as a setting, the URL or a header is invalid.
     """
     return (
-        _is_of_form(error)
-        or _is_of_header(error)
-        or _is_of_tls_files(error)
-        or _is_of_proxys_url(error, proxy)
+        _is_about_url(error)
+        or _is_about_header(error)
+        or _is_about_tls_files(error)
+        or _is_about_proxy_url(error, proxy)
     )
 
 
-def _is_of_form(error: Exception) -> bool:
-    # What cannot be decoded has come: it is about an answer.
+def _is_about_url(error: Exception) -> bool:
+    # An exception about decoding is about an answer.
     return any(
-        isinstance(candidate, _OF_FORM) and not isinstance(candidate, UnicodeDecodeError)
+        isinstance(candidate, _ABOUT_URLS) and not isinstance(candidate, UnicodeDecodeError)
         for candidate in (error, _innermost(error))
     )
 
 
-def _is_of_header(error: Exception) -> bool:
+def _is_about_header(error: Exception) -> bool:
     cause = _innermost(error)
     return (
-        # With something else within, it is about the headers of an answer.
+        # Where this is not the innermost exception, it is about the headers of an answer.
         isinstance(cause, requests.exceptions.InvalidHeader)
         or (isinstance(cause, UnicodeEncodeError) and cause.encoding == "latin-1")
         or (type(cause) is ValueError and str(cause).startswith("Invalid header"))
     )
 
 
-def _is_of_tls_files(error: Exception) -> bool:
+def _is_about_tls_files(error: Exception) -> bool:
     cause = _innermost(error)
     if isinstance(cause, ssl.SSLError):
-        return cause.reason in _OF_FILES or "PEM lib" in str(cause)
-    # requests looks whether the files are there, and gives such an error no number.
+        return cause.reason in _FILE_CODES or "PEM lib" in str(cause)
+    # If a file does not exist, requests raises an OSError without an errno.
     return type(error) is OSError and str(error).startswith("Could not find")
 
 
-def _is_of_proxys_url(error: Exception, proxy: str | None) -> bool:
+def _is_about_proxy_url(error: Exception, proxy: str | None) -> bool:
     if proxy is None or _has_host(proxy):
         return False
-    # Of a URL without a host, requests makes a text with None in it.
-    return isinstance(error, TypeError) or _is_of_form(error)
+    # With a URL without a host, requests goes on with None, which may end in a TypeError.
+    return isinstance(error, TypeError) or _is_about_url(error)
 
 
 def is_before_connected(error: Exception) -> bool:
     """
-    Whether there was no connection to send anything on.
+    Whether an exception was raised before a connection was established.
     """
     return isinstance(error, requests.ConnectTimeout) or isinstance(
         _innermost(error), _NOT_CONNECTED
@@ -145,14 +145,14 @@ def is_timeout(error: Exception) -> bool:
     # Within a body, requests wraps the time-out of urllib3 into something else.
     cause = _innermost(error)
     if isinstance(cause, urllib3.exceptions.NewConnectionError):
-        return False  # It is a kind of time-out to urllib3 alone.
+        return False  # urllib3 derives it from its time-out, but it may be a refusal.
     timeouts = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
     return isinstance(error, timeouts) or isinstance(cause, timeouts)
 
 
 def proxy_of(url: str, proxies: Mapping[str, str], *, trust_env: bool) -> str | None:
     """
-    The URL of the proxy on the way to a *url*; ``None`` if there is none.
+    The URL of the proxy for a *url*; ``None`` if there is none.
     """
     of_environment = get_environ_proxies(url) if trust_env else {}
     proxy: str | None = select_proxy(url, {**of_environment, **proxies})
@@ -164,40 +164,40 @@ def reason_of(error: Exception, url: str, proxy: str | None) -> Reason:
     Why no answer came.
 
     Args:
-        proxy: The URL of the proxy on the way, which may hold credentials.
+        proxy: The URL of the proxy, which may hold credentials; ``None`` for no proxy.
     """
     name, cause = type(error).__name__, _innermost(error)
-    if _is_of_proxys_url(error, proxy):
+    if _is_about_proxy_url(error, proxy):
         hint = "Look at proxies=, or at the environment: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
         return Reason(f"{name}: the proxy URL is invalid", hint, is_temporary=False)
     if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
         return Reason(
             f"{name}: a SOCKS proxy needs a package of its own", _SOCKS, is_temporary=False
         )
-    if _is_of_header(error):
+    if _is_about_header(error):
         return Reason(f"{name}: a header is invalid", _HEADER, is_temporary=False)
-    if _is_of_form(error):
+    if _is_about_url(error):
         host = urlsplit(url).hostname or ""
         return Reason(
             f"{name}: {host!r:.80} is no valid host name", "Look at the URL.", is_temporary=False
         )
-    if _is_of_tls_files(error):
+    if _is_about_tls_files(error):
         text = getattr(cause, "strerror", None) or str(cause)
         return Reason(f"{name}: {text}", _TLS_FILES, is_temporary=False)
     if isinstance(cause, (ssl.SSLError, CertificateError)):
         asked = "proxy" if isinstance(error, requests.exceptions.ProxyError) else "server"
         return _reason_of_tls(name, cause, asked)
-    if isinstance(cause, _OF_CONNECTING) and (
+    if isinstance(cause, _CONNECT_ERRORS) and (
         proxy is not None or isinstance(cause, urllib3.exceptions.NewConnectionError)
     ):
         return _reason_of_connection(error, cause, proxy)
     if isinstance(cause, OSError) and cause.strerror:
         return Reason(f"{name}: {cause.strerror}", _hint_of(cause.strerror))
     if not isinstance(cause, (OSError, HTTPError, HTTPException)):
-        return Reason(name)  # Its text may quote a header.
+        return Reason(name)  # The message may quote a header.
     if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
-        return Reason(f"{name}: {_NO_HTTP}")  # The server may have sent back what it was sent.
-    # How long it was waited for depends on what was left of the call.
+        return Reason(f"{name}: {_NO_HTTP}")  # The message may repeat the request.
+    # The time-out is left out, as it depends on how much time was left for the call.
     text = _text_of(cause).partition(" (read timeout=")[0]
     return Reason(f"{name}: {text}".rstrip(": "), _hint_of(text))
 
@@ -207,7 +207,7 @@ def _reason_of_tls(name: str, cause: ssl.SSLError | CertificateError, asked: str
         text = getattr(cause, "verify_message", None) or str(cause)
         return Reason(f"{name}: {text.rstrip('.')}", _CERTIFICATE, is_temporary=False)
     reason, text = cause.reason or "", cause.strerror or str(cause)
-    hint = next((hint for sign, hint in _OF_TLS.items() if sign in reason), "")
+    hint = next((hint for sign, hint in _TLS_HINTS.items() if sign in reason), "")
     return Reason(f"{name}: {text}", hint.format(asked=asked), is_temporary=not hint)
 
 
@@ -224,10 +224,10 @@ _HEADER: Final = (
     "Headers and credentials have one line, in characters of Latin-1, and do not begin with a "
     "blank."
 )
-#: OpenSSL's own codes for files that do not hold what they should.
-_OF_FILES: Final = ("NO_CERTIFICATE_OR_CRL_FOUND", "KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
-#: What parts of OpenSSL's own codes say about what is wrong for good.
-_OF_TLS: Final = {
+#: OpenSSL's codes for files with other contents than expected.
+_FILE_CODES: Final = ("NO_CERTIFICATE_OR_CRL_FOUND", "KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
+#: Hints for errors that a retry cannot mend, by parts of OpenSSL's codes.
+_TLS_HINTS: Final = {
     "WRONG_VERSION_NUMBER": _NO_TLS,
     "RECORD_LAYER_FAILURE": _NO_TLS,
     "ALERT_BAD_CERTIFICATE": _CLIENT_CERTIFICATE,
@@ -248,13 +248,13 @@ def _hint_of(text: str) -> str:
 
 def _has_host(url: str) -> bool:
     try:
-        # requests takes one without a scheme, and stumbles over one without a host.
+        # requests accepts a URL without a scheme, but fails at one without a host.
         whole: str = prepend_scheme_if_needed(url, "http")  # type: ignore[no-untyped-call]
         parts = urllib3.util.parse_url(whole)
         (parts.host or "").encode("idna")
     except (urllib3.exceptions.LocationParseError, TypeError, UnicodeError):
         return False
-    # Until its version 2.8, urllib3 takes a blank as a part of a host's name.
+    # Until its version 2.8, urllib3 accepts a blank in a host name.
     return bool(re.fullmatch(r"[^\s\x00-\x1f\x7f]+", parts.host or "")) and parts.scheme in _SCHEMES
 
 
@@ -272,7 +272,7 @@ def _reason_of_connection(error: Exception, cause: HTTPError, proxy: str | None)
 
 def _innermost(error: Any) -> Any:
     """
-    The exception that a chain of wrapped ones began with.
+    The innermost of the exceptions that wrap each other.
     """
     for _ in range(10):
         inner = getattr(error, "reason", None)

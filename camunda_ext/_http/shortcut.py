@@ -1,14 +1,14 @@
 """
-The quick way of a request: straight to the connection pool that requests would choose.
+Sends a request by a quick way: straight to the connection pool that requests would choose.
 
-`requests` finds out for each call what is the same for all calls of a client: the proxy, the
-certificates, the cookies, the environment, the pool of connections. Here it is found out once, and
-urllib3 is called as requests calls it: that saves 50 % of a warm call.
+`requests` works out for each call what is the same for all calls of a client: the proxy, the
+certificates, the cookies, the environment, the pool of connections. Here that is done once, and
+urllib3 is called as requests calls it, which saves 50 % of a warm call.
 
 Libraries for tests and for tracing replace methods of `requests`, before or after a client is made.
-So each call looks whether the methods that it would leave out are still those of requests; if one
-is not, the request goes the whole way of `requests.Session.request`. What urllib3 and `http.client`
-do is left out nowhere, so whoever replaces that is heard anyway.
+So each call checks whether the methods that it would skip are still those of requests; if one is
+not, the request is sent by `requests.Session.request`. Nothing of urllib3 and `http.client` is
+skipped, so replaced methods of these are called in any case.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from camunda_ext._http.body import Incoming
 
 def _own_methods(kind: type, *names: str) -> tuple[tuple[str, object], ...]:
     """
-    Methods by name, as the class's own module has defined them; ``None`` for one that a library has
-    replaced before this module was loaded.
+    The names and methods of a class, as its own module has defined them; ``None`` instead of a
+    method that a library has replaced before this module was loaded.
     """
     module = vars(sys.modules[kind.__module__])
     methods = [(name, vars(kind)[name]) for name in names]
@@ -44,17 +44,17 @@ def _own_methods(kind: type, *names: str) -> tuple[tuple[str, object], ...]:
     )
 
 
-#: What the quick way leaves out.
-_OF_SESSIONS: Final = _own_methods(
+#: The methods that the quick way skips.
+_SESSION_METHODS: Final = _own_methods(
     requests.Session, "request", "prepare_request", "send", "get_adapter"
 )
-_OF_ADAPTERS: Final = _own_methods(
+_ADAPTER_METHODS: Final = _own_methods(
     HTTPAdapter, "send", "cert_verify", "request_url", "add_headers", "build_response"
 )
 
 
 #: How an adapter chooses the pool of connections; the quick way does it once for each server.
-_OF_POOLS: Final = _own_methods(
+_POOL_METHODS: Final = _own_methods(
     HTTPAdapter, "get_connection_with_tls_context", "build_connection_pool_key_attributes"
 )
 
@@ -74,31 +74,30 @@ def _is_unchanged(thing: object, methods: tuple[tuple[str, object], ...]) -> boo
 
 def is_plain(session: requests.Session) -> bool:
     """
-    Whether all is known that a session does with a request before it sends it: it adds its headers
-    and credentials.
+    Whether a session does no more with a request than to add its headers and credentials.
     """
-    return _is_unchanged(session, _OF_SESSIONS) and not (
+    return _is_unchanged(session, _SESSION_METHODS) and not (
         session.trust_env or session.params or session.cookies or hooks_of(session)
     )
 
 
 def plain_adapter(session: requests.Session, prepared: PreparedRequest) -> HTTPAdapter | None:
     """
-    The adapter for a request if all is known that is done with it from here on; ``None`` if an auth
-    object has added a hook, or the adapter does not send as that of requests does.
+    The adapter for a request; ``None`` if the quick way cannot send the request, because an auth
+    object has added a hook, or the adapter differs from that of requests.
     """
     if prepared.hooks["response"]:
         return None
     adapter = session.get_adapter(str(prepared.url))
-    if not isinstance(adapter, HTTPAdapter) or not _is_unchanged(adapter, _OF_ADAPTERS):
+    if not isinstance(adapter, HTTPAdapter) or not _is_unchanged(adapter, _ADAPTER_METHODS):
         return None
-    is_known = isinstance(adapter, KnownAdapter) or _is_unchanged(adapter, _OF_POOLS)
+    is_known = isinstance(adapter, KnownAdapter) or _is_unchanged(adapter, _POOL_METHODS)
     return adapter if is_known else None
 
 
 def hooks_of(session: requests.Session) -> list[Any]:
     """
-    The hooks of a session for answers: requests takes a single one too, or none at all.
+    The hooks of a session for answers, as a list: requests also allows a single function.
     """
     hooks = (session.hooks or {}).get("response") or []
     return [hooks] if callable(hooks) else list(hooks)
@@ -113,18 +112,27 @@ def prepared_request(
     auth: AuthBase | None,
 ) -> PreparedRequest:
     """
-    A signed request of a plain session; its URL is encoded and its headers are checked already.
+    A signed request of a plain session.
+
+    Args:
+        url: The URL, encoded.
+
+        headers: The headers besides those of the session, already checked.
+
+        content: The body; ``None`` for none.
+
+        auth: Signs the request; ``None`` for no credentials.
     """
     prepared: Any = PreparedRequest()
     prepared.method = method
     prepared.url = url
-    # With None a session leaves out a header that requests would send.
+    # In a session's headers, None stands for a header that is not to be sent.
     merged: Any = (*session.headers.items(), *headers.items())
     prepared.headers = CaseInsensitiveDict(
         (name, value) for name, value in merged if value is not None
     )
     prepared.body = content
-    # Where Digest leaves cookies.
+    # The auth of requests for Digest reads and adds cookies there.
     prepared._cookies = session.cookies
     if content is not None or method != "GET":
         prepared.headers["Content-Length"] = str(len(content or b""))
@@ -138,11 +146,12 @@ def prepared_request(
 
 class Shortcut:
     """
-    The quick way of the requests of one session to one server.
+    Sends requests of one session to one server by the quick way.
     """
 
     def __init__(self) -> None:
-        #: The pool that was chosen last, and what for; held weakly, as it belongs to the session.
+        #: The pool that was chosen last, as a weak reference because it belongs to the session, and
+        #: the settings and the beginning of the URL that it was chosen for.
         self._chosen: tuple[Any, str, object, Callable[[], Any]] = None, "", None, lambda: None
 
     def send(
@@ -155,17 +164,17 @@ class Shortcut:
         read: float | None,
     ) -> Incoming:
         """
-        The answer of a server, its body still to be read.
+        Send a request, and return the answer, its body still to be read.
 
         Args:
-            adapter: The one that `plain_adapter()` returned for the request.
+            adapter: The adapter that `plain_adapter()` returned for the request.
 
             connect: How long to wait for the connection, in seconds.
 
             read: How long to wait for each piece of the answer, in seconds.
 
         Raises:
-            requests.RequestException: There was no answer; the same as requests would raise.
+            requests.RequestException: There was no answer; of the class that requests would raise.
         """
         try:
             pool, target = self._pool_for(session, adapter, prepared)
@@ -197,8 +206,8 @@ class Shortcut:
 
     def _pool_for(self, session: Any, adapter: Any, prepared: PreparedRequest) -> tuple[Any, str]:
         """
-        The pool that requests would choose, and the target of the request: its path, or its URL for
-        a proxy of plain http.
+        The pool that requests would choose, and the target in the request line: the path, or the
+        whole URL for a proxy of plain http.
         """
         url = str(prepared.url)
         settings = adapter, session.verify, session.cert, dict(session.proxies)
@@ -222,7 +231,8 @@ class Shortcut:
 
 def _kind_of(error: Exception) -> type[requests.RequestException] | None:
     """
-    What requests makes of an exception of urllib3; ``None`` if it raises it as it is.
+    The class that requests replaces an exception of urllib3 with; ``None`` if it replaces it with
+    none.
     """
     cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
     return next((kind for raised, kind in _KINDS if isinstance(cause, raised)), None)

@@ -1,5 +1,5 @@
 """
-The way to the network: one attempt, bytes in and bytes out, on `requests`.
+The transport of a client: makes one attempt of a request with `requests`.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from camunda_ext._secrets.tracebacks import without_library_frames
 from camunda_ext._version import __version__
 from camunda_ext._wire.checks import check_header
 
-#: How many bytes an answer may have, unless a client says otherwise.
+#: Default of ``max_answer``: how many bytes an answer may have.
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
-#: How many connections a client keeps while nobody uses them, unless it says otherwise.
+#: Default of ``pool_size``: how many unused connections a client keeps open.
 POOL_SIZE: Final = 32
 #: Smallest time-out of a socket, in seconds; 0 would make it non-blocking.
 _SHORTEST: Final = 0.001
-#: How many bytes a system takes to send without the server reading them, at least.
+#: How many bytes an operating system accepts at least before the server has read any.
 _SMALL_BODY: Final = 64 * 1024
 
 
 class TransportFailure(Exception):
     """
-    No answer came, or not all of it.
+    An attempt ended without a complete answer.
     """
 
     def __init__(
@@ -67,31 +67,31 @@ class TransportFailure(Exception):
         self.is_temporary = is_temporary
         #: Why there was no answer.
         self.kind = kind
-        #: The status of an answer that did not come whole.
+        #: The status of an answer that came in part.
         self.status = status
-        #: What to do about it; empty if there is no more to say.
+        #: What the user can do about it; may be empty.
         self.hint = hint
-        #: What a function of the user's has raised, for the user to see.
+        #: The exception of a user's own function; ``None`` if there is none.
         self.cause = cause
 
 
 class Transport(Protocol):
     """
-    What a client needs of the network.
+    Makes the attempts of a client.
     """
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """
-        Make one attempt.
+        Make one attempt, and return the answer.
 
         Raises:
-            TransportFailure: No answer came, or not all of it.
+            TransportFailure: The attempt ended without a complete answer.
         """
 
 
 class RequestsTransport:
     """
-    A `Transport` with sessions of `requests`, lent to one call at a time, or with the user's own.
+    A `Transport` with a pool of own sessions, each for one call at a time, or with the user's.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class RequestsTransport:
         if isinstance(own, ConnectionSettings):
             self._pool = Pool(partial(_open, own, headers), pool_size)
         self._closed = False
-        # The scheme and host of all URLs, as they are given and as they are sent.
+        # The scheme and host of the last URL, as in the request and as sent.
         self._origin = "", ""
 
     def __repr__(self) -> str:
@@ -120,7 +120,7 @@ class RequestsTransport:
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """
-        Make one attempt; redirects are answers like any other.
+        Make one attempt, and return the answer; a redirect is not followed.
         """
         if self._closed:
             raise TransportFailure(
@@ -133,7 +133,7 @@ class RequestsTransport:
         try:
             answer = self._attempt(session, request)
         except BaseException:
-            # Nobody knows what is still to come on its connection.
+            # The rest of an answer may still arrive on its connection.
             session.close()
             raise
         self._pool.give_back(session)
@@ -141,7 +141,7 @@ class RequestsTransport:
 
     def close(self) -> None:
         """
-        Close the connections that nobody uses, and the others when they are given back.
+        Close all connections; those in use are closed when they are given back.
         """
         self._closed = True
         if self._pool is not None:
@@ -171,16 +171,18 @@ class RequestsTransport:
             )
         except TooLarge as error:
             raised = TransportFailure(str(error), kind=FailureKind.TOO_LARGE, status=status)
-        except Exception as error:  # noqa: BLE001  # whatever the way to an engine may raise
+        except Exception as error:  # noqa: BLE001  # libraries and hooks may raise anything
             raised = self._failure(error, session, request.url, status)
         except BaseException as error:  # noqa: BLE001  # Ctrl-C
             raised = without_library_frames(error)
-        # Raised out here, so that the failure has no context: that one would hold the request.
+        # Raised outside of any `except`: a context would hold the request and its secrets.
         raise raised
 
     def _ask(self, session: requests.Session, request: HttpRequest) -> Incoming:
         """
-        The answer to a request: by the quick way, or by that of requests where it has more to do.
+        The answer to a request, its body still to be read.
+
+        It is sent by the quick way, or by `requests.Session.request` if that would do more.
         """
         headers, auth, shortcut = request.headers, self._auth, self._shortcut
         if isinstance(session, OwnSession):
@@ -200,13 +202,12 @@ class RequestsTransport:
                     auth,
                 )
                 if request.deadline is not None and monotonic() >= request.deadline:
-                    # To get credentials may have taken all the time.
-                    raise requests.ConnectTimeout("the call was to be over before it began")
+                    raise requests.ConnectTimeout("getting credentials took all of the call's time")
                 adapter = plain_adapter(session, prepared)
                 if adapter is not None:
                     connect, read = _waits(session, request)
                     return shortcut.send(session, adapter, prepared, connect=connect, read=read)
-                # Signed already; to sign again might use up a token or a number.
+                # Signed already: a second signature might consume a one-time token or a nonce.
                 auth = _Signed(prepared)
             response = session.request(
                 request.method,
@@ -220,7 +221,7 @@ class RequestsTransport:
                 stream=True,
             )
         except requests.HTTPError as error:
-            # A hook of the user's own session does not like the status: that is for us to judge.
+            # A hook of the user's session has called raise_for_status(); the status is read later.
             if error.response is None:
                 raise
             response = error.response
@@ -244,7 +245,7 @@ class RequestsTransport:
         from camunda_ext._http import reasons  # only now: few calls fail
         from camunda_ext._secrets import masks
 
-        if not reasons.is_of_the_way(error):
+        if not reasons.is_about_connection(error):
             return without_library_frames(error)
         proxy = reasons.proxy_of(url, session.proxies, trust_env=session.trust_env)
         reason = reasons.reason_of(error, url, proxy)
@@ -262,10 +263,10 @@ class RequestsTransport:
         self, session: requests.Session, url: str, sent: PreparedRequest | None
     ) -> tuple[str, ...]:
         """
-        What was sent that nobody is to see.
+        The secrets in a request.
 
         Args:
-            sent: The request as it was sent, if that is known.
+            sent: The request as it was sent; ``None`` if unknown.
         """
         from camunda_ext._http import reasons
         from camunda_ext._secrets import masks
@@ -295,25 +296,25 @@ class _Signed(AuthBase):
 
 def _was_sent(error: Exception, session: requests.Session, url: str, proxy: str | None) -> bool:
     """
-    Whether a request may have left.
+    Whether any byte of a request may have left.
     """
     if isinstance(session, OwnSession) and session.call.is_sent is not None:
         return session.call.is_sent
     from camunda_ext._http import reasons
 
-    # Where others send it there are only exceptions to go by, and requests says the same of a
-    # reset and a refusal.
+    # No connection of ours was used, so only the exception can tell. That of requests is the same
+    # for a connection that was reset as for one that was refused.
     if reasons.is_never_sent(error, proxy):
         return False
     retries = getattr(session.get_adapter(url), "max_retries", None)
     if getattr(retries, "total", None) != 0:
-        return True  # The last of several tries says nothing about the first.
+        return True  # The adapter sends again: its last exception says nothing about the first try.
     return not reasons.is_before_connected(error)
 
 
 def _forget_location(response: requests.Response, **_: object) -> None:
     """
-    Forget where a redirect leads: to say what comes next, requests would read the whole body.
+    Remove the target of a redirect: with it, requests would read the body without a limit.
     """
     response.headers.pop("Location", None)
 
@@ -361,7 +362,7 @@ def to_transport(
     pool_size: int = POOL_SIZE,
 ) -> RequestsTransport:
     """
-    The transport of a client for one engine; warns of what would give secrets away.
+    The transport of a client for one engine; warns of settings that give secrets away.
     """
     headers = _to_headers(headers)
     if session is not None:
@@ -383,7 +384,7 @@ def to_transport(
     )
 
 
-#: Found in the names of headers that hold what nobody else is to know.
+#: Matches the names of headers that hold secrets.
 _SECRET_HEADER: Final = re.compile("key|token|secret|auth|cookie", re.IGNORECASE)
 
 

@@ -40,7 +40,7 @@ def raised_by(error: BaseException) -> str:
     )
 
 
-def is_of_hook(error: BaseException) -> bool:
+def is_from_hook(error: BaseException) -> bool:
     """
     Whether an exception was raised in a hook that requests has called.
     """
