@@ -123,8 +123,8 @@ def test_a_function_is_asked_for_a_token_before_each_request() -> None:
 )
 def test_without_a_token_nothing_is_sent(problem: Exception, told: str) -> None:
     """
-    A function that fails is told of by the class of its exception, since its words may hold
-    secrets; it is the cause, as it was raised, for whoever wrote the function.
+    The error names the class of the function's exception, whose message may hold secrets; the
+    exception itself is the cause, as it was raised.
     """
 
     def fail() -> str:
@@ -147,7 +147,7 @@ def test_without_a_token_nothing_is_sent(problem: Exception, told: str) -> None:
 )
 def test_a_token_that_is_none_is_not_sent(token: Any) -> None:
     """
-    What a function gives is looked at like a token that is passed.
+    The token of a function is checked like one that is passed.
     """
     error, seen = _refused_by(lambda: token)
 
@@ -176,7 +176,7 @@ def test_a_token_that_is_none_is_not_sent(token: Any) -> None:
 )
 def test_a_token_that_is_no_header_is_refused_unseen(token: Any, error: type[Exception]) -> None:
     """
-    A token with a line break could add headers, and the complaint does not repeat it.
+    A token with a line break could add headers; the error does not quote it.
     """
     with pytest.raises(error) as caught:
         Bearer(token)
@@ -197,7 +197,7 @@ def test_a_user_with_a_colon_is_refused() -> None:
 @pytest.mark.parametrize("password", ["canary\ud800", "\udcff canary"])
 def test_a_password_that_is_no_utf8_is_refused_unseen(password: str) -> None:
     """
-    Half an emoji has no bytes; the complaint does not repeat the password.
+    UTF-8 cannot encode half an emoji; the error does not quote the password.
     """
     with pytest.raises(ValueError, match="password") as caught:
         Basic("kim", password)
@@ -226,7 +226,7 @@ def test_a_password_that_is_no_utf8_is_refused_unseen(password: str) -> None:
 )
 def test_what_is_no_auth_is_refused_unseen(auth: Any) -> None:
     """
-    A bare text could be a token or a password; nobody guesses, and nobody shows it.
+    A plain str could be a token or a password; it is refused, and not quoted.
     """
     with pytest.raises(TypeError) as caught:
         ExternalTaskClient(_NEVER, auth=auth)
@@ -266,7 +266,7 @@ def test_an_authorization_header_is_refused(name: str) -> None:
 )
 def test_a_header_that_is_none_is_refused_unseen(headers: Any, error: type[Exception]) -> None:
     """
-    Headers are looked at when the client is made, and their values may be keys.
+    Headers are checked when the client is made; the error does not quote values, such as keys.
     """
     with pytest.raises(error) as caught:
         ExternalTaskClient(_NEVER, headers=headers)
@@ -307,7 +307,7 @@ def test_all_credentials_are_in_one_place() -> None:
 
 def test_a_secret_shows_itself_to_nobody_by_accident() -> None:
     """
-    A secret is text for whoever asks for it by name, and three stars for all others.
+    Only reveal() returns the text; str and repr show three stars.
     """
     secret = Secret("canary")
 
@@ -326,7 +326,7 @@ def test_a_secret_shows_itself_to_nobody_by_accident() -> None:
 @pytest.mark.parametrize("secret", [Secret("canary"), Basic("kim", "canary"), Bearer("canary")])
 def test_secrets_are_not_pickled(secret: object, protocol: int) -> None:
     """
-    A pickle is a file that somebody reads; credentials refuse to be in it.
+    A pickle would hold the secret.
     """
     with pytest.raises(TypeError, match="secrets are not pickled"):
         pickle.dumps(secret, protocol)
@@ -338,7 +338,7 @@ def test_secrets_are_not_pickled(secret: object, protocol: int) -> None:
 )
 def test_credentials_show_nothing(auth: AuthBase, shown: str) -> None:
     """
-    Not even the debugger's view of the attributes shows what is secret.
+    Nor are they in the repr of the attributes, as a debugger shows it.
     """
     assert (repr(auth), str(auth)) == (shown, shown)
     assert "canary" not in f"{vars(auth)}"
@@ -347,7 +347,7 @@ def test_credentials_show_nothing(auth: AuthBase, shown: str) -> None:
 
 def test_a_client_shows_its_url_alone() -> None:
     """
-    Whoever prints a client, or its transport, sees no credentials.
+    The repr of a client, or of its transport, shows no credentials.
     """
     with ExternalTaskClient(
         _NEVER,
@@ -362,7 +362,7 @@ def test_a_client_shows_its_url_alone() -> None:
 
 def test_a_client_with_a_secret_is_not_copied_into_a_pickle() -> None:
     """
-    Neither pickle nor copy takes the secret along unseen.
+    Clients are neither pickled nor copied, which would spread the secret.
     """
     with ExternalTaskClient(_NEVER, auth=("kim", "canary")) as client:
         with pytest.raises(TypeError):
@@ -417,7 +417,7 @@ def test_the_text_of_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_no_file_of_ones_own(tmp_path: Path) -> None:
     """
-    Nobody waits for somebody to write into it.
+    Reading does not wait for a writer.
     """
     pipe = tmp_path / "password"
     os.mkfifo(pipe, 0o600)

@@ -48,7 +48,7 @@ _VERSION: Final = json_answer(200, {"version": "7.24.0"})
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Let no setting of this machine take part.
+    Remove the proxies and certificates of this machine's environment.
     """
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -275,7 +275,7 @@ def test_a_token_is_renewed_before_it_expires(
     told: dict[str, object], leeway: float, renewed_at: float
 ) -> None:
     """
-    The leeway counts from the end, but never takes more than half; 300 s is what nobody told.
+    The leeway is at most half of the lifetime, which is 300 s unless the server tells it.
     """
     clock = Clock(1000.0)
     first = json_answer(200, {"access_token": "t1", "token_type": "Bearer", **told})
@@ -317,7 +317,7 @@ def test_a_failed_early_renewal_is_bridged(caplog: pytest.LogCaptureFixture) -> 
 
 def test_an_expired_token_is_never_used() -> None:
     """
-    After its end no outage is bridged, and each request asks again.
+    After the expiry each request asks the login server again, and fails if that is down.
     """
     clock = Clock()
     with Stub(_granted(), html_answer("503 Busy"), html_answer("503 Busy"), _granted("t2")) as stub:
@@ -389,7 +389,7 @@ def test_others_go_on_while_one_thread_renews_early() -> None:
 
 def test_others_wait_when_the_old_token_has_expired() -> None:
     """
-    While the renewal is on its way, the token's end may come.
+    If it expires during the renewal, the other threads wait for the new one.
     """
     clock, gate = Clock(), Gate(_granted("t2"))
     with Stub(_granted(), gate, _granted("t3")) as stub:
@@ -408,7 +408,7 @@ def test_others_wait_when_the_old_token_has_expired() -> None:
 
 def test_nobody_waits_longer_than_the_timeout() -> None:
     """
-    A thread that never comes back holds up no other one for good.
+    A thread that never gets its answer blocks the others no longer than *timeout*.
     """
     auth = OAuth2ClientCredentials(_NOWHERE, "worker", _SECRET, timeout=0.01)
     lock = auth._locks[os.getpid()] = threading.Lock()
@@ -496,7 +496,7 @@ def test_a_token_from_before_the_fork_is_used_on() -> None:
 
 def test_a_refused_token_is_not_used_again() -> None:
     """
-    What the engine refuses is let go of once, and another token is asked for when one is needed.
+    It is discarded once, and the next request fetches another token.
     """
     with Stub(_granted(), _granted("t2")) as stub:
         auth = _auth(stub)
@@ -507,7 +507,7 @@ def test_a_refused_token_is_not_used_again() -> None:
 
 def test_without_a_token_there_is_nothing_to_renew() -> None:
     """
-    A thread that has used none would send the same request once more.
+    A thread that has used no token would send the same request once more.
     """
     with Stub(_granted()) as stub:
         auth = _auth(stub)
@@ -521,7 +521,7 @@ def test_without_a_token_there_is_nothing_to_renew() -> None:
 
 def test_64_refused_threads_cause_one_request() -> None:
     """
-    Only the token that was refused is let go of, and not the one that came after it.
+    Only the token that was refused is discarded, and not its successor.
     """
     with Stub(_granted(), _granted("t2"), _granted("t3")) as stub:
         auth = _auth(stub)
@@ -540,7 +540,7 @@ def test_64_refused_threads_cause_one_request() -> None:
 
 def test_a_refused_token_bridges_no_outage() -> None:
     """
-    A login server that is down leaves nothing to send.
+    If the login server is down as well, nothing is sent.
     """
     with Stub(_granted(), html_answer("503 Busy")) as stub:
         auth = _auth(stub)
@@ -586,14 +586,14 @@ class Renewing(requests.auth.AuthBase):
 )
 def test_any_auth_may_renew_itself(auth: requests.auth.AuthBase, told: bool) -> None:
     """
-    One that cannot is not worth another try.
+    If it cannot, the request is not sent again.
     """
     assert SafeAuth(auth).renew() is told
 
 
 def test_a_users_renewal_that_fails_renews_nothing() -> None:
     """
-    What the engine refused stays refused, and that is what is told.
+    The call then ends with the engine's refusal.
     """
 
     def fail() -> bool:
@@ -641,7 +641,7 @@ def test_a_users_renewal_that_fails_renews_nothing() -> None:
 )
 def test_an_answer_without_a_token_is_told(answer: Answer, problem: str) -> None:
     """
-    Where it was asked, the status, and the code if it is one of OAuth's own; never the body.
+    The error has the URL, the status, and the code if it is one of OAuth's own; never the body.
     """
     assert _problem_with(answer) == problem
 
@@ -680,7 +680,7 @@ def test_an_answer_without_a_token_is_told(answer: Answer, problem: str) -> None
 )
 def test_a_token_that_cannot_be_used_is_told(changes: dict[str, object], problem: str) -> None:
     """
-    What a login server gives is looked at as closely as what a user gives, and not repeated.
+    Tokens of a login server are checked like those of a user, and are not quoted.
     """
     told = {"access_token": "t1", "token_type": "Bearer", "expires_in": 300, **changes}
 
@@ -724,7 +724,7 @@ def test_nobody_there_is_told() -> None:
 )
 def test_a_broken_answer_is_told(fault: str, problem: str) -> None:
     """
-    Half an answer is none.
+    The error says how the answer was broken.
     """
     assert _problem_with(BROKEN[fault]) == problem
 
@@ -743,7 +743,7 @@ def test_silence_is_told() -> None:
 
 def test_a_drip_is_no_answer() -> None:
     """
-    Bytes that come one by one do not make the time longer.
+    An answer that comes byte by byte does not extend the time-out.
     """
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
     with Stub(drip(head, [b" "] * 1000)) as stub:
@@ -756,7 +756,7 @@ def test_a_drip_is_no_answer() -> None:
 
 def test_an_answer_without_end_is_not_read() -> None:
     """
-    No login server needs more than 1 MiB.
+    Reading stops after 1 MiB.
     """
     mebibyte = b" " * (1024 * 1024)
     longest = raw_answer("200 OK", body=b'{"access_token": "t1"}'.ljust(1024 * 1024))
@@ -884,7 +884,7 @@ def test_the_environments_proxy_is_not_asked_for_loopback(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    What stays on this machine is no business of its own.
+    Requests to this machine do not go through a proxy of the environment.
     """
     with Stub(_granted()) as stub, Stub() as proxy:
         monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
@@ -895,7 +895,7 @@ def test_the_environments_proxy_is_not_asked_for_loopback(
 
 def test_a_proxy_that_is_passed_is_asked_for_loopback_too() -> None:
     """
-    Whoever passes one means it.
+    Only a proxy of the environment is left out.
     """
     with Stub() as stub, Stub(_granted()) as proxy:
         header = _header(_auth(stub, proxies={"http": f"http://127.0.0.1:{proxy.port}"}))
@@ -1017,7 +1017,7 @@ def test_it_shows_where_it_asks_and_as_whom() -> None:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_it_is_not_pickled(protocol: int) -> None:
     """
-    A pickle is a file that somebody reads.
+    A pickle would hold the secret.
     """
     auth = OAuth2ClientCredentials(_NOWHERE, "worker", _SECRET)
 
@@ -1079,7 +1079,7 @@ def test_no_login_that_fails_shows_a_secret(
 
 def test_no_login_that_is_not_there_shows_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     """
-    The client repeats what went wrong in words.
+    The client's error has the reason, without the secret.
     """
     caplog.set_level(logging.DEBUG)
     auth = OAuth2ClientCredentials(_NOWHERE, "worker", _SECRET)

@@ -171,7 +171,7 @@ def test_a_server_without_tls_is_told() -> None:
 @pytest.mark.parametrize("host", ["a..invalid", "a" * 64 + ".invalid", ".invalid"])
 def test_a_host_that_is_none_is_told(host: str) -> None:
     """
-    At once: it will be none the next time, either.
+    At once, as a retry would fail as well.
     """
     with ExternalTaskClient(f"http://{host}/engine-rest", proxies={}) as client:
         error = _error(client)
@@ -197,7 +197,7 @@ def test_a_host_that_nobody_knows_is_told() -> None:
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4"])
 def test_a_proxy_of_socks_wants_a_package(scheme: str) -> None:
     """
-    And the words say which.
+    The hint names the package.
     """
     proxies = {"http": f"{scheme}://kim:{_PASSWORD}@127.0.0.1:1080"}
     with ExternalTaskClient("http://engine.invalid/engine-rest", proxies=proxies) as client:
@@ -264,7 +264,7 @@ def test_a_dead_proxy_is_named(scheme: str, own_session: bool) -> None:
 @pytest.mark.parametrize("proxy", ["127.0.0.1:{}", "http://127.0.0.1:{}"])
 def test_a_proxy_may_have_no_scheme(proxy: str) -> None:
     """
-    What goes wrong behind it is not its URL's fault, and may have been done.
+    A failure behind a proxy is not blamed on its URL, and leaves the outcome unknown.
     """
     session = requests.Session()
     with Stub(then_reset()) as stub:
@@ -329,7 +329,7 @@ def test_a_proxy_that_is_passed_is_used_for_loopback_too(
 
 class Broken(Exception):
     """
-    What nobody but the user's own code raises.
+    An exception that only user code raises.
     """
 
 
@@ -413,7 +413,7 @@ def test_what_cannot_be_decoded_has_come() -> None:
 @pytest.mark.parametrize("kind", _OF_ANOTHER_NETWORK)
 def test_a_network_that_a_hook_uses_is_not_the_way_to_the_engine(kind: type[Exception]) -> None:
     """
-    The engine has answered: what was asked is not asked again.
+    The engine has answered, so the request is not sent again.
     """
     with (
         Stub(_COUNT) as stub,
@@ -442,7 +442,7 @@ def test_what_a_mock_is_told_to_raise_is_raised(patched: str) -> None:
 
 def test_a_cause_of_the_users_own_stays_there() -> None:
     """
-    What has been raised from something else says what that was.
+    An exception keeps its own cause.
     """
 
     def look(response: requests.Response, **_: object) -> None:

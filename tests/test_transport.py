@@ -71,7 +71,7 @@ _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Keep the machine's own proxies and certificates out.
+    Remove the proxies and certificates of this machine's environment.
     """
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -254,7 +254,7 @@ def test_what_lies_below_requests_is_mapped_as_well(
 @pytest.mark.parametrize("name", ["complete", "count"])
 def test_a_refused_connection_is_not_sent(name: str) -> None:
     """
-    Where nobody listens, nothing arrives.
+    Nothing is sent to a port on which no server listens.
     """
     with once(_nobody()) as client:
         error = _error(client, name)
@@ -273,7 +273,7 @@ def test_a_refused_connection_is_not_sent(name: str) -> None:
 )
 def test_an_unresolvable_host_is_not_sent(host: str) -> None:
     """
-    Where no host is, or none can be, nothing arrives.
+    Nothing is sent to a host that does not exist or has an invalid name.
     """
     with once(f"http://{host}/engine-rest", proxies={}) as client:
         assert type(_error(client, "complete")) is NotSent
@@ -291,7 +291,7 @@ def test_an_untrusted_certificate_is_not_sent() -> None:
 
 def test_a_certificate_for_another_host_is_not_sent() -> None:
     """
-    A certificate that is trusted, but not for this host, is none.
+    A trusted certificate of another host is refused before anything is sent.
     """
     with (
         Stub(tls=True) as stub,
@@ -381,7 +381,7 @@ def test_a_request_leaves_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used() -> None:
     """
-    Servers close connections without a word, and the next request takes a new one.
+    If the server has closed the connection, the next request opens a new one.
     """
     with (
         Stub(then_close(NO_CONTENT), NO_CONTENT) as stub,
@@ -456,7 +456,7 @@ def _garbage(connection: Connection) -> None:
 @pytest.mark.parametrize("answer", [then_close(b""), then_reset(), _garbage])
 def test_what_breaks_tls_after_the_request_leaves_in_doubt(answer: Answer, injected: bool) -> None:
     """
-    TLS says the same of a handshake that fails and of a record that is none, later.
+    TLS raises the same for a failed handshake and for a malformed record after the request.
     """
     with Stub(answer, tls=True) as stub, requests.Session() as session:
         session.verify = str(CERTIFICATE)
@@ -518,7 +518,7 @@ def test_a_client_that_is_closed_meanwhile_leaves_in_doubt() -> None:
 
 def test_a_proxy_that_refuses_the_connection_has_sent_nothing() -> None:
     """
-    Where no proxy listens, nothing arrives.
+    Nothing is sent to a port on which no proxy listens.
     """
     proxies = {"http": _nobody()}
     with once("http://engine.invalid/engine-rest", proxies=proxies) as client:
@@ -548,7 +548,7 @@ def test_a_proxy_that_opens_no_tunnel_has_sent_nothing(answer: Answer) -> None:
 @pytest.mark.parametrize("fault", ["closed without a word", "reset without a word"])
 def test_a_proxy_that_got_the_request_may_have_sent_it(fault: str) -> None:
     """
-    A proxy for plain http takes the whole request; what it does with it then, nobody knows.
+    A proxy for plain http gets the whole request, and may have passed it on.
     """
     with Stub(BROKEN[fault]) as stub:
         proxies = {"http": f"http://127.0.0.1:{stub.port}"}
@@ -567,7 +567,7 @@ def test_the_environments_proxy_is_not_used_for_loopback(
     name: str, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    What stays on this machine, an embedded engine's traffic, is no proxy's business.
+    Requests to this machine, such as to an embedded engine, do not go through a proxy.
     """
     monkeypatch.setenv(name, _nobody())
     with (
@@ -611,7 +611,7 @@ def test_proxies_that_are_passed_replace_those_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """
-    What is said in code is what holds.
+    An argument beats the environment.
     """
     monkeypatch.setenv("HTTP_PROXY", _nobody())
     with Stub(_COUNT) as stub:
@@ -671,7 +671,7 @@ def test_the_total_timeout_ends_a_drip(answer: Answer) -> None:
 
 def test_a_number_is_the_timeout_for_everything() -> None:
     """
-    Whoever passes a number of seconds need not know what times there are.
+    A number of seconds limits connecting, reading and the whole call.
     """
     with Stub(then_silence()) as stub, once(stub.url, timeout=0.1) as client:
         error = _error(client, "complete")
@@ -768,7 +768,7 @@ def test_a_long_poll_may_outlast_the_read_timeout() -> None:
     ],
     ids=repr,
 )
-def test_a_timeout_that_is_none_is_refused(name: str, seconds: Any, error: type[Exception]) -> None:
+def test_an_invalid_timeout_is_refused(name: str, seconds: Any, error: type[Exception]) -> None:
     """
     A time-out is a number of seconds that a socket can wait; ``None`` waits for ever.
     """
@@ -806,7 +806,7 @@ def test_a_timeout_takes_durations() -> None:
 @pytest.mark.parametrize("name", ["complete", "count"])
 def test_a_redirect_is_not_followed(name: str, own_session: bool, status: int) -> None:
     """
-    A redirect turns a POST into a GET, takes API keys along, and its target's 200 looks like done.
+    A redirect would turn a POST into a GET, take API keys along, and look like a success.
     """
     with Stub(_COUNT) as target:
         answer = raw_answer(f"{status} Moved", f"Location: {target.url}/external-task/count")
@@ -869,7 +869,7 @@ def test_no_more_connections_are_open_than_calls_are_made_at_a_time() -> None:
 @pytest.mark.parametrize("pool_size", [0, 1, 2, 5])
 def test_as_many_connections_are_kept_as_the_pool_has_room_for(pool_size: int) -> None:
     """
-    All calls have one, however many there are; what is more is closed behind them.
+    Each call gets a connection; those beyond the pool's size are closed after their call.
     """
     together = threading.Barrier(3)
 
@@ -890,7 +890,7 @@ def test_as_many_connections_are_kept_as_the_pool_has_room_for(pool_size: int) -
 
 def test_the_connection_that_was_used_last_is_used_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    So those that nobody needs rest, and are closed before the server closes them.
+    So the others stay unused, and are closed before the server closes them.
     """
     rested = 0.0
     monkeypatch.setattr("camunda_ext._http.pool.monotonic", lambda: monotonic() + rested)
@@ -982,7 +982,7 @@ def test_each_process_has_its_own_connection() -> None:
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_child_process_holds_no_connection_of_its_parent(tls: bool) -> None:
     """
-    Be it in use or not: a server would not see that the parent has closed it.
+    Whether it is in use or not: else the server would not notice that the parent closed it.
     """
     asked, go_on = threading.Event(), threading.Event()
 
@@ -1017,7 +1017,7 @@ def test_a_child_process_holds_no_connection_of_its_parent(tls: bool) -> None:
 
 def test_the_end_of_the_context_closes_what_nobody_uses() -> None:
     """
-    And the rest when its call is over, which ends as it would.
+    A connection in use is closed when its call has ended as usual.
     """
     asked, closed = threading.Event(), threading.Event()
     given = []
@@ -1043,7 +1043,7 @@ def test_the_end_of_the_context_closes_what_nobody_uses() -> None:
 @pytest.mark.parametrize("own_session", [False, True], ids=["ours", "injected"])
 def test_a_closed_client_sends_nothing(own_session: bool) -> None:
     """
-    Use after the end is told as what it is: nothing was sent.
+    A call after close() raises `NotSent`.
     """
     with requests.Session() as session, Stub(NO_CONTENT) as stub:
         client = ExternalTaskClient(stub.url, session=session if own_session else None)
@@ -1055,9 +1055,9 @@ def test_a_closed_client_sends_nothing(own_session: bool) -> None:
     assert stub.seen == []
 
 
-def test_a_call_that_is_left_leaves_no_connection_behind() -> None:
+def test_an_interrupted_call_leaves_no_connection_behind() -> None:
     """
-    By an exception that is none of ours, as greenlets are killed by one.
+    For instance by the exception that kills a greenlet.
     """
 
     class Killed(BaseException):
@@ -1114,7 +1114,7 @@ def test_an_injected_session_is_used_as_it_is() -> None:
 
 def test_an_injected_sessions_hooks_see_redirects_too() -> None:
     """
-    That a redirect is not followed takes no answer away from the user's own hooks.
+    The user's hooks get the answer although the redirect is not followed.
     """
     seen = []
     with (
@@ -1144,7 +1144,7 @@ def test_auth_of_the_client_beats_that_of_an_injected_session() -> None:
 
 def test_an_adapter_of_an_injected_session_is_used() -> None:
     """
-    An adapter that reaches its engine without a socket is as good as any.
+    For instance an adapter that reaches its engine without a socket.
     """
 
     class Embedded(HTTPAdapter):
@@ -1167,7 +1167,7 @@ def test_an_adapter_of_an_injected_session_is_used() -> None:
 
 def test_an_injected_sessions_environment_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    A session that trusts the environment goes on to do so.
+    A session that trusts the environment keeps doing so.
     """
     with Stub(_COUNT) as stub:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{stub.port}")
@@ -1180,7 +1180,7 @@ def test_an_injected_sessions_environment_holds(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_injected_session_is_not_closed() -> None:
     """
-    Who has opened it closes it.
+    It is for the user to close.
     """
     with Stub(NO_CONTENT) as stub, requests.Session() as session:
         for _ in range(2):
@@ -1192,7 +1192,7 @@ def test_an_injected_session_is_not_closed() -> None:
 
 def test_an_adapter_that_changes_a_part_of_sending_is_heard() -> None:
     """
-    Whichever part it is, with a session that has nothing else to be done.
+    Also when it is mounted later, on a session without other settings.
     """
 
     class Watching(HTTPAdapter):
@@ -1211,7 +1211,7 @@ def test_an_adapter_that_changes_a_part_of_sending_is_heard() -> None:
 
 def test_settings_of_an_injected_session_may_change() -> None:
     """
-    Each call has those of its time.
+    Each call uses the settings of the session at its beginning.
     """
     with Stub(_COUNT) as proxy, Stub(_COUNT, tls=True) as stub, requests.Session() as session:
         session.trust_env = False
@@ -1232,7 +1232,7 @@ def test_settings_of_an_injected_session_may_change() -> None:
 
 def test_a_hook_that_an_auth_object_adds_is_called() -> None:
     """
-    Digest answers a challenge in one.
+    The auth of requests for Digest answers a challenge in a hook.
     """
     challenge = raw_answer("401 No", 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"')
     with (
@@ -1285,7 +1285,7 @@ def test_an_auth_object_signs_each_request_once(has_hook: bool) -> None:
 
 def test_an_injected_session_keeps_its_cookies() -> None:
     """
-    Whoever passes a session may need them.
+    For instance the cookie of a load balancer.
     """
     answer = raw_answer("204 No Content", "Set-Cookie: ROUTE=1; Path=/")
     with Stub(answer) as stub, requests.Session() as session:
@@ -1325,7 +1325,7 @@ def test_the_connection_of_an_injected_session_is_closed_with_it() -> None:
 )
 def test_an_injected_session_brings_its_own_settings(told: dict[str, Any]) -> None:
     """
-    One thing is said in one place: on the session.
+    They are set on the session, and refused as arguments.
     """
     with requests.Session() as session, pytest.raises(ValueError, match="on the session itself"):
         once("http://127.0.0.1:1/engine-rest", session=session, **told)
@@ -1363,7 +1363,7 @@ def test_the_environments_bundle_counts_where_none_is_passed(
 
 def test_a_bundle_that_is_not_there_is_refused() -> None:
     """
-    A mistyped path is told when the client is made.
+    A mistyped path is an error when the client is made.
     """
     with pytest.raises(ValueError, match=r"there is no CA bundle '/no/such\.pem'"):
         once("https://127.0.0.1:1/engine-rest", verify="/no/such.pem")
@@ -1372,7 +1372,7 @@ def test_a_bundle_that_is_not_there_is_refused() -> None:
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_to_verify_nothing_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    It works, even where the environment names a bundle, and it is told once, at the user's line.
+    It works even if the environment names a bundle, and warns once, at the user's line.
     """
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
     with Stub(_COUNT, tls=True) as stub:
@@ -1420,7 +1420,7 @@ def test_credentials_by_plain_http_are_warned_of(url: str) -> None:
 )
 def test_a_header_that_holds_a_secret_warns(name: str, warns: bool) -> None:
     """
-    As credentials do.
+    As with credentials.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -1455,7 +1455,7 @@ def test_what_is_safe_is_not_warned_of(url: str, auth: tuple[str, str] | None) -
 
 def test_a_netrc_file_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """
-    What stands in a file of the user's home neither replaces credentials nor adds any.
+    Its entries neither replace credentials nor add any.
     """
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login lee password other\n", "ascii")
@@ -1473,7 +1473,7 @@ def test_a_netrc_file_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_no_cookie_is_sent_back() -> None:
     """
-    A load balancer's cookies are none of the credentials that were passed.
+    Cookies of an answer are not sent with the next request.
     """
     answer = raw_answer("204 No Content", "Set-Cookie: ROUTE=1; Path=/")
     with Stub(answer) as stub, once(stub.url) as client:
@@ -1560,7 +1560,7 @@ def test_an_engine_by_name_has_its_own_path(engine: str, target: str) -> None:
 @pytest.mark.parametrize("engine", ["", ".", "..", "a/b", "a\\b", "a\nb", "x" * 256])
 def test_an_engines_name_is_one_segment(engine: str) -> None:
     """
-    A name that would be another path is none.
+    A name that would change the path is refused.
     """
     with pytest.raises(ValueError, match="engine"):
         once("http://127.0.0.1:1/engine-rest", engine=engine)
@@ -1569,9 +1569,11 @@ def test_an_engines_name_is_one_segment(engine: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "engine.example", "[::1]:8080"])
 @pytest.mark.parametrize("user", ["kim:canary", "canary", ":canary", "kim:canary%40", ""])
 @pytest.mark.parametrize("scheme", ["http", "https", "ftp"])
-def test_credentials_in_the_url_are_refused_unseen(scheme: str, user: str, host: str) -> None:
+def test_credentials_in_the_url_are_refused_without_quoting_them(
+    scheme: str, user: str, host: str
+) -> None:
     """
-    URLs stand in logs and messages, so credentials have a place of their own.
+    Logs and messages show URLs, so credentials are passed as an argument of their own.
     """
     with pytest.raises(ValueError, match="pass auth=") as caught:
         once(f"{scheme}://{user}@{host}/engine-rest")
@@ -1595,9 +1597,9 @@ def test_credentials_in_the_url_are_refused_unseen(scheme: str, user: str, host:
         "http://127.0.0.1:1/engine-rest#canary",
     ],
 )
-def test_a_url_that_is_none_is_refused_unseen(url: str) -> None:
+def test_an_invalid_url_is_refused_without_quoting_it(url: str) -> None:
     """
-    A mistyped URL may hold a password where nobody looks for one, so the complaint repeats none.
+    A mistyped URL may hold a password anywhere, so the error does not quote it.
     """
     with pytest.raises(ValueError, match="base_url") as caught:
         once(url)
@@ -1631,9 +1633,9 @@ def test_a_url_that_is_none_is_refused_unseen(url: str) -> None:
     ],
     ids=repr,
 )
-def test_a_base_url_that_is_none_is_refused(url: str) -> None:
+def test_an_invalid_base_url_is_refused(url: str) -> None:
     """
-    What cannot be the address of an engine is told when the client is made.
+    An invalid URL is an error when the client is made.
     """
     with pytest.raises(ValueError, match="base_url"):
         once(url)
@@ -1651,7 +1653,7 @@ def test_a_base_url_has_no_query(rest: str) -> None:
 @pytest.mark.parametrize("url", [None, b"http://127.0.0.1:1/engine-rest", 5])
 def test_a_base_url_is_text(url: Any) -> None:
     """
-    Nothing else is an address.
+    Other types are a `TypeError`.
     """
     with pytest.raises(TypeError, match="base_url"):
         once(url)
@@ -1731,7 +1733,7 @@ _OF_TASKS: Final = tuple(_WITH_IDS)[:10]
 
 
 @pytest.mark.parametrize("name", _WITH_IDS)
-def test_what_is_no_id_is_refused_before_anything_is_sent(name: str) -> None:
+def test_an_invalid_id_is_refused_before_anything_is_sent(name: str) -> None:
     """
     An id that a URL cannot carry, or that would make it another one, is a mistake of the caller.
     """
@@ -1849,7 +1851,7 @@ def _take_one_and_leave(listener: socket.socket) -> None:
 
 def test_a_call_through_a_wrapper_has_its_own_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    And not the one of the call before, which was over at the time.
+    And not that of the call before.
     """
     pass_on = requests.Session.request
 
@@ -1869,7 +1871,7 @@ def test_a_call_through_a_wrapper_has_its_own_deadline(monkeypatch: pytest.Monke
 
 def test_a_child_leaves_any_connection_of_its_parents() -> None:
     """
-    Also one that gives only the number of its socket, as TLS within TLS does.
+    Also one with only the number of its socket, as for TLS within TLS.
     """
     ours, theirs = socket.socketpair()
     with theirs:
