@@ -1,5 +1,5 @@
 """
-A secret that a client was given shows up nowhere, whatever goes wrong with whatever is asked.
+A secret that was passed to a client is shown nowhere, whatever call fails in whatever way.
 """
 
 from __future__ import annotations
@@ -86,24 +86,25 @@ def _no_token() -> str:
 #: Sends again at once, for secrets could be in what is told of that.
 _QUICK: Final = Retry(attempts=2, first_delay=0)
 
-#: A client for a URL, with the secret wherever a client takes one.
-_CLIENTS: Final[Mapping[str, Callable[[str], ExternalTaskClient]]] = {
-    "password": lambda url: ExternalTaskClient(
-        url, auth=("kim", _PASSWORD), timeout=Timeout(read=0.05), retry=_QUICK
-    ),
-    "token": lambda url: ExternalTaskClient(
-        url, auth=Bearer(_PASSWORD), timeout=Timeout(read=0.05), retry=_QUICK
-    ),
-    "token of a function": lambda url: ExternalTaskClient(
-        url, auth=Bearer(lambda: _PASSWORD), timeout=Timeout(read=0.05), retry=_QUICK
-    ),
-    "API key": lambda url: ExternalTaskClient(
-        url, headers={"X-Api-Key": _PASSWORD}, timeout=Timeout(read=0.05), retry=_QUICK
-    ),
-    "auth of requests": lambda url: ExternalTaskClient(
-        url, auth=HTTPBasicAuth("kim", _PASSWORD), timeout=Timeout(read=0.05), retry=_QUICK
-    ),
+#: Arguments of a client that hold the secret, one for each way to pass it.
+_CREDENTIALS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "password": {"auth": ("kim", _PASSWORD)},
+    "token": {"auth": Bearer(_PASSWORD)},
+    "token of a function": {"auth": Bearer(lambda: _PASSWORD)},
+    "API key": {"headers": {"X-Api-Key": _PASSWORD}},
+    "auth of requests": {"auth": HTTPBasicAuth("kim", _PASSWORD)},
 }
+
+
+def _client(secret: str, url: str, *, read: float = 0.05) -> ExternalTaskClient:
+    """
+    A client with the secret.
+
+    Args:
+        read: How long it waits for an answer, in seconds: not for long, as some never come.
+    """
+    return ExternalTaskClient(url, timeout=Timeout(read=read), retry=_QUICK, **_CREDENTIALS[secret])
+
 
 _FAULTS: Final[Mapping[str, Answer]] = {
     "closed": BROKEN["closed without a word"],
@@ -133,10 +134,10 @@ def test_no_fault_shows_a_password(
     asked: Operation, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    Whatever is asked, and whatever comes of it, no place that people look at shows the password.
+    Whatever the operation and the fault, nothing that people look at shows the password.
     """
     caplog.set_level(logging.DEBUG)
-    with Stub(_FAULTS[fault]) as stub, _CLIENTS["password"](stub.url) as client:
+    with Stub(_FAULTS[fault]) as stub, _client("password", stub.url) as client:
         places = _places(client, asked, caplog)
 
     assert _leaks(places) == []
@@ -144,7 +145,7 @@ def test_no_fault_shows_a_password(
 
 def _echo(status: str) -> Answer:
     """
-    Show all that was asked, as the pages of some gateways do.
+    Answer with the request itself, as the error pages of some gateways do.
     """
 
     def answer(connection: Connection) -> None:
@@ -156,15 +157,15 @@ def _echo(status: str) -> Answer:
 @pytest.mark.parametrize(
     "status", ["200 OK", "400 Bad Request", "403 Forbidden", "502 Bad Gateway"]
 )
-@pytest.mark.parametrize("secret", _CLIENTS)
+@pytest.mark.parametrize("secret", _CREDENTIALS)
 def test_no_page_that_shows_the_request_shows_a_secret(
     secret: str, status: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    The body of an answer is kept for a person to look at; credentials are none of it.
+    The body of an answer is kept for debugging, without the credentials in it.
     """
     caplog.set_level(logging.DEBUG)
-    with Stub(_echo(status)) as stub, _CLIENTS[secret](stub.url) as client:
+    with Stub(_echo(status)) as stub, _client(secret, stub.url, read=10.0) as client:
         places = _places(client, operation("complete"), caplog)
 
     assert _leaks(places) == []
@@ -290,7 +291,7 @@ def test_no_answer_that_repeats_a_secret_shows_it(
 
 def test_a_kind_that_repeats_a_secret_is_not_shown() -> None:
     """
-    Nor what else an answer says of itself.
+    The media type of the answer is part of the error, but not the secret in it.
     """
     page = raw_answer("200 OK", f"Content-Type: text/{_SIGNED}", body=b"x")
     with (
@@ -335,7 +336,7 @@ def test_what_an_answer_means_does_not_depend_on_headers(
 
 def test_what_everybody_sends_is_no_secret() -> None:
     """
-    Nor what is so short that it may stand in any text.
+    Nor is a text so short that it may occur by chance.
     """
     answer = raw_json(
         "500 No", b'{"type": "X", "message": "application/json, gzip: abcde", "a": 1}'
@@ -351,7 +352,7 @@ def test_what_everybody_sends_is_no_secret() -> None:
 
 
 @pytest.mark.parametrize("fault", [name for name in _FAULTS if name != "silence"])
-@pytest.mark.parametrize("secret", [name for name in _CLIENTS if name != "password"])
+@pytest.mark.parametrize("secret", [name for name in _CREDENTIALS if name != "password"])
 def test_no_fault_shows_any_other_secret(
     secret: str, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -359,34 +360,34 @@ def test_no_fault_shows_any_other_secret(
     Tokens and API keys are as secret as passwords.
     """
     caplog.set_level(logging.DEBUG)
-    with Stub(_FAULTS[fault]) as stub, _CLIENTS[secret](stub.url) as client:
+    with Stub(_FAULTS[fault]) as stub, _client(secret, stub.url) as client:
         places = _places(client, operation("complete"), caplog)
 
     assert _leaks(places) == []
 
 
 @pytest.mark.parametrize("asked", OPERATIONS, ids=label)
-@pytest.mark.parametrize("secret", _CLIENTS)
+@pytest.mark.parametrize("secret", _CREDENTIALS)
 def test_no_unsent_request_shows_a_secret(
     secret: str, asked: Operation, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    What never left is not shown either.
+    If nothing was sent, the secret is not shown either.
     """
     caplog.set_level(logging.DEBUG)
-    with _CLIENTS[secret](_nobody()) as client:
+    with _client(secret, _nobody()) as client:
         places = _places(client, asked, caplog)
 
     assert _leaks(places) == []
 
 
-@pytest.mark.parametrize("secret", _CLIENTS)
+@pytest.mark.parametrize("secret", _CREDENTIALS)
 def test_no_failure_of_tls_shows_a_secret(secret: str, caplog: pytest.LogCaptureFixture) -> None:
     """
     A certificate that is not trusted ends it before anything is sent.
     """
     caplog.set_level(logging.DEBUG)
-    with Stub(tls=True) as stub, _CLIENTS[secret](stub.url) as client:
+    with Stub(tls=True) as stub, _client(secret, stub.url) as client:
         places = _places(client, operation("complete"), caplog)
 
     assert _leaks(places) == []
@@ -444,7 +445,7 @@ def test_no_auth_that_fails_shows_a_secret(
 
 def test_success_shows_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     """
-    A log of what went well has no place for credentials.
+    The log of a successful call has no credentials.
     """
     caplog.set_level(logging.DEBUG)
     with Stub() as stub, ExternalTaskClient(stub.url, auth=("kim", _PASSWORD)) as client:
@@ -458,7 +459,7 @@ def test_success_shows_no_secret(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_an_injected_sessions_secret_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     """
-    What the user's own session is authenticated with stays there.
+    Credentials of the user's own session are not shown either.
     """
     caplog.set_level(logging.DEBUG)
     with Stub(BROKEN["closed without a word"]) as stub, requests.Session() as session:
@@ -478,7 +479,7 @@ def test_no_redirect_takes_a_secret_along() -> None:
         answer = raw_answer("307 Temporary Redirect", f"Location: {other.url}/external-task")
         with (
             Stub(answer) as stub,
-            _CLIENTS["API key"](stub.url) as client,
+            _client("API key", stub.url) as client,
             pytest.raises(CamundaError),
         ):
             client.complete("t1", "w1")
@@ -529,7 +530,7 @@ def test_the_canary_is_seen_where_it_is() -> None:
 )
 def test_no_wrong_argument_shows_the_others(wrong: dict[str, Any]) -> None:
     """
-    What a constructor refuses is told without its other arguments, in no frame either.
+    The error of a wrong argument shows no other argument, and nor do its frames.
     """
     given: dict[str, Any] = {
         "base_url": "https://engine.invalid/engine-rest",
@@ -558,7 +559,7 @@ def test_no_wrong_argument_shows_the_others(wrong: dict[str, Any]) -> None:
 )
 def test_no_wrong_credentials_are_shown(make: Callable[[], object]) -> None:
     """
-    What cannot be sent is as secret as what can.
+    Credentials that cannot be sent are as secret as others.
     """
     with pytest.raises(ValueError, match=r"colon|token") as caught:
         make()
@@ -587,7 +588,7 @@ def test_what_a_users_own_argument_raises_keeps_its_frames() -> None:
 
 class Limit(Exception):
     """
-    What a task queue raises in a thread whose time is up, wherever that is.
+    Raised by a task queue in a thread whose time is over, in whatever code that is.
     """
 
 
@@ -597,7 +598,7 @@ def test_what_ends_a_call_from_outside_shows_no_request(
     secret: str, raised: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    It comes through as it is, but without the frames that have the request.
+    The exception itself is raised, without the frames that hold the request.
     """
 
     def fail(*_: object, **__: object) -> None:
@@ -606,7 +607,7 @@ def test_what_ends_a_call_from_outside_shows_no_request(
     monkeypatch.setattr("urllib3.connection.HTTPConnection.getresponse", fail)
     with (
         Stub() as stub,
-        _CLIENTS[secret](stub.url) as client,
+        _client(secret, stub.url) as client,
         pytest.raises(raised) as caught,
     ):
         client.complete("t1", "w1")

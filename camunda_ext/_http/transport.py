@@ -202,7 +202,8 @@ class RequestsTransport:
                     auth,
                 )
                 if request.deadline is not None and monotonic() >= request.deadline:
-                    raise requests.ConnectTimeout("getting credentials took all of the call's time")
+                    # To get credentials may have taken all the time.
+                    raise requests.ConnectTimeout("the call's time was over before it was sent")
                 adapter = plain_adapter(session, prepared)
                 if adapter is not None:
                     connect, read = _waits(session, request)
