@@ -145,7 +145,7 @@ def test_without_a_token_nothing_is_sent(problem: Exception, told: str) -> None:
 @pytest.mark.parametrize(
     "token", ["", "canary\r\nX: y", "canary\n", " canary", "канарейка", 5, None]
 )
-def test_a_token_that_is_none_is_not_sent(token: Any) -> None:
+def test_an_invalid_token_is_not_sent(token: Any) -> None:
     """
     The token of a function is checked like one that is passed.
     """
@@ -186,7 +186,7 @@ def test_a_token_that_is_no_header_is_refused_unseen(token: Any, error: type[Exc
 
 def test_a_user_with_a_colon_is_refused() -> None:
     """
-    Basic auth parts at the first colon: the rest of the name would become the password's start.
+    Basic auth splits at the first colon: the rest of the name would become part of the password.
     """
     with pytest.raises(ValueError, match="colon") as caught:
         Basic("kim:north", "canary")
@@ -264,7 +264,9 @@ def test_an_authorization_header_is_refused(name: str) -> None:
     ],
     ids=repr,
 )
-def test_a_header_that_is_none_is_refused_unseen(headers: Any, error: type[Exception]) -> None:
+def test_an_invalid_header_is_refused_without_quoting_it(
+    headers: Any, error: type[Exception]
+) -> None:
     """
     Headers are checked when the client is made; the error does not quote values, such as keys.
     """

@@ -169,7 +169,7 @@ def test_a_server_without_tls_is_told() -> None:
 
 
 @pytest.mark.parametrize("host", ["a..invalid", "a" * 64 + ".invalid", ".invalid"])
-def test_a_host_that_is_none_is_told(host: str) -> None:
+def test_an_invalid_host_is_named(host: str) -> None:
     """
     At once, as a retry would fail as well.
     """
@@ -221,7 +221,7 @@ def test_a_proxy_of_socks_wants_a_package(scheme: str) -> None:
     ],
 )
 @pytest.mark.parametrize("own_session", [False, True], ids=["ours", "own session"])
-def test_a_proxy_that_is_none_is_told(proxy: str, own_session: bool) -> None:
+def test_an_invalid_proxy_url_is_reported(proxy: str, own_session: bool) -> None:
     """
     Without the credentials in its URL, wherever it comes from.
     """
@@ -532,7 +532,7 @@ def test_an_auth_object_that_signs_nothing_is_told(
 
 @pytest.mark.parametrize("trust_env", [True, False])
 @pytest.mark.parametrize("value", [f"Bearer {_PASSWORD}\n", f"Bearer {_PASSWORD}\u20ac"])
-def test_a_header_of_a_session_that_is_none_is_told(value: str, trust_env: bool) -> None:
+def test_an_invalid_header_of_a_session_is_reported(value: str, trust_env: bool) -> None:
     """
     Without what it holds.
     """

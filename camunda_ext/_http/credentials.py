@@ -54,7 +54,7 @@ class Basic(TakenAsIs, AuthBase):
         if not all(isinstance(part, str) for part in (user, password)):
             raise TypeError("user and password must be str")
         if ":" in user:
-            raise ValueError("the user's name must not have a colon: Basic auth parts there")
+            raise ValueError("the user's name must not have a colon, where Basic auth splits")
         pair = utf8(f"{user}:{password}")
         if pair is None:
             raise ValueError("user and password must be text that UTF-8 can encode")
