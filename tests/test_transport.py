@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import re
 import signal
 import socket
 import socketserver
@@ -1240,11 +1241,12 @@ def test_a_hook_that_an_auth_object_adds_is_called() -> None:
         once(stub.url, auth=HTTPDigestAuth("kim", "demo")) as client,
     ):
         client.unlock("t1")
+        client.unlock("t1")
 
-    assert [seen.headers.get("authorization", "")[:21] for seen in stub.seen] == [
-        "",
-        'Digest username="kim"',
-    ]
+    sent = [seen.headers.get("authorization", "") for seen in stub.seen]
+    assert [text[:21] for text in sent] == ["", *['Digest username="kim"'] * 2]
+    # A nonce's count goes up by one with each request.
+    assert [re.findall(r"nc=(\w+)", text) for text in sent] == [[], ["00000001"], ["00000002"]]
 
 
 @pytest.mark.parametrize("has_hook", [True, False])
