@@ -1,7 +1,7 @@
 """
 An engine for tests: the external-task part of Camunda 7, in Python, without Java.
 
-It needs the extra ``testing``.
+This package needs the extra ``testing``.
 """
 
 try:

@@ -1,5 +1,5 @@
 """
-The engine: its state, its clock, and the ways in.
+The public class of the embedded engine.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from camunda_ext.testing.state.store import Store
 from camunda_ext.testing.values import variable
 from camunda_ext.testing.values.durations import to_seconds
 
-#: Where a session of `Engine.session` finds the engine; the name leads nowhere else.
+#: The base URL of the engine for the sessions of `Engine.session`. No host can have this name.
 _IN_PROCESS: Final = "http://engine.invalid"
 
-#: The year 3000, in seconds since 1970.
-_FAR: Final = 32_503_680_000
+#: The beginning of the year 3000, in seconds since 1970.
+_YEAR_3000: Final = 32_503_680_000
 
 _ONE_TASK: Final = """\
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
@@ -58,33 +58,37 @@ _PROPERTY: Final = "<camunda:property name={} value={}/>"
 
 class Engine:
     """
-    The external-task part of a process engine, in Python, for tests.
+    The external-task part of a Camunda engine, in Python, for tests.
 
     It answers as Camunda 7.24 does, over HTTP (`serve`, `url`) and without a socket (`session`,
-    `client`). Any number of threads may use it, and any number of processes over its URL, or an
-    engine of their own on the same file.
+    `client`). Any number of threads may use one engine. Other processes use its URL, or an engine
+    of their own with the same file.
 
     Args:
-        db: A file that keeps the state, also over a crash; by default it is in memory, and gone
-            with the engine. Engines on one file share tasks and time, but do not wake each
-            other's long polls.
+        db: The path of a file that keeps the state, even if the process crashes. By default the
+            state is in memory, and lost with the engine. Engines with the same file share their
+            tasks and their time, but do not wake each other's long polls.
 
-        version: The version of Camunda that it answers as, from 7.13 to 7.24: what that version
-            lacks is not there, and what it ignores is ignored.
+        version: The version of Camunda to answer as, from ``"7.13"`` to ``"7.24"``: the engine
+            lacks what that version lacks, and ignores what that version ignores.
 
-        auth: A user and a password; every request must then carry them, as Basic auth.
+        auth: A user and a password, which every request must then have as Basic auth.
 
-        history_time_to_live: How many days the history of a process is kept that does not say it
-            itself; without it, versions since 7.20 refuse such a model, as Camunda does by default.
+        history_time_to_live: For how many days to keep the history of a process whose model does
+            not say so. Without it, versions since 7.20 refuse such a model, as Camunda does by
+            default.
 
         seed: Makes ids and the order of equal results repeatable: with the same seed, the same
-            calls give the same ids.
+            calls create the same ids.
 
         clock: A function that returns the time, in seconds since 1970.
 
     Raises:
-        TypeError, ValueError: The version is not one of these, the number of days is not valid,
-            or the file was not written by an engine.
+        TypeError: An argument has the wrong type.
+
+        ValueError: The version or the number of days is invalid, or the file is not that of an
+            engine.
+
         OSError: The file cannot be opened.
     """
 
@@ -98,7 +102,7 @@ class Engine:
         seed: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        #: The faults that are planned for requests.
+        #: Plans faults, which requests then meet.
         self.faults = Faults(OPERATIONS)
         _check_days(history_time_to_live)
         self._store = Store(
@@ -139,25 +143,28 @@ class Engine:
     @property
     def version(self) -> str:
         """
-        The version that it answers as, such as ``7.24.0``.
+        The version of Camunda that the engine answers as, such as ``7.24.0``.
         """
         return str(self._store.version)
 
-    # -------------------------------------------------------------------------------- what it holds
+    # ------------------------------------------------------------------------ processes and tasks
 
     def deploy(self, bpmn: str | bytes | Path) -> str:
         """
         Deploy a BPMN model.
 
         Args:
-            bpmn: A file, as a `~pathlib.Path`, or the model itself.
+            bpmn: The path of a file, as a `~pathlib.Path`, or the model itself.
 
         Returns:
             The id of the deployment.
 
         Raises:
-            EngineError: The model has something that this engine does not run, or no engine.
+            EngineError: The model is invalid, or has an element that this engine does not run.
+
             ValueError: A text is no model; it may be the name of a file.
+
+            OSError: The file cannot be read.
         """
         if isinstance(bpmn, str) and "<" not in bpmn:
             raise ValueError(f"{bpmn!r} is no model; if it is a file, pass Path({bpmn!r})")
@@ -180,13 +187,22 @@ class Engine:
         Start an instance of a process.
 
         Args:
-            variables: Python values, or mappings with ``value`` and ``type`` as on the wire.
+            process_definition_key: The key of the process, whose latest version is started.
+
+            variables: The variables of the instance: Python values, or mappings with ``value`` and
+                ``type`` as in requests.
+
+            business_key: The business key of the instance.
 
         Returns:
             The id of the process instance.
 
         Raises:
-            EngineError: There is no such process.
+            TypeError: The value of a variable could have several types.
+
+            ValueError: A value does not fit the type of its variable.
+
+            EngineError: No process with this key was deployed.
         """
         with self._backend.transaction() as tx:
             definition = deployments.latest(tx, process_definition_key, None)
@@ -205,33 +221,37 @@ class Engine:
         extension_properties: Mapping[str, str] | None = None,
     ) -> str:
         """
-        Create an external task, in an instance of a process that has nothing else.
+        Create an external task, in a new instance of a process that has only this task.
 
         Args:
-            topic: The topic that workers fetch it from.
+            topic: The topic from which workers fetch the task.
 
-            variables: Variables of the process instance: Python values, or mappings with
-                ``value`` and ``type`` as on the wire.
+            variables: The variables of the process instance: Python values, or mappings with
+                ``value`` and ``type`` as in requests.
 
-            priority: Its priority, an integer of 32 bits.
+            priority: The priority of the task, an integer of 32 bits.
 
-            retries: Retries left; by default ``None``, as of a task that never failed. With 0
-                nobody can fetch it; an incident comes only from a failure.
+            retries: The number of retries left; by default ``None``, as for a task that never
+                failed. With 0, no worker can fetch the task, but it has no incident.
 
             business_key: The business key of the process instance.
 
-            process_definition_key: The key of the process. Each other kind of task is another
-                version of it.
+            process_definition_key: The key of the process. Tasks with another topic, priority or
+                extension properties belong to another version of the process.
 
-            extension_properties: What workers get who ask for extension properties.
+            extension_properties: The extension properties of the task, for workers that request
+                them.
 
         Returns:
             The id of the task.
 
         Raises:
-            TypeError: A variable has no type that its value could only have.
-            ValueError: A variable is no value of its type, or the retries are negative.
-            EngineError: No process can have such a key, or no task such a priority.
+            TypeError: An argument has the wrong type, or the value of a variable could have several
+                types.
+
+            ValueError: A value does not fit the type of its variable, or the retries are negative.
+
+            EngineError: The key is invalid for a process, or the priority for a task.
         """
         names_and_values = (extension_properties or {}).items()
         _check_int("priority", priority)
@@ -264,14 +284,14 @@ class Engine:
 
     def variables(self, process_instance_id: str) -> dict[str, Any]:
         """
-        The values of the variables of a process instance, as they are on the wire: dates are
+        The values of the variables of a process instance by name, as they are in answers: dates are
         text, for example, and files are ``None``.
 
-        An instance that has ended shows those that it had in the end; a real engine has them in
-        its history.
+        For an instance that has ended, they are the last values; a real engine has them in its
+        history.
 
         Raises:
-            LookupError: There is no such instance.
+            LookupError: There is no instance with this id, and there was none.
         """
         with self._backend.transaction() as tx:
             if not instances.has_been(tx, process_instance_id):
@@ -288,7 +308,7 @@ class Engine:
         with self._backend.transaction() as tx:
             return instances.is_running(tx, process_instance_id)
 
-    # ------------------------------------------------------------------------------------- its time
+    # ----------------------------------------------------------------------------------------- time
 
     @property
     def now(self) -> datetime:
@@ -301,49 +321,49 @@ class Engine:
 
     def advance(self, seconds: float | timedelta) -> None:
         """
-        Let the engine's time go on at once: locks expire, long polls come to their end.
+        Advance the engine's clock at once, so that locks expire and long polls end.
 
-        Go a little past the moment that you wait for: in the very millisecond in which it expires,
-        a lock is neither held nor over.
+        Advance it a little past the moment of interest: in the very millisecond in which a lock
+        expires, it is neither held nor expired.
 
         Args:
-            seconds: How far, in seconds, or a ``timedelta``.
+            seconds: By how many seconds, or a ``timedelta``.
 
         Raises:
-            ValueError: Time does not run backwards, nor beyond the year 3000.
+            ValueError: The duration is negative, or leads beyond the year 3000.
         """
         seconds = to_seconds(seconds)
         if not seconds >= 0:
             raise ValueError(f"time does not run backwards, not even by {seconds} seconds")
-        if self._store.now() / 1000 + seconds > _FAR:
+        if self._store.now() / 1000 + seconds > _YEAR_3000:
             raise ValueError(f"{seconds} seconds lead beyond the year 3000")
         self._store.advance(round(seconds * 1000))
         self._polls.look_at_the_clock()
 
     def wait_for_polls(self, count: int = 1, *, timeout: float | timedelta = 10.0) -> None:
         """
-        Return as soon as so many long polls wait for tasks; a test that advances the time then
-        ends them.
+        Wait until at least *count* long polls wait for tasks, so that a test can then advance the
+        clock.
 
         Args:
-            count: How many there must be.
+            count: How many long polls there must be.
 
-            timeout: How long to wait for them, in seconds of the machine's time, or a
-                ``timedelta``.
+            timeout: How long to wait, in seconds of the machine's time, or a ``timedelta``.
 
         Raises:
-            TimeoutError: There are fewer when the time is over.
+            TimeoutError: There are fewer long polls when the time is over.
         """
         seconds = to_seconds(timeout)
         if not self._polls.wait_until_parked(count, seconds):
             raise TimeoutError(f"fewer than {count} long polls wait after {seconds} seconds")
 
-    # ---------------------------------------------------------------------------------- the ways in
+    # --------------------------------------------------------------------------------------- access
 
     @property
     def url(self) -> str:
         """
-        The URL of the REST API, ending in ``/engine-rest``; asked for the first time, it is served.
+        The URL of the REST API, ending in ``/engine-rest``. The first use starts the server, as
+        `serve()` does.
         """
         with self._serving:
             if self._server is None:
@@ -353,24 +373,28 @@ class Engine:
 
     def serve(self, host: str = "127.0.0.1", port: int = 0, *, remote: bool = False) -> str:
         """
-        Listen for HTTP, until the engine is closed.
+        Start a server that answers over HTTP until the engine is closed.
 
         Args:
-            port: 0 for any that is free.
+            host: The address to listen on.
 
-            remote: Whether *host* may be one that other machines reach; the engine is a toy for
-                tests, and hides nothing from them.
+            port: The port to listen on; 0 for any free port.
+
+            remote: Whether *host* may be an address that other machines can reach. The engine is
+                made for tests, and not protected against them.
 
         Returns:
             The URL of the REST API.
 
         Raises:
-            ValueError: Other machines would reach it.
-            OSError: The port is taken.
-            RuntimeError: It is served already, or closed.
+            ValueError: Other machines could reach *host*, and *remote* is `False`.
+
+            OSError: There is no such host on this machine, or the port is taken.
+
+            RuntimeError: The engine is served already, or closed.
         """
         with self._backend.transaction():
-            pass  # What is closed says so.
+            pass  # raises an error if the engine is closed
         with self._serving:
             if self._server is not None:
                 raise RuntimeError(f"the engine is served already, at {self.url}")
@@ -380,13 +404,13 @@ class Engine:
 
     def session(self) -> requests.Session:
         """
-        A session that reaches the engine at `local_url`, without a socket.
+        A session of ``requests`` that reaches the engine at `local_url`, without a socket.
         """
         session = requests.Session()
         session.trust_env = False
         session.mount(_IN_PROCESS, InProcessAdapter(App(self._backend, checks_host=False)))
         if self._auth is not None:
-            # Of text, requests would make Latin-1.
+            # requests would encode text as Latin-1.
             session.auth = HTTPBasicAuth(*(each.encode() for each in self._auth))
         self._sessions.add(session)
         return session
@@ -394,23 +418,23 @@ class Engine:
     @property
     def local_url(self) -> str:
         """
-        The URL of the REST API for a session of `session`.
+        The URL of the REST API for the sessions that `session()` returns.
         """
         return _IN_PROCESS + BASE
 
     def client(self, **options: Any) -> ExternalTaskClient:
         """
-        A client of this engine that needs no socket.
+        A client of this engine, without a socket.
 
         Args:
-            options: More of what `~camunda_ext.ExternalTaskClient` takes, but for ``base_url``
+            options: Further arguments of `~camunda_ext.ExternalTaskClient`, except ``base_url``
                 and ``session``.
         """
         return ExternalTaskClient(self.local_url, session=self.session(), **options)
 
     def close(self) -> None:
         """
-        End all polls, stop listening, close the database; what was in memory is gone.
+        End all long polls, stop the server, and close the database. A state in memory is lost.
         """
         self._polls.close()
         self.faults.close()

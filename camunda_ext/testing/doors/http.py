@@ -1,5 +1,5 @@
 """
-The server that answers over HTTP: the threaded one of the standard library.
+A server that answers over HTTP, made of the threaded server of the standard library.
 """
 
 from __future__ import annotations
@@ -32,33 +32,37 @@ from camunda_ext.testing.rest.urls import is_loopback
 _NAME: Final = "camunda_ext engine"
 #: How many answers Tomcat gives on one connection.
 _MOST_ANSWERS: Final = 100
-#: How long requests may take to end when the server is closed, in seconds.
+#: How long `HttpServer.close()` waits for requests to end, in seconds.
 _PATIENCE: Final = 30.0
 
 
 class HttpServer(ThreadingTCPServer):
     """
-    A server that answers with an application, from now on until it is closed.
+    A server that passes requests to an application, from its creation until it is closed.
 
-    Each connection has a thread, so that no request waits for another: most workers poll, and rest
-    for as long as there is no work.
+    Each connection has a thread, so that long polls, which wait until there are tasks, do not delay
+    other requests.
 
     Args:
-        port: Where to listen; 0 for any free port.
+        application: Answers the requests.
 
-        remote: Whether *host* may be one that other machines reach.
+        host: The address to listen on.
 
-        max_body: How many bytes a request's body may have.
+        port: The port to listen on; 0 for any free port.
+
+        remote: Whether *host* may be an address that other machines can reach.
+
+        max_body: How many bytes the body of a request may have.
 
     Raises:
-        ValueError: Other machines would reach the host.
+        ValueError: Other machines could reach *host*, and *remote* is `False`.
 
-        OSError: There is no such host here, or the port is taken.
+        OSError: There is no such host on this machine, or the port is taken.
     """
 
     allow_reuse_address = os.name != "nt"  # Windows would let another program take the port.
     request_queue_size = 1024
-    #: After how many seconds `handle_request` returns if nobody connects.
+    #: After how many seconds without a connection `handle_request` returns.
     timeout = 1.0
 
     def __init__(
@@ -98,9 +102,9 @@ class HttpServer(ThreadingTCPServer):
 
     def close(self) -> None:
         """
-        Stop listening, and return when all threads have ended and all connections are closed.
+        Stop listening, close all connections, and wait until their threads have ended.
 
-        An application that makes requests wait must have been told to let them go.
+        The application must have ended the requests that it makes wait before.
 
         Raises:
             RuntimeError: A request is still running after 30 seconds.
@@ -111,8 +115,8 @@ class HttpServer(ThreadingTCPServer):
                 return
             self.is_closing = True
             try:
-                if self._accepting.is_alive():  # It is not in a process that was forked since.
-                    with suppress(OSError):  # One connection more wakes the thread that accepts.
+                if self._accepting.is_alive():  # It is not in a forked process.
+                    with suppress(OSError):  # A connection wakes the thread that accepts them.
                         socket.create_connection(where, 1.0).close()
                     self._accepting.join()
                     self._end_connections()
@@ -141,7 +145,7 @@ class HttpServer(ThreadingTCPServer):
         self._connections[thread] = request
 
     def _end_connections(self) -> None:
-        # The requests that run are still answered, and no others.
+        # Requests in progress are still answered, and no further ones.
         own = threading.current_thread()
         others = {thread: each for thread, each in self._connections.items() if thread is not own}
         for connection in others.values():
@@ -160,31 +164,31 @@ class HttpServer(ThreadingTCPServer):
 
 class _Connection(BaseHTTPRequestHandler):
     """
-    A connection, with one request after the other.
+    A connection to a client, with one request after the other.
     """
 
     server: HttpServer
     protocol_version = "HTTP/1.1"
-    #: After how many seconds a connection is closed on which nothing comes, as in Tomcat.
+    #: After how many seconds without a request a connection is closed, as in Tomcat.
     timeout = 60
     disable_nagle_algorithm = True
     _answers = 0
 
     def __getattr__(self, name: str) -> Any:
-        # The base class looks for a method of its own for each of HTTP.
+        # The base class calls a method `do_...` for each HTTP method.
         if name.startswith("do_"):
             return self._answer
         raise AttributeError(name)
 
     def handle(self) -> None:
         """
-        Answer requests until the connection ends; that the client ends it is no error.
+        Answer requests until the connection ends. It is no error if the client closes it.
         """
         with suppress(ConnectionError):
             super().handle()
 
     def _answer(self) -> None:
-        # The base class parses the headers as those of a mail, and finds this and that missing.
+        # The base class accepts headers without a colon, as in a mail, and a missing `Host`.
         defects = {type(defect) for defect in self.headers.defects}
         has_host = "Host" in self.headers or self.request_version < "HTTP/1.1"
         if MissingHeaderBodySeparatorDefect in defects or not has_host:
@@ -215,7 +219,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes | None:
         """
-        The body of the request; ``None`` if it has been refused, or does not come.
+        The body of the request; ``None`` if it was refused, or is incomplete.
         """
         length = self.headers.get("Content-Length", "0")
         limit = self.server.max_body
@@ -224,7 +228,7 @@ class _Connection(BaseHTTPRequestHandler):
             chunks: Any = DechunkedInput(stream)
             try:
                 content = BufferedReader(chunks).read(limit + 1)
-            except OSError:  # It says so of what is no chunk.
+            except OSError:  # The body has no valid chunks.
                 self.send_error(400)
                 return None
             size = len(content)
@@ -244,24 +248,25 @@ class _Connection(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """
-        Answer with a page of Tomcat's, which has no status of its own for a head that is too long.
+        Answer with Tomcat's page for an error. Like Tomcat, it answers headers that are too long
+        with 400 instead of 431.
         """
         self._send(complete(page(400 if code == 431 else code), is_last=True))
 
     def _send(self, answer: Answer) -> None:
         lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
         lines += (f"{name}: {value}" for name, value in answer.headers)
-        # In one piece, for each would be a packet of its own.
+        # In a single call, as each call would send a packet of its own.
         self.wfile.write("\r\n".join((*lines, "", "")).encode("latin-1") + answer.content)
         self.close_connection = answer.closes or self.server.is_closing
 
     def log_message(self, *_: Any) -> None:
         """
-        Say nothing of requests: tests send them by the thousand.
+        Log nothing, as tests send thousands of requests.
         """
 
 
-#: A client has connected: the server cannot take that back.
+#: Answers `Fault.REFUSED` over HTTP, where the client is connected already.
 _NOT_REFUSED: Final = (
     "The fault 'refused' is for clients in process, of Engine.client(): over HTTP use 'closed'"
 )

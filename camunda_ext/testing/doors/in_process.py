@@ -1,5 +1,5 @@
 """
-The way to the engine without a socket: an adapter for the sessions of `requests`.
+An adapter for sessions of `requests` that calls the engine without a socket.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ from camunda_ext.testing.rest.messages import (
 
 class InProcessAdapter(HTTPAdapter):
     """
-    An adapter that asks an application where others ask a server.
+    An adapter that passes requests to an application instead of a server.
 
-    The application runs in the thread of the caller. Nothing can stop it there when the caller's
-    patience ends, so that it is told as `Request.read_timeout`. What it raises by mistake reaches
-    the caller as it is.
+    The application runs in the thread of the caller, where nothing can interrupt it when the
+    caller's time-out ends. So it gets the time-out as `Request.read_timeout`, and ends by itself.
+    Unexpected errors of the application reach the caller unchanged.
+
+    Args:
+        application: Answers the requests.
     """
 
     def __init__(self, application: Application) -> None:
@@ -51,11 +54,11 @@ class InProcessAdapter(HTTPAdapter):
         The answer of the application.
 
         Raises:
-            ValueError: The timeout is none.
+            ValueError: The time-out is invalid.
 
             requests.ConnectionError: The connection was refused, or closed without an answer.
 
-            requests.ReadTimeout: The application found that the caller waits no longer.
+            requests.ReadTimeout: The application did not answer within the time-out.
         """
         read_timeout = _read_timeout(timeout)
         url = urlsplit(request.url or "")
@@ -99,7 +102,10 @@ class InProcessAdapter(HTTPAdapter):
 
 def _read_timeout(timeout: Any) -> float | None:
     """
-    How long requests would wait for an answer, in seconds; what it would refuse is refused.
+    The time-out for the answer, in seconds; ``None`` if there is none.
+
+    Raises:
+        ValueError: The time-out is one that requests would refuse.
     """
     if timeout is None:
         return None
@@ -114,7 +120,7 @@ def _read_timeout(timeout: Any) -> float | None:
 
 def _content(body: Any) -> bytes:
     """
-    A body as it would be sent.
+    The bytes of a body as requests would send them.
     """
     if isinstance(body, str | bytes | None):
         pieces = [body or b""]

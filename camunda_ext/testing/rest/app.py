@@ -1,5 +1,5 @@
 """
-From a request to its operation and back: paths, credentials, types of content, errors.
+Answers requests: checks paths, credentials and media types, and calls the operations.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _JSON: Final = ("Content-Type", "application/json")
 
 _MEDIA_TYPE: Final = re.compile(r"[^\s/;,]+/[^\s/;,]+")
 
-#: Files go to memory: the door has bounded them.
+#: Keeps files in memory, as the server has limited the size of the body.
 _FORMS: Final = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO())
 
 _LOGIN_PAGE: Final = (
@@ -59,7 +59,7 @@ _HTML: Final = ("Content-Type", "text/html;charset=utf-8")
 
 _ROUTES: Final = (*task_routes.ROUTES.operations, *other_routes.ROUTES.operations)
 
-#: The names of all operations; the client's methods are among them.
+#: The names of all operations, among them those of the client's methods.
 OPERATIONS: Final = frozenset(operation.name for operation in _ROUTES)
 
 
@@ -75,11 +75,13 @@ _LITERAL_PATHS: Final = {operation.path for operation in _ROUTES if "<" not in o
 
 class App:
     """
-    The engine as an application: a function of requests.
+    The REST API of the engine, as a function that answers requests.
 
     Args:
-        checks_host: Whether the ``Host`` that a request names must be one of this machine, so
-            that no web page can reach the engine under a name of its own.
+        backend: The engine.
+
+        checks_host: Whether the ``Host`` of a request must be a loopback name or address, so that
+            no web page can reach the engine through a domain name of its own.
     """
 
     def __init__(self, backend: Backend, *, checks_host: bool) -> None:
@@ -91,8 +93,9 @@ class App:
         The answer to a request.
 
         Raises:
-            ConnectionClosed: There is none.
-            ConnectionRefused: There is none, and it is to look as if there were no engine.
+            ConnectionClosed: The connection is to be closed without an answer.
+
+            ConnectionRefused: It is to look as if no server listened.
         """
         try:
             answer = self._answer(request)
@@ -152,7 +155,7 @@ class App:
             faults.delay(planned.seconds, request.read_timeout)
         return answer
 
-    # ------------------------------------------------------------------------------ who asks what
+    # ------------------------------------------------------------------- users, routes, operations
 
     def _authenticated(self, authorization: str | None) -> Row | None:
         with self._backend.transaction() as tx:
@@ -220,7 +223,14 @@ class App:
 
 def _answer_instead(fault: Fault | None) -> Answer | None:
     """
-    The answer of a fault that keeps the operation from being done; ``None`` if it does not.
+    The answer of a fault that replaces the operation; ``None`` if the operation is executed.
+
+    Raises:
+        ConnectionRefused: The fault is a refused connection.
+
+        ConnectionClosed: The fault is a connection that is closed before the request is read.
+
+        EngineError: The fault is a conflict with another command.
     """
     if fault is Fault.REFUSED:
         raise ConnectionRefused
@@ -237,7 +247,7 @@ def _answer_instead(fault: Fault | None) -> Answer | None:
 
 def _parts(request: Request) -> tuple[dict[str, str], dict[str, bytes]]:
     """
-    The parts of a form: texts by name, and the contents of files by the names of the files.
+    The parts of a form: its texts by field name, and the contents of its files by file name.
     """
     _, options = parse_options_header(request.headers.get("content-type"))
     size = len(request.content)
@@ -249,7 +259,8 @@ def _parts(request: Request) -> tuple[dict[str, str], dict[str, bytes]]:
 
 def _comes_from_here(origin: str | None) -> bool:
     """
-    Whether it is not a web page of elsewhere that asks: its forms need nobody's consent.
+    Whether a request is not from a web page of another host. A form on such a page could send
+    requests without being asked for consent.
     """
     return origin is None or is_here(urlsplit(origin).netloc)
 
@@ -261,7 +272,7 @@ def _not_found() -> EngineError:
 def _ensure_acceptable(accept: str | None, operation: Operation) -> None:
     if not accept or accept == "*/*" or operation.produces in (accept, "*/*"):
         return
-    # Whoever names the type gets it, whatever is said of its quality or its character set.
+    # As in Camunda, a type that is named is acceptable whatever its parameters are.
     if operation.produces in (each.partition(";")[0].strip() for each in accept.split(",")):
         return
     if not parse_accept_header(accept, MIMEAccept).best_match([operation.produces]):
@@ -271,6 +282,6 @@ def _ensure_acceptable(accept: str | None, operation: Operation) -> None:
 def _json(status: int, value: Any) -> Answer:
     try:
         content = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:  # It has half an emoji in it.
+    except UnicodeEncodeError:  # It contains half an emoji.
         content = json.dumps(value, separators=(",", ":")).encode()
     return Answer(status, [_JSON], content)

@@ -1,5 +1,5 @@
 """
-What the operations work on.
+The parts of an engine that the operations work on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from camunda_ext.testing.state.store import Store, Transaction
 @attrs.frozen
 class Backend:
     """
-    The state of an engine, the fetches that wait for a change of it, and the faults that are due.
+    The state of an engine, its long polls, and its planned faults.
     """
 
     store: Store
@@ -38,7 +38,8 @@ class Backend:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """
-        A transaction for one command: all of it is kept, or nothing.
+        A transaction for one command, of which everything is stored or nothing. Jobs of batches
+        that are due are executed first.
         """
         with self.store.transaction() as tx:
             batches.run_due(tx)

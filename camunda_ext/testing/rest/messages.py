@@ -1,5 +1,5 @@
 """
-Requests and answers, as both servers pass them between a client and the engine.
+Requests and answers as values, for the HTTP server and the in-process adapter.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Final, NamedTuple
 
 import attrs
 
-#: How many bytes the request line and the headers may have, as Tomcat is set up.
+#: How many bytes the request line and the headers may have together; the default of Tomcat.
 LONGEST_HEAD: Final = 8192
 
 
 class ConnectionClosed(Exception):
     """
-    There is no answer: the server closes the connection without sending a byte.
+    No answer: the server closes the connection without sending a byte.
     """
 
 
 class ReadTimedOut(ConnectionClosed):
     """
-    There is no answer, since the client does not wait for it any longer.
+    No answer, as the client has stopped waiting.
     """
 
 
 class ConnectionRefused(Exception):
     """
-    Nothing was done: the client is to find that nobody listens.
+    No answer: for the client it is to look as if no server listened. Nothing was executed.
     """
 
 
@@ -41,14 +41,15 @@ class Request:
     A request, with its body.
     """
 
+    #: The HTTP method.
     method: str
-    #: What stands between the method and the version: path and query, as they were sent.
+    #: The path and the query, as they were sent.
     target: str
-    #: Headers by their names in lower case.
+    #: The headers, by their names in lower case.
     headers: Mapping[str, str]
     content: bytes
     scheme: str = "http"
-    #: How long the client waits for the answer, in seconds; ``None`` if that is unknown.
+    #: How long the client waits for the answer, in seconds; ``None`` if unknown.
     read_timeout: float | None = None
 
 
@@ -64,14 +65,14 @@ class Answer(NamedTuple):
     @property
     def reason(self) -> str:
         """
-        What the status line says behind the status.
+        The reason phrase of the status.
         """
         return HTTPStatus(self.status).phrase
 
     @property
     def closes(self) -> bool:
         """
-        Whether the server closes the connection behind the answer.
+        Whether the server closes the connection after the answer.
         """
         return ("Connection", "close") in self.headers
 
@@ -81,7 +82,7 @@ Application = Callable[[Request], Answer]
 
 def respond(application: Application, request: Request, *, is_last: bool = False) -> Answer:
     """
-    The answer of an application, with the headers that Tomcat adds to it.
+    The answer of an application, with the headers that Tomcat adds.
 
     Args:
         is_last: Whether the connection ends with this answer, whatever it is.
@@ -103,12 +104,12 @@ def complete(
     answer: Answer, *, is_head: bool = False, is_last: bool = False, keeps_alive: bool = False
 ) -> Answer:
     """
-    An answer with its length, its date, and what becomes of the connection.
+    An answer with the headers that Tomcat adds: length, date, and whether the connection stays.
 
     Args:
-        is_head: Whether a HEAD is answered, which tells the length of the body alone.
+        is_head: Whether it answers a HEAD request, so that the body is left out.
 
-        is_last: Whether the connection ends with this answer, whatever it is.
+        is_last: Whether the connection is closed after this answer in any case.
 
         keeps_alive: Whether the client has asked to keep the connection.
     """
@@ -125,7 +126,7 @@ def complete(
 
 def page(status: int, title: str | None = None) -> Answer:
     """
-    The page that Tomcat answers by itself to what never gets as far as the engine.
+    The HTML page with which Tomcat answers requests that do not reach the engine.
     """
     title = title or f"HTTP Status {status} \N{EN DASH} {HTTPStatus(status).phrase}"
     headers = [("Content-Type", "text/html;charset=utf-8"), ("Content-Language", "en")]
@@ -137,7 +138,7 @@ def _date(now: int) -> str:
     return formatdate(now, usegmt=True)
 
 
-#: After these, Tomcat trusts neither the client nor itself (AbstractProcessor.java).
+#: The statuses after which Tomcat closes the connection (AbstractProcessor.java).
 _CLOSING: Final = frozenset({400, 408, 411, 413, 414, 500, 501, 503, 505})
 
 _PAGE: Final = (

@@ -1,5 +1,5 @@
 """
-What an operation of the REST API is: its path, its arguments, its result.
+Operations of the REST API: their paths, arguments and results.
 """
 
 from __future__ import annotations
@@ -29,30 +29,34 @@ class Call:
     parameters: Mapping[str, str]
     #: The body, which `Call.body` reads.
     content: bytes
-    #: The texts of a form by name, and the contents of its files by their names.
+    #: The texts of a form, by the names of the fields.
     form: Mapping[str, str]
+    #: The contents of a form's files, by their file names.
     files: Mapping[str, bytes]
-    #: The URL that precedes the path of an operation.
+    #: The URL of the REST API, without the path of an operation.
     base_url: str
-    #: The user who asks, if that is one without any rights.
+    #: The user of the request, if that user has no rights; otherwise ``None``.
     powerless: str | None = None
-    #: The user who asks, if credentials are asked for.
+    #: The user of the request; ``None`` if the engine needs no credentials.
     user: str | None = None
     #: How many transactions had been committed when the request came.
     begun: int = 0
-    #: How long the client waits for the answer, in seconds, if that is known.
+    #: How long the client waits for the answer, in seconds; ``None`` if unknown.
     read_timeout: float | None = None
 
     @property
     def version(self) -> Version:
         """
-        The version that the engine answers as.
+        The version of Camunda that the engine answers as.
         """
         return self.backend.version
 
     def body(self, **readers: reading.Reader) -> dict[str, Any]:
         """
-        The properties of the body that an operation knows.
+        The properties of the body for which there is a reader, each as its reader returns it.
+
+        Raises:
+            EngineError: The body is no JSON object, or a property has a wrong type.
         """
         return reading.fields(self.json(), readers)
 
@@ -72,7 +76,7 @@ class Call:
 @attrs.frozen
 class PlainText:
     """
-    An answer that is no JSON.
+    A result that is answered as plain text.
     """
 
     text: str
@@ -81,14 +85,14 @@ class PlainText:
 @attrs.frozen
 class Contents:
     """
-    The contents of a variable, with headers of their own.
+    A result that is the contents of a variable, with the headers that describe them.
     """
 
     content: bytes
     headers: Sequence[tuple[str, str]]
 
 
-#: JSON, or one of the two above; ``None`` is 204.
+#: What JSON can be made of, or one of the two classes above; ``None`` for a 204 without a body.
 Result = Any
 Handler = Callable[..., Result]
 
@@ -104,7 +108,7 @@ class Operation:
     method: str
     path: str
     handler: Handler
-    #: Whether its handler takes a transaction, rather than beginning its own.
+    #: Whether its handler takes a transaction; otherwise the handler begins one itself.
     transactional: bool
     #: The media type that its body must have; ``None`` if no body is read.
     consumes: str | None
@@ -116,7 +120,7 @@ class Operation:
 
 class Routes:
     """
-    Some of the operations, in the order in which they were added.
+    A list of operations, to which decorators add their functions.
     """
 
     def __init__(self) -> None:
@@ -134,10 +138,11 @@ class Routes:
         exists: Callable[[Version], bool] = lambda version: True,
     ) -> Callable[[Handler], Handler]:
         """
-        Make a function the handler of an operation.
+        A decorator that makes a function the handler of an operation.
 
         Args:
-            consumes: By default JSON where there is a body; ``""`` where none is looked at.
+            consumes: The media type that the body must have; by default JSON for POST and PUT, and
+                ``""`` if the body is not read.
         """
         if consumes is None and method in ("POST", "PUT"):
             consumes = "application/json"
@@ -184,6 +189,6 @@ class Routes:
         self, name: str, method: str, path: str, **options: Any
     ) -> Callable[[Handler], Handler]:
         """
-        The same for an operation without a result, so that all media types are acceptable.
+        The decorator for an operation without a result, which accepts every ``Accept`` header.
         """
         return self.operation(name, method, path, produces="*/*", **options)

@@ -1,5 +1,5 @@
 """
-Fetches that wait for tasks.
+Long polls: fetches that wait for tasks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import attrs
 
 from camunda_ext.testing.rest.messages import ConnectionClosed, ReadTimedOut
 
-#: How often a poll looks for tasks without a reason, in milliseconds of the engine's time.
+#: After how long a poll fetches again without a reason, in milliseconds of the engine's time.
 _INTERVAL: Final = 30_000
 
 Tasks = Sequence[dict[str, Any]]
@@ -22,23 +22,24 @@ Tasks = Sequence[dict[str, Any]]
 @attrs.frozen
 class _Abandoned:
     """
-    A poll whose client waits no longer, which the engine does not notice.
+    A poll whose client has stopped waiting, which the engine does not notice.
     """
 
+    #: Fetches and locks tasks.
     fetch: Callable[[], Tasks]
     #: When the poll ends, in milliseconds of the engine's time.
     deadline: int
-    #: When it looks for tasks without a reason, in milliseconds of the engine's time.
+    #: When it fetches again without a reason, in milliseconds of the engine's time.
     due: int
 
 
 class Polls:
     """
-    The fetches that wait, and what makes them look for tasks again.
+    The long polls of an engine, which fetch again whenever there is a reason.
 
-    As in the engine, all of them look whenever there is a reason for one: a new task, an unlocked
-    task, another poll, the end of a poll's time, and 30 seconds without a reason. A lock that
-    expires is none, nor are retries that are raised.
+    As in Camunda, a reason makes all polls fetch again: a new task, an unlocked task, another poll,
+    the end of a poll's time, or 30 seconds without a reason. The expiry of a lock is no reason, nor
+    is a change of the retries left.
 
     Args:
         now: A function that returns the engine's time, in milliseconds.
@@ -49,16 +50,16 @@ class Polls:
         lock = threading.RLock()
         self._changed = threading.Condition(lock)
         self._has_parked = threading.Condition(lock)
-        #: How often there was a reason to look.
+        #: How many reasons to fetch again there were.
         self._reasons = 0
         self._closed = False
-        #: The polls that wait for a reason.
+        #: The polls that wait for a reason now.
         self._parked: set[object] = set()
         self._abandoned: list[_Abandoned] = []
 
     def wake(self) -> None:
         """
-        Let all polls look for tasks.
+        Make all polls fetch again.
         """
         with self._changed:
             self._reasons += 1
@@ -67,7 +68,7 @@ class Polls:
 
     def look_at_the_clock(self) -> None:
         """
-        Let those polls look whose time has come, after the engine's clock was advanced.
+        Make the polls that are due fetch again, after the engine's clock was advanced.
         """
         with self._changed:
             self._rouse()
@@ -86,10 +87,18 @@ class Polls:
         """
         The result of *fetch* as soon as it is not empty, or after *timeout* milliseconds.
 
+        Args:
+            fetch: Fetches and locks tasks.
+
+            timeout: How long to wait for tasks, in milliseconds of the engine's time.
+
+            read_timeout: How long the client waits, in seconds; ``None`` if unknown.
+
         Raises:
-            ConnectionClosed: The engine is closed.
-            ReadTimedOut: The client waits no longer than *read_timeout* seconds. The engine does
-                not notice: the next tasks are locked for it all the same.
+            ConnectionClosed: The engine was closed.
+
+            ReadTimedOut: The client has stopped waiting. As the engine does not notice that, the
+                next tasks are still locked for this client.
         """
         deadline = self._now() + timeout
         gives_up = None if read_timeout is None else time.monotonic() + read_timeout
@@ -108,14 +117,25 @@ class Polls:
 
     def wait_until_parked(self, count: int, timeout: float) -> bool:
         """
-        Whether *count* polls wait at the same time within *timeout* seconds.
+        Whether *count* polls wait at the same time, at the latest after *timeout* seconds.
         """
         with self._changed:
             return self._has_parked.wait_for(lambda: len(self._parked) >= count, timeout)
 
     def _wait_for_reason(self, reasons: int, due: int, gives_up: float | None) -> bool:
         """
-        Whether a reason to look comes before the client gives up.
+        Wait for a reason to fetch again; whether one came before the client gave up.
+
+        Args:
+            reasons: The number of reasons when the poll has fetched last.
+
+            due: When the poll fetches again without a reason, in milliseconds of the engine's time.
+
+            gives_up: When the client stops waiting, by the monotonic clock in seconds; ``None`` if
+                unknown.
+
+        Raises:
+            ConnectionClosed: The engine was closed.
         """
         with self._changed:
             while not self._closed and self._reasons == reasons and self._now() < due:
@@ -140,7 +160,7 @@ class Polls:
         self._parked.discard(poll)
 
     def _rouse(self) -> None:
-        # None of them is parked again before it has looked.
+        # A poll is added again only after it has fetched.
         self._parked.clear()
         self._changed.notify_all()
 
@@ -151,7 +171,8 @@ class Polls:
 
     def _look_for_abandoned(self, looks: Callable[[_Abandoned, int], bool]) -> None:
         """
-        Fetch for those abandoned polls that *looks* chooses.
+        Fetch for the abandoned polls for which *looks*, a function of a poll and the engine's time,
+        is true.
         """
         with self._changed:
             abandoned, self._abandoned = self._abandoned, []

@@ -130,7 +130,7 @@ def _set_priority(tx: Transaction, call: Call, task_id: str) -> Result:
 
 @ROUTES.command("set_retries", "PUT", "/external-task/<task_id>/retries")
 def _set_retries(tx: Transaction, call: Call, task_id: str) -> Result:
-    # The due date is one of a job's retries, which are set with the same body.
+    # The body has a due date as well, which Camunda uses for retries of jobs.
     body = call.body(retries=reading.int32, dueDate=reading.date)
     tasks.set_retries(tx, task_id, _retries_of(body))
 
@@ -166,7 +166,7 @@ _SELECTING: Final = {
 
 def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
     """
-    The ids of the tasks that a body selects, each once, and the retries that they get.
+    The ids of the tasks that a body selects, each once, and the number of retries to set.
     """
     body = call.body(
         retries=reading.int32,
@@ -193,7 +193,7 @@ def _selected(tx: Transaction, call: Call) -> tuple[list[str], int]:
     try:
         for query, criteria in queries:
             if criteria.filters.get("processVariables"):
-                # The engine forgets to prepare these conditions here, and stumbles over them.
+                # A fault of Camunda: here these conditions are an error of its database.
                 raise persistence_error(call.version, 0)
             (task_ids if query is tasks.QUERY else instance_ids).extend(query.ids(tx, criteria))
     except NoDirection as refusal:
@@ -217,7 +217,7 @@ def _fetch_and_lock(call: Call) -> Result:
         asyncResponseTimeout=reading.int64,
         topics=lambda topics: reading.each(topics, _TOPIC),
         sorting=lambda sorting: reading.each(sorting, SORTING),
-        # Unused: each topic has its own.
+        # Camunda reads it here as well, but uses that of each topic.
         includeExtensionProperties=reading.flag,
     )
     timeout = body["asyncResponseTimeout"]
@@ -273,7 +273,7 @@ _TOPIC_IN: Final = {
 
 def _topics(topics: Sequence[Mapping[str, Any] | None]) -> dict[str | None, tasks.Topic]:
     """
-    The topics by name; of two with the same name the later one counts.
+    The topics by name; if a name is repeated, the last one.
     """
     by_name: dict[str | None, tasks.Topic] = {}
     for each in topics:
@@ -325,5 +325,5 @@ def _fetch_order(use_priority: bool, sorting: Sequence[Mapping[str, Any] | None]
         criteria.append(f"create_time {sort_order}")
     if any(each is not None and each["sortOrder"] is None for each in sorting):
         raise NoDirection
-    # Without a sorting, the engine answers in no order; oldest first is as good as any.
+    # Without a sorting, Camunda's order is undefined; here the oldest tasks are first.
     return "ORDER BY " + ", ".join([*criteria, "id"])

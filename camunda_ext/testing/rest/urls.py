@@ -9,10 +9,10 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-#: Where the REST API begins.
+#: The path of the REST API.
 BASE: Final = "/engine-rest"
 
-#: What Tomcat refuses: some characters, a percent sign without two digits, and some bytes.
+#: What Tomcat refuses: some characters, percent signs without two digits, and some encoded bytes.
 _REFUSED_IN_PATHS: Final = re.compile(
     r'[\x00-\x20"#<>\[\]\\^`{|}\x7f-\U0010ffff]|%(?![0-9A-Fa-f]{2})|%(?:00|2[Ff]|5[Cc])'
 )
@@ -30,7 +30,7 @@ def path_of(target: str) -> str | None:
         path = "/" + path.partition("://")[2].partition("/")[2]
     if _REFUSED_IN_PATHS.search(path) or _REFUSED_IN_QUERIES.search(query):
         return None
-    # What follows a semicolon in a segment is no part of its name.
+    # Parameters of a path segment, which follow a semicolon, are no part of its name.
     try:
         return unquote_to_bytes(_PARAMETERS_OF_PATH.sub("", path)).decode("utf-8")
     except UnicodeDecodeError:
@@ -39,7 +39,7 @@ def path_of(target: str) -> str | None:
 
 def without_engine(path: str) -> tuple[str, str | None]:
     """
-    The path of an operation, and the engine's name if it is named.
+    The path of an operation without the engine's name, and that name; ``None`` if it has none.
     """
     match = _ENGINE.fullmatch(path)
     return (path, None) if match is None else (match[2], match[1])
@@ -47,7 +47,7 @@ def without_engine(path: str) -> tuple[str, str | None]:
 
 def parameters_of(target: str) -> dict[str, str]:
     """
-    The parameters of a request's target; of a name that comes twice, the first.
+    The parameters of a request's target; if a name is repeated, the first value.
     """
     query = target.partition("?")[2]
     parameters: dict[str, str] = {}
@@ -58,7 +58,7 @@ def parameters_of(target: str) -> dict[str, str]:
 
 def is_here(authority: str) -> bool:
     """
-    Whether a host, with or without a port, names this machine as nobody else can.
+    Whether a host, with or without a port, is a name or an address of the loopback.
     """
     host = authority.rpartition(":")[0] if re.search(r"[^:]:\d+$", authority) else authority
     return is_loopback(host.strip("[]"))
@@ -66,7 +66,7 @@ def is_here(authority: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """
-    Whether a name or an address is one of the loopback.
+    Whether a host is ``localhost``, or an address of the loopback.
     """
     if host.lower() == "localhost":
         return True

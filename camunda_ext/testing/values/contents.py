@@ -12,21 +12,22 @@ from camunda_ext.testing._errors import invalid_request
 from camunda_ext.testing.values.typed_values import Value
 
 _OCTETS: Final = "application/octet-stream"
-#: What the server makes blanks of.
+#: Characters of a file name for which the server sends a blank.
 _CONTROL: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def file_answer(value: Value, resource_id: str) -> tuple[bytes, list[tuple[str, str]]]:
     """
-    The contents of a variable, with the headers that describe them.
+    The contents of a variable, and the headers that describe them.
 
     Args:
-        resource_id:
-            The process instance or execution that the variable was asked of; the engine's
-            refusal calls it the variable's id.
+        value: The variable.
+
+        resource_id: The id of the process instance or execution in the request's path, for the
+            error.
 
     Raises:
-        EngineError: It is neither Bytes nor a File.
+        EngineError: The variable is neither Bytes nor a File.
     """
     content = value.data or b""
     if value.type == "Bytes":

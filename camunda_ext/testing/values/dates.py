@@ -1,8 +1,8 @@
 """
-Dates as the engine writes them: ``yyyy-MM-dd'T'HH:mm:ss.SSSZ``.
+Dates in the engine's format, ``yyyy-MM-dd'T'HH:mm:ss.SSSZ``.
 
-The engine's own parser takes more, such as a thirteenth month or the name of a zone; here, as in
-the client, that is no date. Days before 15 October 1582 are those of today's calendar.
+Camunda's parser accepts more, such as a thirteenth month or the name of a zone. These are refused
+here, as the client refuses them. Days before 15 October 1582 are those of the Gregorian calendar.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FORM: Final = re.compile(
     re.ASCII,
 )
 _YEAR_2000: Final = datetime(2000, 1, 1, tzinfo=timezone.utc)
-#: The same, in seconds since 1970.
+#: The beginning of the year 2000, in seconds since 1970.
 _AT_2000: Final = 946_684_800
 #: The calendar repeats after so many seconds, which are 400 years; Python's dates end in 9999.
 _CYCLE: Final = 146_097 * 86_400
@@ -25,13 +25,13 @@ _CYCLE: Final = 146_097 * 86_400
 
 def parse(text: str) -> int:
     """
-    The moment that *text* names, in milliseconds since 1970.
+    The moment of a date, in milliseconds since 1970.
 
-    The digits after the point are a number of milliseconds, so ``.123456`` adds two minutes, in
-    Camunda as well.
+    As in Camunda, the digits after the point are a number of milliseconds, so that ``.123456`` adds
+    two minutes.
 
     Raises:
-        ValueError: It is no date.
+        ValueError: The text is no date.
     """
     match = _FORM.fullmatch(text)
     if match is None:
@@ -50,7 +50,7 @@ def parse(text: str) -> int:
 
 def format(millis: int) -> str:  # noqa: A001 - the module is always named in calls
     """
-    The moment *millis*, in milliseconds since 1970, as the engine writes it in UTC.
+    The date of *millis*, in milliseconds since 1970, as the engine writes it in UTC.
     """
     seconds, fraction = divmod(millis, 1000)
     return f"{_second(seconds)}.{fraction:03}+0000"
@@ -61,5 +61,5 @@ def _second(seconds: int) -> str:
     cycles, rest = divmod(seconds - _AT_2000, _CYCLE)
     moment = _YEAR_2000 + timedelta(seconds=rest)
     year = moment.year + 400 * cycles
-    # Java writes the year of its era, and leaves out that the era is before Christ.
+    # For years before Christ, Java writes the number without the era.
     return f"{year if year > 0 else 1 - year:04}{moment:-%m-%dT%H:%M:%S}"

@@ -1,5 +1,5 @@
 """
-How the engine reads JSON: what it takes for a number, a boolean, a date, and what it does not.
+Readers of JSON values by the engine's rules: which JSON it accepts for a number, a boolean, a date.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from camunda_ext.testing._errors import failure, not_readable, null_pointer
 from camunda_ext.testing._versions import Version
 from camunda_ext.testing.values import dates
 
-#: What Java's ``trim()`` takes off.
+#: The characters that Java's ``trim()`` removes.
 BLANKS: Final = "".join(map(chr, range(0x21)))
 
 _DEEPEST: Final = 1000
@@ -26,8 +26,8 @@ INT64: Final = (-(2**63), 2**63 - 1)
 
 Reader = Callable[[Any], Any]
 
-#: One that has no end is one up to the end of the body: to look for others in it would take as many
-#: times as long as it has quotes.
+#: A text in JSON. One without a closing quote extends to the end of the body; otherwise the search
+#: would begin anew at each quote in it, and take quadratic time.
 _TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _LONG_NUMBER: Final = re.compile(rb"\d{%d,}" % (_LONGEST_NUMBER + 1))
 _DEPTH_AT_EASE: Final = 100
@@ -43,10 +43,10 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, strict=True)
 
 def document(content: bytes, version: Version) -> Any:
     """
-    The JSON of a body; an empty one is an empty object.
+    The decoded JSON of a body; an empty body counts as an empty object.
 
     Raises:
-        EngineError: It is no JSON, or goes beyond the limits of the engine's reader.
+        EngineError: The body is no JSON, or exceeds the limits of the engine's JSON reader.
     """
     if not content:
         return {}
@@ -72,7 +72,7 @@ def _decode(text: str, content: bytes) -> tuple[Any, int]:
     depth = content.count(b"[") + content.count(b"{")
     if depth < _DEPTH_AT_EASE:
         return _DECODER.raw_decode(text)
-    # The engine reads deeper than Python does by itself.
+    # The engine accepts deeper nesting than Python's recursion limit allows.
     with _recursion:
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(limit + 3 * _DEEPEST)
@@ -109,7 +109,7 @@ def _hold_to_limits(content: bytes) -> None:
 
 def text(value: Any) -> str | None:
     """
-    A text; numbers and booleans become their JSON.
+    The text; for a number or boolean, its JSON.
     """
     if value is None or isinstance(value, str):
         return value
@@ -120,7 +120,7 @@ def text(value: Any) -> str | None:
 
 def boolean(value: Any) -> bool | None:
     """
-    A boolean, also as a text or an integer.
+    The boolean, which may be given as a text or an integer.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -139,7 +139,7 @@ def boolean(value: Any) -> bool | None:
 
 def flag(value: Any) -> bool:
     """
-    A boolean that counts as false when it is not given.
+    The boolean; ``False`` if it is absent.
     """
     return boolean(value) or False
 
@@ -164,35 +164,35 @@ def _whole_number(value: Any, limits: tuple[int, int]) -> int | None:
 
 def int32(value: Any) -> int | None:
     """
-    An integer of 32 bits, also as a text; decimals are cut off.
+    The integer of 32 bits, which may be given as a text; decimals are cut off.
     """
     return _whole_number(value, INT32)
 
 
 def int64(value: Any) -> int | None:
     """
-    An integer of 64 bits, also as a text; decimals are cut off.
+    The integer of 64 bits, which may be given as a text; decimals are cut off.
     """
     return _whole_number(value, INT64)
 
 
 def count32(value: Any) -> int:
     """
-    An integer of 32 bits that counts as 0 when it is not given.
+    The integer of 32 bits; 0 if it is absent.
     """
     return int32(value) or 0
 
 
 def count64(value: Any) -> int:
     """
-    An integer of 64 bits that counts as 0 when it is not given.
+    The integer of 64 bits; 0 if it is absent.
     """
     return int64(value) or 0
 
 
 def date(value: Any) -> int | None:
     """
-    A moment in milliseconds since 1970, from a date.
+    The moment of a date, in milliseconds since 1970.
     """
     if value is None:
         return None
@@ -204,7 +204,7 @@ def date(value: Any) -> int | None:
 
 def texts(value: Any) -> list[str | None] | None:
     """
-    A list of texts, any of which may be null.
+    The list of texts, any of which may be null.
     """
     if value is None:
         return None
@@ -215,7 +215,7 @@ def texts(value: Any) -> list[str | None] | None:
 
 def mapping(value: Any) -> dict[str, Any] | None:
     """
-    A JSON object.
+    The JSON object.
     """
     if value is None or isinstance(value, dict):
         return value
@@ -224,7 +224,7 @@ def mapping(value: Any) -> dict[str, Any] | None:
 
 def variable(value: Any) -> dict[str, Any] | None:
     """
-    A typed variable as an object, whose type and value need not fit.
+    The JSON object of a typed variable. Whether its value fits its type is not checked.
     """
     parts = mapping(value)
     if parts is not None:
@@ -235,7 +235,7 @@ def variable(value: Any) -> dict[str, Any] | None:
 
 def variables(value: Any) -> dict[str, Any] | None:
     """
-    Typed variables by name, any of which may be null.
+    The JSON objects of typed variables by name, any of which may be null.
     """
     by_name = mapping(value)
     for each in (by_name or {}).values():
@@ -245,14 +245,14 @@ def variables(value: Any) -> dict[str, Any] | None:
 
 def anything(value: Any) -> Any:
     """
-    The value itself, of whatever type.
+    The value, which may have any type.
     """
     return value
 
 
 def each(value: Any, readers: Mapping[str, Reader]) -> list[dict[str, Any] | None] | None:
     """
-    The known properties of each object of a list, any of which may be null.
+    The properties that have a reader, for each object of a list, any of which may be null.
     """
     if value is None:
         return None
@@ -263,7 +263,8 @@ def each(value: Any, readers: Mapping[str, Reader]) -> list[dict[str, Any] | Non
 
 def fields(body: Any, readers: Mapping[str, Reader]) -> dict[str, Any]:
     """
-    The properties that are known, each read in its own way; all others are ignored.
+    The properties of an object that have a reader, each as its reader returns it. All others are
+    ignored.
     """
     if not isinstance(body, dict):
         raise not_readable()

@@ -1,5 +1,5 @@
 """
-Typed variables: what the engine reads, what it keeps and what it shows.
+Typed variables: checks before they are stored, and their form in answers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 _LONGEST_NAME: Final = 255
 _LONGEST_TEXT: Final = 4000
-#: The column has 100 characters, and "spin://" stands before the format.
+#: The column has 100 characters, of which "spin://" before the format takes seven.
 _LONGEST_FORMAT: Final = 93
 
 
@@ -49,10 +49,12 @@ def check_all(
     Refuse variables that the engine cannot store.
 
     Args:
+        values: The variables, by name.
+
         error_type: The class of the error about a name or text that is too long for its column.
 
     Raises:
-        EngineError: One of them is an object that Java has serialized, or is too long.
+        EngineError: A variable is an object that Java has serialized, or is too long for a column.
     """
     for name, value in values.items():
         if value.data is None and value.info.get("serializationDataFormat") == JAVA:
@@ -73,7 +75,7 @@ def check_all(
 
 def _is_too_long(name: str, value: Value) -> bool:
     info = value.info
-    # A File keeps its name in one column, and its type and encoding in another.
+    # The name of a File is in one column, its media type and encoding are in another.
     named = value.text if value.type in ("String", "File") else None
     described = "#".join((info.get("mimeType", ""), info.get("encoding", "")))
     return (
@@ -87,22 +89,22 @@ def _is_too_long(name: str, value: Value) -> bool:
 
 def _utf16_length(text: str) -> int:
     """
-    The length of *text* as Java and the database count it.
+    The length of *text* in UTF-16 units, as Java and the database count it.
     """
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def show(value: Value, *, deserialize: bool = False, name: str = "") -> dict[str, Any]:
     """
-    The variable as answers have it.
+    The variable as answers have it, with its type, value and ``valueInfo``.
 
     Args:
-        deserialize: Show what an Object holds, instead of the serialized text.
+        deserialize: Whether to return the value of an Object instead of its serialized text.
 
-        name: What the variable is called in errors.
+        name: The name of the variable, for errors.
 
     Raises:
-        EngineError: The Object is not serialized as JSON.
+        EngineError: An Object is to be deserialized, and is not serialized as JSON.
     """
     info = dict(value.info)
     if value.transient:
@@ -137,7 +139,7 @@ def _held_by(value: Value, name: str) -> Any:
         if format_name != "application/json":
             raise ValueError("it is not serialized as JSON")
         held = json.loads(text)
-        json.dumps(held, allow_nan=False)  # Python reads numbers that are not in JSON.
+        json.dumps(held, allow_nan=False)  # refuses NaN, which is no JSON, but Python reads
     except (ValueError, RecursionError) as error:
         message = f"Cannot deserialize object in variable '{name}': {error}"
         raise failure("ProcessEngineException", message) from None
