@@ -13,9 +13,9 @@ TOO_LONG: Final = 10002
 
 class EngineError(Exception):
     """
-    An answer other than success, as the engine words it.
+    An error that the engine answers with, in Camunda's words.
 
-    The names of Java's classes are part of the answer: clients tell errors apart by them.
+    The answer contains the name of a Java class, by which clients tell errors apart.
     """
 
     def __init__(
@@ -29,11 +29,11 @@ class EngineError(Exception):
         super().__init__(status, java_type, message, code)
         #: The HTTP status of the answer.
         self.status = status
-        #: The name of Java's class.
+        #: The name of the Java class.
         self.type = java_type
-        #: The engine's words.
+        #: The message; ``None`` if the answer has none.
         self.message = message
-        #: The engine's number for the error, if it has one.
+        #: The engine's code for the error; ``None`` if it has none.
         self.code = code
         #: Further properties of the answer, such as ``details`` of a refused model.
         self.details: Mapping[str, Any] = details
@@ -44,7 +44,7 @@ class EngineError(Exception):
 
 def invalid_request(message: str, *, status: int = 400) -> EngineError:
     """
-    The error of a request that the REST layer refuses by itself; it has no code.
+    The error of a request that the REST layer refuses, before the engine executes it.
     """
     return EngineError(status, "InvalidRequestException", message)
 
@@ -58,14 +58,14 @@ def not_readable() -> EngineError:
 
 def rest_error(status: int, message: str, *, code: int | None = 0) -> EngineError:
     """
-    The error of a command that the REST layer gives a status of its own.
+    The error of a command for which the REST layer chooses the status.
     """
     return EngineError(status, "RestException", message, code)
 
 
 def updated_concurrently(entity: str) -> EngineError:
     """
-    The error of a command that loses against another one that changes the same row.
+    The error of a command that was rolled back, as another one has changed the same row meanwhile.
     """
     return failure(
         "OptimisticLockingException",
@@ -77,20 +77,20 @@ def updated_concurrently(entity: str) -> EngineError:
 
 def failure(java_type: str, message: str | None, *, code: int | None = 0) -> EngineError:
     """
-    The error of a command that the REST layer does not expect, and answers with 500.
+    The error of a command that the REST layer answers with 500, as for any unexpected error.
     """
     return EngineError(500, java_type, message, code)
 
 
 def null_value(message: str) -> EngineError:
     """
-    The error of a command that lacks an argument.
+    The error of a command whose argument is null.
     """
     return failure("NullValueException", message)
 
 
 def null_pointer() -> EngineError:
     """
-    The error of a command that lacks an argument, which the engine does not check.
+    The error of a command whose argument is null where the engine does not check for that.
     """
     return failure("NullPointerException", None, code=None)

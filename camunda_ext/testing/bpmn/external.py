@@ -1,5 +1,5 @@
 """
-What a model says about an external task.
+Reads external tasks from a model.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from camunda_ext.testing.bpmn.findings import Findings
 from camunda_ext.testing.bpmn.model import Node
 from camunda_ext.testing.bpmn.xml import Element
 
-#: Attributes of Camunda that make a task one of another kind, whatever its type is.
+#: Attributes of Camunda that make a task no external task, whatever its type.
 _OTHER_KINDS: Final = ("class", "delegateExpression", "expression")
 
 
@@ -21,7 +21,11 @@ def external_task(
     node: Node, element: Element, findings: Findings, *, process_priority: int
 ) -> Node:
     """
-    The *node* with what its element says about an external task, if it is one.
+    The *node* with the topic, priority, properties and inputs of an external task. If the element
+    is no external task, it is refused.
+
+    Args:
+        process_priority: The priority of tasks that have none themselves.
     """
     is_external = (attribute(element, "type") or "").lower() == "external"
     is_decision = element.name == "businessRuleTask" and attribute(element, "decisionRef")
@@ -51,7 +55,7 @@ def _properties(element: Element, findings: Findings) -> dict[str, str | None]:
         if name is None:
             findings.refuse_in(element, each, " without a name")
         else:
-            values[name] = each.get("value")  # As it is, even if it looks like an expression.
+            values[name] = each.get("value")  # As in Camunda, no expression is evaluated here.
     return values
 
 

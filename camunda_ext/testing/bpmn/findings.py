@@ -1,5 +1,5 @@
 """
-What is found to be wrong with a BPMN file.
+The problems of a BPMN file, and the error that lists them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from camunda_ext.testing.bpmn.extensions import (
 )
 from camunda_ext.testing.bpmn.xml import Element
 
-#: What to do about what only the embedded engine refuses.
+#: What to do about a problem that a real engine would not have.
 _INSTEAD: Final = (
     "The embedded engine runs none start and end events, external tasks, user tasks, parallel "
     "gateways, sequence flows without conditions, and error boundary events on external tasks: "
@@ -30,19 +30,22 @@ _INSTEAD: Final = (
 @attrs.frozen
 class Problem:
     """
-    What is wrong with a model, and where.
+    A problem of a model, and its place in the file.
     """
 
     message: str
+    #: The line of the start tag, from 1.
     line: int
+    #: The column of the start tag, from 1.
     column: int
-    #: The ids of the element and of the one in which it stands; the last is the main one.
+    #: The ids of the element and of the one that contains it; the last is the main one.
     element_ids: tuple[str, ...]
 
 
 class Findings:
     """
-    The problems of a file: what Camunda refuses as well, and what only the embedded engine does.
+    The problems of a BPMN file: those that Camunda refuses as well, and those that only the
+    embedded engine refuses.
     """
 
     def __init__(self) -> None:
@@ -51,7 +54,7 @@ class Findings:
 
     def add(self, message: str, element: Element, owner: Element | None = None) -> None:
         """
-        Note a problem with an element, or with the *owner* in which it stands.
+        Add a problem of an element, or of the *owner* that contains it.
         """
         ids = [each.get("id") for each in (element, owner) if each is not None]
         known = tuple(id_ for id_ in ids if id_)
@@ -59,33 +62,34 @@ class Findings:
 
     def refuse(self, what: str, element: Element, owner: Element | None = None) -> None:
         """
-        Note something that a real engine would run.
+        Add a problem that a real engine would not have, as it would run *what*.
         """
         self._has_refused = True
         self.add(f"The embedded engine does not run {what}", element, owner)
 
     def refuse_in(self, owner: Element, element: Element, but: str = "") -> None:
         """
-        The same for an element that stands in another one.
+        As `refuse()`, for an element in another one.
         """
         self.refuse(f"{tag(element)}{but} in {called(owner)}", element, owner)
 
     def refuse_attribute(self, element: Element, name: str) -> None:
         """
-        The same for an attribute.
+        As `refuse()`, for an attribute.
         """
         self.refuse(f"the attribute {name} of {called(element)}", element)
 
     def refuse_expression(self, text: str, what: str, element: Element) -> None:
         """
-        The same for a value that is known only when the process runs.
+        As `refuse()`, for an expression, whose value is known only when the process runs.
         """
         where = f"{what} of {called(element)}"
         self.refuse(f"the expression '{text}' as {where}; it runs constant text only", element)
 
     def only(self, elements: list[Element], owner: Element) -> Element | None:
         """
-        The only one of elements of the same name, if there is one.
+        The first of several elements of the same name; ``None`` if there is none. Each further one
+        is a problem.
         """
         for another in elements[1:]:
             self.add(f"{called(owner)} has more than one {tag(another)}", another, owner)
@@ -93,13 +97,14 @@ class Findings:
 
     def extension(self, element: Element, name: str) -> Element | None:
         """
-        The only extension element of a name, if there is one.
+        The extension element of a name; ``None`` if there is none. Each further one is a problem.
         """
         return self.only([each for each in extensions(element) if each.name == name], element)
 
     def priority(self, element: Element, name: str) -> int | None:
         """
-        The number in an attribute of Camunda, if it is one.
+        The number in an attribute of Camunda; ``None`` if there is none. Any other text is a
+        problem.
         """
         text = attribute(element, name)
         number = None if text is None else integer(text)
@@ -107,16 +112,17 @@ class Findings:
             return number
         if not is_expression(text):
             self.add(f"camunda:{name} of {called(element)} is no whole number: '{text}'", element)
-        elif name == "taskPriority":  # That of jobs does not matter: nothing here is a job.
+        elif name == "taskPriority":  # The priority of jobs has no effect here.
             self.refuse_expression(text, f"camunda:{name}", element)
         return None
 
     def ensure_none(self, resource: str) -> None:
         """
-        Refuse the file, if there are problems with it.
+        Refuse the file if it has problems.
 
         Raises:
-            EngineError: There are. It has the form of Camunda's answer, and words of its own.
+            EngineError: The file has problems. The error has the form of Camunda's answer, but
+                other messages.
         """
         if not self._problems:
             return

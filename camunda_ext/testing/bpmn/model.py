@@ -1,5 +1,5 @@
 """
-A process as the embedded engine runs it.
+The model of a process, with all that the embedded engine needs to run it.
 """
 
 from __future__ import annotations
@@ -15,28 +15,31 @@ Kind = Literal["start", "end", "external", "user", "parallel"]
 @attrs.frozen(kw_only=True)
 class Boundary:
     """
-    What catches BPMN errors of an external task.
+    A boundary event that catches BPMN errors of an external task.
     """
 
     id: str
-    #: The code that it catches; ``None`` catches every code.
+    #: The error code that it catches; ``None`` for every code.
     error_code: str | None
-    #: The variables that get the code and the message of a caught error.
+    #: The variable to set to the code of a caught error; ``None`` for none.
     code_variable: str | None
+    #: The variable to set to the message of a caught error; ``None`` for none.
     message_variable: str | None
+    #: The ids of the nodes that come next, one for each sequence flow.
     outgoing: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)
 class Evaluated:
     """
-    A part of a user task that is the value of a variable.
+    An expression in a user task, which is evaluated when the task is created.
     """
 
-    #: Which part, as a message calls it.
+    #: The part of the task that the expression is for, as errors name it.
     what: str
-    #: The expression.
+    #: The expression as it is in the model.
     text: str
+    #: The name of the variable whose value it is.
     variable: str
 
 
@@ -49,23 +52,23 @@ class Node:
     id: str
     kind: Kind
     name: str | None
-    #: Ids of the nodes that come next, one for each sequence flow; all of them come.
+    #: The ids of the nodes that come next, one for each sequence flow; all of them are taken.
     outgoing: tuple[str, ...]
     #: How many sequence flows end here.
     incoming: int
 
-    #: Of a user task: what is evaluated when it comes to be.
+    #: The expressions of a user task.
     evaluated: tuple[Evaluated, ...] = ()
 
-    # The following is about external tasks only.
+    # The following fields are for external tasks only.
 
     topic: str = ""
     priority: int = 0
-    #: Extension properties; one without a value is ``None``.
+    #: The extension properties; ``None`` for one without a value.
     properties: Mapping[str, str | None] = attrs.field(factory=dict)
-    #: Texts of the input parameters; an empty one is ``None``, and its variable null.
+    #: The texts of the input parameters; ``None`` for an empty one, whose variable is null.
     inputs: Mapping[str, str | None] = attrs.field(factory=dict)
-    #: In the order in which they are asked: one for all codes comes last.
+    #: The boundary events in the order in which they are tried; one for every code is last.
     boundaries: tuple[Boundary, ...] = ()
 
 
@@ -78,9 +81,9 @@ class Process:
     key: str
     name: str | None
     version_tag: str | None
-    #: How long the history is kept, in days.
+    #: For how many days to keep the history; ``None`` if the model does not say so.
     time_to_live: int | None
-    #: By id.
+    #: The nodes by id.
     nodes: Mapping[str, Node]
     #: The id of the start event.
     start: str

@@ -1,8 +1,8 @@
 """
-A BPMN file as the processes that the embedded engine runs.
+Parses a BPMN file into the processes that the embedded engine runs.
 
-It runs a part of BPMN. What is only there to be read or drawn is ignored; everything else is
-refused when it is deployed, so that no process runs otherwise than it would in a real engine.
+The engine runs a part of BPMN. Elements that are only documentation or drawing are ignored. All
+others are refused at the deployment, so that no process runs differently than in a real engine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
 }
 _BETWEEN_STEPS: Final = frozenset({"boundaryEvent", "sequenceFlow"})
 _DATA: Final = frozenset({"dataObject", "dataObjectReference", "dataStoreReference"})
-#: Flow elements that sequence flows may lead to, whether they are run or refused.
+#: Flow elements that sequence flows may lead to, whether the engine runs or refuses them.
 _STEPS: Final = schema.FLOW_ELEMENTS - _BETWEEN_STEPS - _DATA
 
 
@@ -46,11 +46,13 @@ def parse(
     Args:
         resource: The name of the file.
 
-        requires_time_to_live: Whether a process must say how long its history is kept.
+        content: The contents of the file.
+
+        requires_time_to_live: Whether a process must say for how long its history is kept.
 
     Raises:
-        EngineError: The file is no XML, no BPMN, or no BPMN that the embedded engine runs.
-            It tells all problems at once.
+        EngineError: The file is no XML, no BPMN, or has elements that the embedded engine does not
+            run. The error lists all problems.
     """
     root = read(resource, content)
     findings = Findings()
@@ -85,7 +87,7 @@ def _processes(
 
 class _Reader:
     """
-    Reads one process.
+    Reads a process of a file.
     """
 
     def __init__(
@@ -99,11 +101,11 @@ class _Reader:
         self._findings = findings
         self._error_codes = error_codes
         self._ids = ids
-        #: By id, also those that are refused: what leads to them is not refused once more.
+        #: The steps by id, also those that are refused, so that flows to them are no problem.
         self._steps = {child.get("id"): child for child in element.children if child.name in _STEPS}
         self._catches = {boundary.get("id") for boundary in element.all("boundaryEvent")}
         self._boundaries: dict[str, list[Boundary]] = defaultdict(list)
-        #: Where sequence flows lead, by the id of where they come from.
+        #: The targets of the sequence flows, by the id of their source.
         self._targets: dict[str | None, list[str]] = defaultdict(list)
         for flow in element.all("sequenceFlow"):
             self._targets[flow.get("sourceRef")].append(flow.get("targetRef") or "")
@@ -111,7 +113,7 @@ class _Reader:
 
     def process(self, requires_time_to_live: bool) -> Process | None:
         """
-        The process, unless it has no id or no start event.
+        The process; ``None`` if it has no id or no start event. Problems are added to the findings.
         """
         element, findings = self._element, self._findings
         findings.priority(element, "jobPriority")
@@ -170,8 +172,8 @@ class _Reader:
 
     def _nodes(self, scope: Element, priority: int) -> list[Node]:
         """
-        The nodes of the process itself; sub processes are looked into all the same, so that
-        whoever takes them out knows all problems at once.
+        The nodes of the process. Subprocesses are refused, but their elements are checked as well,
+        so that a user who moves them out of the subprocess knows all problems at once.
         """
         nodes = []
         for child in scope.children:
@@ -189,13 +191,13 @@ class _Reader:
         findings, id_, kind = self._findings, self._id(element), _KINDS[element.name]
         findings.priority(element, "jobPriority")
         refuse_what_changes(element, findings)
-        # The engine asks those for one code first, wherever they stand in the file.
+        # The engine tries those for one code first, whatever their order in the file.
         boundaries = sorted(self._boundaries[id_], key=lambda each: each.error_code is None)
         node = Node(
             id=id_,
             kind=kind,
             name=element.get("name"),
-            # Whatever flows from an end event, an end event ends.
+            # Flows from an end event have no effect.
             outgoing=() if kind == "end" else tuple(self._targets[id_]),
             incoming=self._incoming[id_],
             evaluated=user_tasks.check(element, findings) if kind == "user" else (),
@@ -225,7 +227,7 @@ class _Reader:
         reference = definition.get("errorRef")
         boundary = Boundary(
             id=id_,
-            # A reference to no error of the file is itself the code.
+            # A reference to an error that is not in the file is the code itself.
             error_code=None if reference is None else self._error_codes.get(reference, reference),
             code_variable=attribute(definition, "errorCodeVariable"),
             message_variable=attribute(definition, "errorMessageVariable"),
@@ -238,7 +240,7 @@ class _Reader:
         for name, end in (("sourceRef", "source"), ("targetRef", "target")):
             reference = element.get(name)
             is_known = reference in self._steps or reference in self._catches
-            # What is no id at all has been found already.
+            # That a reference is no id of the file is a problem that was found before.
             if not is_known and reference in self._ids:
                 message = f"The {end} of {called(element)} is no step of its process: "
                 findings.add(f"{message}'{reference}'", element)

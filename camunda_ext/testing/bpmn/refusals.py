@@ -1,5 +1,6 @@
 """
-What stands in an element that the embedded engine runs, and is not run with it.
+Refuses attributes and children that would change what an element does, and that the embedded engine
+does not run.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from camunda_ext.testing.bpmn.findings import Findings
 from camunda_ext.testing.bpmn.schema import EVENT_DEFINITIONS, LOOPS
 from camunda_ext.testing.bpmn.xml import Element
 
-#: What stands in an element and changes what it does; all else that the schema allows does not.
+#: Children that change what an element does; all others that the schema allows do not.
 _REFUSED_CHILDREN: Final = EVENT_DEFINITIONS | LOOPS | {"conditionExpression", "eventDefinitionRef"}
-#: Camunda's attributes that change what an element does, if they are true.
+#: Camunda's attributes that change what an element does if they are true.
 _REFUSED_FLAGS: Final = ("async", "asyncBefore", "asyncAfter")
-#: Camunda's attributes that change what an element does, whatever they say.
+#: Camunda's attributes that change what an element does, whatever their value.
 _REFUSED_ATTRIBUTES: Final = ("formHandlerClass", "initiator")
-#: Extension elements that change nothing: they are about jobs and Java classes, or hold values
-#: that only external tasks hand out.
+#: Extension elements without effect here: they are for jobs and Java classes, or have values that
+#: only external tasks return.
 _HARMLESS_EXTENSIONS: Final = frozenset({"properties", "failedJobRetryTimeCycle", "field"})
-#: Those that change nothing in elements of one name, or are read elsewhere.
+#: Further extension elements that are allowed in elements of a name, as other modules read them.
 _OTHER_EXTENSIONS: Final[Mapping[str, str]] = {
     "userTask": "formData",
     **dict.fromkeys(("serviceTask", "sendTask", "businessRuleTask"), "inputOutput"),
@@ -32,7 +33,7 @@ def refuse_what_changes(
     element: Element, findings: Findings, *, but: Collection[Element] = ()
 ) -> None:
     """
-    Refuse all in an element that changes what it does, *but* for some of its children.
+    Refuse attributes and children of an element that change what it does, except children in *but*.
     """
     changing = [f"camunda:{name}" for name in _REFUSED_FLAGS if attribute(element, name) == "true"]
     changing += [

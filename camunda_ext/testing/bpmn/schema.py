@@ -1,7 +1,7 @@
 """
-What the XML schema of BPMN 2.0 says about the elements that the embedded engine reads.
+Validates BPMN files by the part of the XML schema of BPMN 2.0 that the embedded engine needs.
 
-Elements that it refuses anyway, and what is only drawn, are not looked into.
+Elements that the engine refuses anyway, and those of diagrams, are not validated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from camunda_ext.testing.bpmn.findings import Findings
 from camunda_ext.testing.bpmn.xml import Element
 
 BPMN: Final = "http://www.omg.org/spec/BPMN/20100524/MODEL"
-#: Namespaces of what is only drawn: diagrams, and the bounds and lines in them.
+#: Namespaces of diagrams, and of the shapes and lines in them.
 _DIAGRAM: Final = frozenset(
     {
         "http://www.omg.org/spec/BPMN/20100524/DI",
@@ -57,7 +57,7 @@ _ROOT_ELEMENTS: Final = EVENT_DEFINITIONS | _words(
     """
 )
 
-#: What may stand where the schema has only a name for a group.
+#: The elements of each group in the schema.
 _GROUPS: Final[Mapping[str, frozenset[str]]] = {
     "artifact": _words("association group textAnnotation"),
     "eventDefinition": EVENT_DEFINITIONS,
@@ -93,11 +93,11 @@ class _Type:
     attributes: str
 
 
-#: Each element that is looked into; all of them may have an id.
+#: The type of each element that is validated; all of them may have an id.
 _ELEMENTS: Final[Mapping[str, _Type]] = {
     "association": _Type(
         _BASE,
-        # Names for the schema; but the engine refuses those of nothing.
+        # Any names for the schema; but the engine refuses ids that do not exist.
         "sourceRef:IDREF! targetRef:IDREF! associationDirection:tAssociationDirection",
     ),
     "boundaryEvent": _Type(
@@ -152,7 +152,7 @@ _ELEMENTS: Final[Mapping[str, _Type]] = {
 }
 
 _NAME: Final = r"[^\W\d][\w.\-·]*"
-#: By type: what a value must look like, and how messages say so.
+#: For each type, the form of a value as a regular expression, and in words for messages.
 _FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "ID": (_NAME, "a name without blanks"),
     "IDREF": (_NAME, "a name without blanks"),
@@ -166,16 +166,16 @@ _FORMS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "tProcessType": ("None|Public|Private", "None, Public or Private"),
 }
-#: The types of elements that are nothing but text.
+#: The types of elements that contain only text.
 _TEXTS: Final = {"flowNodeRef": "IDREF", "incoming": "QName", "outgoing": "QName"}
 
 
 def validate(root: Element, findings: Findings) -> Collection[str]:
     """
-    All ids in a file; what the schema does not allow is noted.
+    Validate a file, and return all ids in it. Problems are added to the *findings*.
 
-    White space around ids, references and the like is removed from the tree on the way, which is
-    what a parser does that knows the schema.
+    As by a parser that knows the schema, white space around values such as ids and references is
+    removed from the tree.
     """
     if (root.namespace, root.name) != (BPMN, "definitions"):
         findings.add(f"The root must be <definitions> of the namespace {BPMN}", root)
@@ -187,15 +187,19 @@ def validate(root: Element, findings: Findings) -> Collection[str]:
 
 
 class _Validator:
+    """
+    Validates the elements of a file.
+    """
+
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        #: All that are in the file.
+        #: The ids in the elements that were checked.
         self.ids: set[str] = set()
         self._references: list[tuple[str, Element]] = []
 
     def check(self, element: Element) -> None:
         """
-        Check an element and all that is in it.
+        Check an element and all elements in it.
         """
         is_bpmn = element.namespace == BPMN
         if is_bpmn and element.name == "extensionElements":
@@ -214,7 +218,7 @@ class _Validator:
 
     def check_references(self) -> None:
         """
-        Check that all ids are there to which any element refers.
+        Check that all ids that elements refer to exist in the file.
         """
         for reference, element in self._references:
             if reference not in self.ids:
@@ -256,8 +260,8 @@ class _Validator:
         return value
 
     def _check_content(self, parent: Element, content: str) -> None:
-        # The schema's content is a sequence of things that may all be absent. So what is expected
-        # after a child is the same again if it may repeat, and all that follows in the sequence.
+        # The content is a sequence of particles, each of which may be absent. So after a child, its
+        # own particle is allowed again if it may repeat, and all particles after it.
         particles = content.split()
         for child in parent.children:
             fitting = (at for at, each in enumerate(particles) if _fits(child, each))

@@ -1,7 +1,8 @@
 """
-What stands in a user task: forms, which the engine looks at when it deploys, and what it evaluates
-when the task comes to be. A failure then is one of whoever completes the task before. What is a
-variable and nothing else is evaluated here, too; any other expression is refused.
+Checks of user tasks: their forms, which the engine checks at the deployment, and their expressions,
+which it evaluates when the task is created. An error of an expression fails the command that has
+completed the task before. Expressions of a single variable are evaluated here as well; all others
+are refused.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from camunda_ext.testing.bpmn.xml import Element
 _TYPES: Final = ("string", "long", "date", "boolean", "enum")
 _VALIDATORS: Final = ("validator", "required", "readonly", "min", "max", "minlength", "maxlength")
 _BINDINGS: Final = ("deployment", "latest", "version")
-#: A variable and nothing else.
+#: An expression of a single variable.
 _VARIABLE: Final = re.compile(r"[$#]\{\s*([A-Za-z_]\w*)\s*\}", re.ASCII)
-#: Names that are none of variables.
+#: Names in expressions that are no variables.
 _OF_THE_ENGINE: Final = ("execution", "task", "authenticatedUserId", "true", "false", "null")
-#: Camunda's attributes that are evaluated.
+#: Camunda's attributes that may have expressions.
 _EVALUATED: Final = (
     "assignee",
     "candidateUsers",
@@ -38,7 +39,7 @@ _EVALUATED: Final = (
     "followUpDate",
     "priority",
 )
-#: The letters of a pattern for dates.
+#: The letters that a pattern for dates may have.
 _PATTERN: Final = "GyYMLwWDdFEuaHkKhmsSzZX"
 _DURATION: Final = re.compile(
     r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?"
@@ -47,7 +48,7 @@ _DURATION: Final = re.compile(
 
 def is_date(text: str) -> bool:
     """
-    Whether a text is a moment or a duration, as the due date of a task may be.
+    Whether a text is a date or a duration in ISO 8601, as the due date of a task must be.
     """
     if _DURATION.fullmatch(text):
         return True
@@ -58,7 +59,7 @@ def is_date(text: str) -> bool:
     return True
 
 
-#: Of the attributes that are constant: what each must be.
+#: The attributes to check if they have no expression: name, what it must be, and the check.
 _CONSTANTS: Final[Sequence[tuple[str, str, Callable[[str], bool]]]] = (
     ("dueDate", "date", is_date),
     ("followUpDate", "date", is_date),
@@ -68,7 +69,7 @@ _CONSTANTS: Final[Sequence[tuple[str, str, Callable[[str], bool]]]] = (
 
 def check(element: Element, findings: Findings) -> tuple[Evaluated, ...]:
     """
-    What is to be evaluated of a user task; what is wrong with it is noted.
+    The expressions of a user task. Its problems are added to the *findings*.
     """
     _check_form(element, findings)
     evaluated = []

@@ -1,5 +1,5 @@
 """
-XML as a tree whose elements know their place in the file.
+Parses XML into a tree of elements that have their line and column in the file.
 """
 
 from __future__ import annotations
@@ -11,43 +11,44 @@ import attrs
 
 from camunda_ext.testing._errors import failure
 
-#: How deep elements may be nested; no person draws so many processes within each other.
+#: How deep elements may be nested. Real models are far from it.
 _DEEPEST: Final = 200
 
 
 @attrs.define(eq=False)
 class Element:
     """
-    An element, its attributes and all that is in it.
+    An element with its attributes, children and text.
     """
 
     #: The URI of its namespace; empty for none.
     namespace: str
     #: The name without prefix.
     name: str
-    #: By namespace and name; an attribute without prefix has no namespace.
+    #: The attributes by namespace and name; the namespace of one without prefix is empty.
     attributes: dict[tuple[str, str], str]
-    #: Where the start tag begins, counted from 1.
+    #: The line of the start tag, from 1.
     line: int
+    #: The column of the start tag, from 1.
     column: int
     children: list[Element] = attrs.field(factory=list)
     _texts: list[str] = attrs.field(factory=list)
 
     def get(self, name: str) -> str | None:
         """
-        The value of an attribute without namespace.
+        The value of an attribute without namespace; ``None`` if it is absent.
         """
         return self.attributes.get(("", name))
 
     def all(self, name: str) -> list[Element]:
         """
-        The children of a name, whatever their namespace, as the engine looks for them.
+        The children of a name, in any namespace, as in Camunda.
         """
         return [child for child in self.children if child.name == name]
 
     def add_text(self, text: str) -> None:
         """
-        Add what follows of its text.
+        Add a further piece of its text.
         """
         self._texts.append(text)
 
@@ -64,9 +65,9 @@ def read(resource: str, content: bytes) -> Element:
     The root of an XML file.
 
     Raises:
-        EngineError: It is no XML, or has a document type, which could make it endless.
+        EngineError: The file is no XML, or has a document type, whose entities could be endless.
     """
-    # The space is no part of a name, so the last one parts it from its namespace.
+    # A name has no spaces, so that the last one separates it from its namespace.
     parser = expat.ParserCreate(namespace_separator=" ")
     document = Element("", "", {}, 0, 0)
     path = [document]

@@ -1,5 +1,5 @@
 """
-Batches: retries that are set later, task by task.
+Batches, which set the retries left of tasks in the background.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from camunda_ext.testing.values import dates
 
 _TYPE: Final = "set-external-task-retries"
 
-#: How long the engine takes to come to a batch, in milliseconds of its own time.
+#: How long after its creation a batch is executed, in milliseconds of the engine's time.
 _DELAY: Final = 150
 
 _JOBS: Final = "(SELECT count(*) FROM batch_job WHERE batch_id = batch.id)"
-#: The engine takes back that a batch has begun when a job of it fails.
+#: As in Camunda, a batch of which no job has succeeded has no start of execution.
 _BATCHES: Final = (
     f"(SELECT batch.*, {_JOBS} AS remaining, "
     f"CASE WHEN {_JOBS} < total THEN execution_time END AS success_time FROM batch)"
@@ -62,7 +62,7 @@ def _times(batch: Row, *columns: str) -> dict[str, str | None]:
     }
 
 
-#: The batches that are not finished.
+#: Queries for batches that have not finished.
 QUERY: Final = QueryType(
     table=f"(SELECT * FROM {_BATCHES} WHERE end_time IS NULL)",
     filters={
@@ -78,7 +78,8 @@ QUERY: Final = QueryType(
 
 def create(tx: Transaction, task_ids: Sequence[str], retries: int, user: str | None) -> Row:
     """
-    Set the retries of tasks, a moment later; a task that cannot be found is noticed then.
+    Create a batch that sets the retries left of tasks a moment later. If a task does not exist, a
+    job of the batch fails then.
     """
     batch_id = tx.new_id()
     tx.insert(
@@ -99,7 +100,7 @@ def create(tx: Transaction, task_ids: Sequence[str], retries: int, user: str | N
 
 def run_due(tx: Transaction) -> None:
     """
-    Run the jobs of the batches whose time has come.
+    Execute the jobs of all batches that are due.
     """
     due = tx.run(
         "SELECT * FROM batch WHERE execution_time IS NULL AND end_time IS NULL AND NOT suspended "
@@ -118,7 +119,7 @@ def _run(tx: Transaction, batch: Row) -> None:
         try:
             tasks.set_retries_of(tx, [task_id], batch["retries"])
         except EngineError as error:
-            # The engine tries three times; nothing changes in between.
+            # Camunda tries three times, with the same result.
             tx.run(f"UPDATE batch_job SET failed = 1 {where}", batch_id, task_id)
             tx.insert(
                 "incident",
@@ -142,7 +143,10 @@ def _run(tx: Transaction, batch: Row) -> None:
 
 def get(tx: Transaction, batch_id: str) -> Row:
     """
-    A batch that is not finished.
+    A batch that has not finished, by its id.
+
+    Raises:
+        EngineError: There is no such batch.
     """
     batch = _find(tx, batch_id)
     if batch is None:
@@ -156,14 +160,14 @@ def _find(tx: Transaction, batch_id: str) -> Row | None:
 
 def statistics(tx: Transaction, criteria: Criteria, page: Page) -> list[dict[str, Any]]:
     """
-    The batches that match and are not finished, with the numbers of their jobs.
+    The matching batches that have not finished, with the numbers of their jobs.
     """
     return [
         {
             **show(row, tx.version),
             "remainingJobs": row["remaining"],
             "completedJobs": row["total"] - row["remaining"],
-            # What is left has failed, once it was tried.
+            # After the execution, the remaining jobs are those that have failed.
             "failedJobs": 0 if row["execution_time"] is None else row["remaining"],
         }
         for row in QUERY.rows(tx, criteria, page)
@@ -172,7 +176,10 @@ def statistics(tx: Transaction, criteria: Criteria, page: Page) -> list[dict[str
 
 def set_suspended(tx: Transaction, batch_id: str, suspended: bool) -> None:
     """
-    Stop a batch, or let it go on.
+    Suspend or activate a batch.
+
+    Raises:
+        EngineError: There is no such batch, or it has finished.
     """
     if _find(tx, batch_id) is None:
         what = "suspend" if suspended else "activate"
@@ -187,7 +194,13 @@ def _unable(what: str, batch_id: str) -> EngineError:
 
 def delete(tx: Transaction, batch_id: str, *, with_history: bool) -> None:
     """
-    Delete a batch that is not finished, with the jobs that are left.
+    Delete a batch that has not finished, and its remaining jobs.
+
+    Args:
+        with_history: Whether to delete its entry in the history as well.
+
+    Raises:
+        EngineError: There is no such batch, or it has finished.
     """
     batch = _find(tx, batch_id)
     if batch is None:
@@ -207,7 +220,10 @@ def delete(tx: Transaction, batch_id: str, *, with_history: bool) -> None:
 
 def forget(tx: Transaction, batch_id: str) -> None:
     """
-    Delete what is left of a batch that is finished.
+    Delete a finished batch from the history.
+
+    Raises:
+        EngineError: There is no such batch.
     """
     if tx.row("SELECT 1 FROM batch WHERE id = ?", batch_id) is None:
         message = f"Unable to delete historic batch with id '{batch_id}'"
@@ -217,7 +233,10 @@ def forget(tx: Transaction, batch_id: str) -> None:
 
 def history(tx: Transaction, batch_id: str) -> dict[str, Any]:
     """
-    A batch that may be finished.
+    A batch as the history has it, finished or not.
+
+    Raises:
+        EngineError: There is no such batch.
     """
     batch = tx.row(f"SELECT * FROM {_BATCHES} WHERE id = ?", batch_id)
     if batch is None:

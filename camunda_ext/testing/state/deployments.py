@@ -1,5 +1,5 @@
 """
-Deployments, and the process definitions that they bring.
+Deployments and their process definitions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from camunda_ext.testing.state.conditions import Filter, Kind, Page, QueryType, 
 from camunda_ext.testing.state.store import Row, Transaction
 from camunda_ext.testing.values import dates
 
-#: What the engine takes for the source of a deployment without one.
+#: The source that the engine assumes for a deployment without one.
 _DEFAULT_SOURCE: Final = "process application"
 
 _MODELS: Final = (".bpmn", ".bpmn20.xml")
@@ -30,14 +30,32 @@ def create(
     changed_only: bool = False,
 ) -> dict[str, Any]:
     """
-    The answer to a deployment of files; those with the name of a model define processes.
+    Deploy files, and return the answer to it. Files whose name is that of a BPMN file define
+    processes.
+
+    Args:
+        resources: The contents of the files, by name.
+
+        name: The name of the deployment.
+
+        source: The source of the deployment.
+
+        tenant_id: The tenant of the deployment.
+
+        skips_duplicates: Whether to deploy nothing if no file has changed since the last deployment
+            of that name.
+
+        changed_only: Whether to deploy only the files that have changed since then.
+
+    Raises:
+        EngineError: There are no files, or a model is refused.
     """
     if not resources:
         raise invalid_request("No deployment resources contained in the form upload.")
     if skips_duplicates or changed_only:
         changed = _changed(tx, resources, name, source, tenant_id)
         if not changed:
-            # The last one of this name, whosever it is.
+            # As in Camunda, the last deployment of this name, of any tenant.
             same = "SELECT * FROM deployment WHERE name = ? ORDER BY time DESC, id DESC"
             return {**show(tx.one(same, name)), **_deployed(None)}
         resources = changed if changed_only else resources
@@ -61,7 +79,7 @@ def _define(
     tx: Transaction, process: Process, deployment_id: str, resource: str, tenant_id: str | None
 ) -> Row:
     """
-    The next version of a process definition.
+    Add the next version of a process definition, and return it.
     """
     ensure_narrow(tx, process.key, process.name)
     version = 1 + tx.value(
@@ -96,7 +114,7 @@ def _changed(
     tenant_id: str | None,
 ) -> dict[str, bytes]:
     """
-    The files that differ from those of the last deployment, or were not in it.
+    The files that have changed since the deployments of that name, or were in none of them.
     """
     rows = tx.run(
         "SELECT resource.name, resource.content FROM resource "
@@ -123,6 +141,9 @@ def _deployed(definitions: Mapping[str, Any] | None) -> dict[str, Any]:
 def get(tx: Transaction, deployment_id: str) -> Row:
     """
     A deployment by its id.
+
+    Raises:
+        EngineError: There is no such deployment.
     """
     deployment = tx.row("SELECT * FROM deployment WHERE id = ?", deployment_id)
     if deployment is None:
@@ -168,7 +189,10 @@ def show(row: Row) -> dict[str, Any]:
 
 def delete(tx: Transaction, deployment_id: str, *, cascade: bool) -> None:
     """
-    Delete a deployment and its definitions; with *cascade*, their instances and history as well.
+    Delete a deployment and its definitions; with *cascade*, also their instances and history.
+
+    Raises:
+        EngineError: There is no such deployment; or there are instances, and *cascade* is `False`.
     """
     if tx.row("SELECT 1 FROM deployment WHERE id = ?", deployment_id) is None:
         raise invalid_request(f"Deployment with id '{deployment_id}' do not exist", status=404)
@@ -198,7 +222,7 @@ def delete(tx: Transaction, deployment_id: str, *, cascade: bool) -> None:
 
 def find_definition(tx: Transaction, definition_id: str) -> Row | None:
     """
-    A process definition by its id, if there is one.
+    A process definition by its id; ``None`` if there is none.
     """
     return tx.row("SELECT * FROM definition WHERE id = ?", definition_id)
 
@@ -206,6 +230,9 @@ def find_definition(tx: Transaction, definition_id: str) -> Row | None:
 def get_definition(tx: Transaction, definition_id: str) -> Row:
     """
     A process definition by its id.
+
+    Raises:
+        EngineError: There is no such definition.
     """
     definition = find_definition(tx, definition_id)
     if definition is None:
@@ -216,7 +243,10 @@ def get_definition(tx: Transaction, definition_id: str) -> Row:
 
 def latest(tx: Transaction, key: str, tenant_id: str | None) -> Row:
     """
-    The latest version of a process definition.
+    The latest version of a process definition, of a tenant or without one.
+
+    Raises:
+        EngineError: There is no such definition.
     """
     definition = tx.row(
         "SELECT * FROM definition WHERE key = ? AND tenant_id IS ? ORDER BY version DESC",

@@ -1,5 +1,5 @@
 """
-What the engine evaluates of a user task when it creates it.
+Evaluates the expressions of a user task when it is created.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _DATES = {"camunda:dueDate": "Due date", "camunda:followUpDate": "Follow up date
 
 def evaluate(tx: Transaction, instance_id: str, node: Node) -> str | None:
     """
-    The name of a user task, after all its expressions were evaluated.
+    Evaluate all expressions of a user task, and return its name.
 
     Raises:
-        EngineError: There is no such variable, or none of the type that is due.
+        EngineError: There is no such variable, or its type is wrong.
     """
     name = node.name
     for expression in node.evaluated:

@@ -1,5 +1,5 @@
 """
-How a process instance goes from element to element, until it waits or ends.
+Moves process instances from element to element, until they wait or end.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from camunda_ext.testing.state.evaluation import evaluate
 from camunda_ext.testing.state.store import Row, Transaction
 from camunda_ext.testing.values.variable import Value
 
-#: How many elements may be passed without waiting; a circle without a wait state passes more.
+#: How many elements an instance may pass without waiting. More mean an endless loop.
 _MOST_STEPS: Final = 10_000
 
 
 def model(tx: Transaction, definition_id: str) -> Process:
     """
-    The model behind a process definition.
+    The model of a process definition.
     """
     process: Process | None = tx.models.get(definition_id)
     if process is None:
@@ -43,7 +43,7 @@ def model(tx: Transaction, definition_id: str) -> Process:
 @attrs.frozen
 class Instance:
     """
-    A process instance, as far as its tasks have to do with it.
+    The part of a process instance that its tasks need.
     """
 
     id: str
@@ -65,7 +65,13 @@ def start(
     tx: Transaction, definition: Row, business_key: str | None, variables: Mapping[str, Value]
 ) -> tuple[Instance, bool]:
     """
-    Start an instance, and let it go as far as it does by itself; whether it has not ended by that.
+    Start an instance and move it on until all its paths wait or end.
+
+    Returns:
+        The instance, and whether it is still running.
+
+    Raises:
+        EngineError: The business key or a variable cannot be stored, or the process is endless.
     """
     instance = Instance(tx.new_id(), definition["id"], business_key, definition["tenant_id"])
     ensure_narrow(tx, business_key)
@@ -77,7 +83,7 @@ def start(
 
 def leave(tx: Transaction, task: Row) -> None:
     """
-    Go on from an external task that is done.
+    Move an instance on from an external task that was completed.
     """
     node = model(tx, task["definition_id"]).nodes[task["activity_id"]]
     _go(tx, Instance.of(task), node.outgoing)
@@ -85,7 +91,7 @@ def leave(tx: Transaction, task: Row) -> None:
 
 def leave_user_task(tx: Transaction, user_task: Row) -> None:
     """
-    Go on from a user task that is done.
+    Delete a user task that was completed, and move its instance on.
     """
     row = tx.one(
         "SELECT id, definition_id, business_key, tenant_id FROM instance WHERE id = ?",
@@ -99,9 +105,9 @@ def leave_user_task(tx: Transaction, user_task: Row) -> None:
 
 def throw(tx: Transaction, task: Row, error_code: str, error_message: str | None) -> None:
     """
-    Go on from an external task along the boundary event that catches an error.
+    Move an instance on from an external task along the boundary event that catches a BPMN error.
 
-    Where none does, this path of the process ends.
+    If no event catches it, this path of the process ends.
     """
     node = model(tx, task["definition_id"]).nodes[task["activity_id"]]
     caught = _catching(node, error_code)
@@ -127,7 +133,7 @@ def _catching(node: Node, error_code: str) -> Boundary | None:
 
 def _go(tx: Transaction, instance: Instance, targets: Iterable[str]) -> bool:
     """
-    Go on until all paths wait or end; whether the instance has not ended by that.
+    Move an instance on from some nodes until all paths wait or end; whether it is still running.
     """
     process = model(tx, instance.definition_id)
     pending = deque(targets)
@@ -147,7 +153,7 @@ def _go(tx: Transaction, instance: Instance, targets: Iterable[str]) -> bool:
         elif node.kind == "parallel":
             if _all_have_arrived(tx, instance.id, node):
                 pending.extend(node.outgoing)
-        else:  # A start event leads on, an end event leads nowhere.
+        else:  # a start event, or an end event, which has no outgoing flows
             pending.extend(node.outgoing)
     if waits or _waits(tx, instance.id):
         return True
@@ -218,7 +224,10 @@ def _create_user_task(tx: Transaction, instance_id: str, node: Node) -> None:
 
 def drop_task(tx: Transaction, task: Row, why: str) -> None:
     """
-    Delete an external task with its scope and incidents, and write down why.
+    Delete an external task with its variables and incidents, and add an entry to the log.
+
+    Args:
+        why: The event for the log: ``success`` or ``deletion``.
     """
     log.write(tx, task["id"], why)
     tx.run("DELETE FROM task WHERE id = ?", task["id"])
@@ -229,7 +238,7 @@ def drop_task(tx: Transaction, task: Row, why: str) -> None:
 
 def cancel(tx: Transaction, instance_id: str) -> None:
     """
-    Delete a running instance with all that waits in it.
+    End a running instance, and delete all its tasks.
     """
     for task in tx.run("SELECT * FROM task WHERE instance_id = ?", instance_id).fetchall():
         drop_task(tx, task, "deletion")
@@ -240,7 +249,7 @@ def cancel(tx: Transaction, instance_id: str) -> None:
 
 def forget(tx: Transaction, instance_id: str) -> None:
     """
-    End an instance in which nothing waits; of what it was, its variables are left.
+    End an instance that has no tasks left. Only its variables are kept.
     """
     tx.run(
         "INSERT INTO ended_instance (id, definition_id) SELECT id, definition_id FROM instance "

@@ -48,8 +48,8 @@ QUERY: Final = QueryType(
     is_partial=True,
 )
 
-#: The same in the history, whose filters go by other names; what has ended is not looked for, for
-#: it has no tasks.
+#: The same for historic process instances, whose filters have other names. Only running instances
+#: are searched, as others have no tasks.
 HISTORIC_QUERY: Final = attrs.evolve(
     QUERY,
     filters={
@@ -120,7 +120,7 @@ def _show_user_task(row: Row, version: Version) -> dict[str, Any]:
     }
 
 
-#: The properties of user tasks that the embedded engine keeps nothing of.
+#: The properties of user tasks that the embedded engine does not store.
 _NOT_KEPT: Final = (
     *("assignee", "due", "followUp", "lastUpdated", "delegationState", "description", "owner"),
     *("parentTaskId", "caseExecutionId", "caseInstanceId", "caseDefinitionId", "formKey"),
@@ -143,7 +143,10 @@ USER_TASKS: Final = QueryType(
 
 def get(tx: Transaction, instance_id: str) -> Row:
     """
-    A running instance.
+    A running instance by its id.
+
+    Raises:
+        EngineError: No such instance is running.
     """
     instance = _find(tx, instance_id)
     if instance is None:
@@ -162,14 +165,14 @@ def _no_such_instance(instance_id: str) -> EngineError:
 
 def is_running(tx: Transaction, instance_id: str) -> bool:
     """
-    Whether an instance has not ended yet.
+    Whether an instance is running.
     """
     return _find(tx, instance_id) is not None
 
 
 def has_been(tx: Transaction, instance_id: str) -> bool:
     """
-    Whether an instance runs, or did.
+    Whether an instance is running, or has ended.
     """
     return is_running(tx, instance_id) or bool(
         tx.row("SELECT 1 FROM ended_instance WHERE id = ?", instance_id)
@@ -200,6 +203,9 @@ def show(
 def delete(tx: Transaction, instance_id: str) -> None:
     """
     Cancel a running instance.
+
+    Raises:
+        EngineError: No such instance is running.
     """
     if _find(tx, instance_id) is None:
         if not tx.version.error_code:
@@ -211,7 +217,7 @@ def delete(tx: Transaction, instance_id: str) -> None:
 
 def set_suspended(tx: Transaction, instance_id: str, suspended: bool) -> None:
     """
-    Stop an instance, or let it go on; one that does not exist does not matter.
+    Suspend or activate an instance. If it does not exist, nothing happens, as in Camunda.
     """
     tx.run("UPDATE instance SET suspended = ? WHERE id = ?", suspended, instance_id)
     tx.run("UPDATE task SET suspended = ? WHERE instance_id = ?", suspended, instance_id)
@@ -219,7 +225,10 @@ def set_suspended(tx: Transaction, instance_id: str, suspended: bool) -> None:
 
 def activity_instances(tx: Transaction, instance_id: str) -> dict[str, Any]:
     """
-    Where an instance is, as a tree of one level.
+    The activities in which an instance waits, as a tree of one level.
+
+    Raises:
+        EngineError: No such instance is running.
     """
     instance = get(tx, instance_id)
     process = flow.model(tx, instance["definition_id"])
@@ -272,7 +281,12 @@ def variables(tx: Transaction, execution_id: str, *, local: bool = False) -> dic
     The variables that an execution sees, or those of its own scope alone.
 
     Args:
-        execution_id: Also the id of a process instance, which is its first execution.
+        execution_id: The id of an execution, or of a process instance, which is one as well.
+
+        local: Whether to return only those of its own scope.
+
+    Raises:
+        EngineError: There is no such execution.
     """
     instance_id = _instance_of(tx, execution_id)
     if local:
@@ -284,7 +298,10 @@ def set_variables(
     tx: Transaction, execution_id: str, values: Mapping[str, Value], *, local: bool = False
 ) -> None:
     """
-    Set variables where an execution sees them, or in its own scope.
+    Set variables in the scopes where an execution sees them; with *local*, in its own scope.
+
+    Raises:
+        EngineError: There is no such execution, or a variable cannot be stored.
     """
     instance_id = _instance_of(tx, execution_id)
     try:
@@ -298,7 +315,7 @@ def set_variables(
 
 def _instance_of(tx: Transaction, execution_id: str) -> str:
     """
-    The process instance of an execution: itself, or that of an external task's scope.
+    The id of the process instance of an execution, which may be the instance itself.
     """
     if _find(tx, execution_id) is not None:
         return execution_id
@@ -313,7 +330,10 @@ def _instance_of(tx: Transaction, execution_id: str) -> str:
 
 def complete_user_task(tx: Transaction, task_id: str, values: Mapping[str, Value]) -> None:
     """
-    Go on behind a user task.
+    Complete a user task, after which the process goes on.
+
+    Raises:
+        EngineError: There is no such task, or it is suspended.
     """
     user_task = tx.row("SELECT * FROM user_task WHERE id = ?", task_id)
     if user_task is None:

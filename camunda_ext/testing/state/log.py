@@ -15,7 +15,7 @@ from camunda_ext.testing.values import dates
 _KINDS: Final = ("creation", "failure", "success", "deletion")
 
 
-#: What an entry says of its task, and what it says besides of one that failed.
+#: The columns that an entry copies from its task, and those that it copies after a failure as well.
 _OF_THE_TASK: Final = (
     "topic_name, worker_id, priority, retries, activity_id, activity_instance_id, execution_id, "
     "instance_id, definition_id, definition_key, tenant_id"
@@ -25,7 +25,10 @@ _OF_THE_FAILURE: Final = ", error_message, error_details"
 
 def write(tx: Transaction, task_id: str, kind: str) -> None:
     """
-    Write down what happens to a task, as it is at this moment.
+    Add an entry about an event of a task, with the task as it is now.
+
+    Args:
+        kind: The event: ``creation``, ``failure``, ``success`` or ``deletion``.
     """
     columns = _OF_THE_TASK + (_OF_THE_FAILURE if kind == "failure" else "")
     tx.run(
@@ -62,7 +65,7 @@ def _show(row: Row, version: Version) -> dict[str, Any]:
 
 
 def _ids(column: str, strict_name: str) -> Filter:
-    # The engine's own mistake: a null is always one among activity ids.
+    # A fault of Camunda: its error about a null names activity ids for each of these lists.
     return Filter(Kind.ARRAY, column, list_name="activityIds", strict_name=strict_name)
 
 
@@ -113,7 +116,10 @@ QUERY: Final = QueryType(
 
 def get(tx: Transaction, log_id: str) -> dict[str, Any]:
     """
-    One entry.
+    An entry by its id, as the engine's answer has it.
+
+    Raises:
+        EngineError: There is no such entry.
     """
     row = tx.row("SELECT * FROM log WHERE id = ?", log_id)
     if row is None:
@@ -125,7 +131,10 @@ def get(tx: Transaction, log_id: str) -> dict[str, Any]:
 
 def error_details(tx: Transaction, log_id: str) -> str | None:
     """
-    The details of the failure that an entry is about.
+    The error details of an entry about a failure; ``None`` if it has none.
+
+    Raises:
+        EngineError: There is no such entry.
     """
     row = tx.row("SELECT error_details FROM log WHERE id = ?", log_id)
     if row is None:

@@ -1,5 +1,5 @@
 """
-The variables of process instances, and of external tasks in scopes of their own.
+The variables of process instances, and of the scopes of external tasks.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ def assign(
     tx: Transaction, instance_id: str, scope_id: str, values: Values, *, local: bool = False
 ) -> None:
     """
-    Set variables where they are seen from a scope, and new ones at the process instance.
+    Set variables: those that a scope has in that scope, and all others in the process instance.
 
     Args:
-        local: Whether to set all of them in the scope itself.
+        local: Whether to set all variables in the scope.
+
+    Raises:
+        EngineError: A variable cannot be stored.
     """
     if values:
         variable.check_all(values, error_type=tx.version.persistence_error)
@@ -37,7 +40,7 @@ def _has(tx: Transaction, scope_id: str, name: str) -> bool:
 
 def _put(tx: Transaction, instance_id: str, scope_id: str, name: str, value: Value) -> None:
     if value.transient:
-        return  # It lives in the engine's transaction alone.
+        return  # Transient variables exist only within a transaction.
     tx.run(
         "INSERT OR REPLACE INTO variable (scope_id, name, instance_id, type, text, long, double, "
         "data, info) VALUES (?,?,?,?,?,?,?,?,?)",
@@ -55,7 +58,7 @@ def _put(tx: Transaction, instance_id: str, scope_id: str, name: str, value: Val
 
 def of_scope(tx: Transaction, scope_id: str) -> dict[str, Value]:
     """
-    The variables of one scope alone.
+    The variables of a scope itself, by name.
     """
     rows = tx.run("SELECT * FROM variable WHERE scope_id = ? ORDER BY name", scope_id)
     return {row["name"]: _value(row) for row in rows}
@@ -63,7 +66,7 @@ def of_scope(tx: Transaction, scope_id: str) -> dict[str, Value]:
 
 def visible(tx: Transaction, instance_id: str, scope_id: str) -> dict[str, Value]:
     """
-    The variables that are seen from a scope.
+    The variables that are visible from a scope, by name: its own, and those of the instance.
     """
     return {**of_scope(tx, instance_id), **of_scope(tx, scope_id)}
 

@@ -1,5 +1,5 @@
 """
-Where the engine keeps its state: one SQLite database, one transaction per command.
+The engine's state: a SQLite database, with a transaction for each command.
 """
 
 from __future__ import annotations
@@ -112,14 +112,15 @@ CREATE TABLE user (
 ) WITHOUT ROWID;
 """
 
-#: What is written at the start of a file, so that one of another layout is refused.
+#: The version of the schema, which each file contains. A file with another one is refused.
 _LAYOUT: Final = 0x63616D02
-#: For how many instances the latest completion of a task is remembered.
+#: For how many instances the last completion of a task is remembered.
 _MOST_MOVES: Final = 1_000
 
+#: How many ids an engine reserves in the database at a time.
 _IDS_AT_ONCE: Final = 1000
 
-#: How long a command waits for another process to finish its own, in seconds.
+#: How long a command waits for the transaction of another process, in seconds.
 _PATIENCE: Final = 60.0
 
 Row = sqlite3.Row
@@ -127,7 +128,7 @@ Row = sqlite3.Row
 
 class Transaction:
     """
-    One command's view of the database: all of it is kept, or nothing.
+    The transaction of a command, of which everything is stored or nothing.
     """
 
     def __init__(self, store: Store, connection: sqlite3.Connection, now: int) -> None:
@@ -135,28 +136,28 @@ class Transaction:
         self._connection = connection
         #: The engine's time when the command began, in milliseconds since 1970.
         self.now = now
-        #: Whether long polls have a reason to look again: a new task, or an unlocked one.
+        #: Whether the command has created or unlocked a task, so that long polls fetch again.
         self.wakes_polls = False
-        #: The models that were read, by the ids of their definitions, which never change.
+        #: The models that were parsed so far, by the ids of their definitions.
         self.models = store.models
-        #: The user who acts, if that is one without any rights.
+        #: The user of the command, if that user has no rights; otherwise ``None``.
         self.powerless: str | None = None
-        #: The version that the engine answers as.
+        #: The version of Camunda that the engine answers as.
         self.version = store.version
-        #: The instance of the task that the command completed.
+        #: The instance of the task that the command has completed; ``None`` for other commands.
         self.moved_on: str | None = None
-        #: How many days the history of a process is kept whose model does not say it.
+        #: For how many days to keep the history of a process whose model does not say so.
         self.history_time_to_live = store.history_time_to_live
 
     def has_moved_on(self, instance_id: str, since: int) -> bool:
         """
-        Whether another task of an instance was completed after a number of commits.
+        Whether a task of an instance was completed after the commit number *since*.
         """
         return self._store.moves.get(instance_id, 0) > since
 
     def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """
-        Execute one statement.
+        Execute a statement, and return its cursor.
         """
         try:
             return self._connection.execute(sql, values)
@@ -165,27 +166,27 @@ class Transaction:
 
     def row(self, sql: str, *values: Any) -> Row | None:
         """
-        The first row of a result, if there is one.
+        The first row of a query; ``None`` if there is none.
         """
         row: Row | None = self.run(sql, *values).fetchone()
         return row
 
     def one(self, sql: str, *values: Any) -> Row:
         """
-        The only row of a result that is never empty.
+        The first row of a query that always has one.
         """
         row: Row = self.run(sql, *values).fetchone()
         return row
 
     def value(self, sql: str, *values: Any) -> Any:
         """
-        The only value of the only row of a result.
+        The first value of the first row of a query that always has one.
         """
         return self.one(sql, *values)[0]
 
     def insert(self, table: str, **columns: Any) -> None:
         """
-        Add one row.
+        Insert a row.
         """
         self.run(
             f"INSERT INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})",
@@ -194,14 +195,14 @@ class Transaction:
 
     def new_id(self) -> str:
         """
-        An id that nothing has yet; later ids sort after earlier ones.
+        A new id, which sorts after all earlier ones.
         """
         return self._store.next_id(self)
 
 
 def _without_surrogates(sql: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
-    # SQLite keeps any bytes as text, but Python hands over none that is not UTF-8. The engine's
-    # own cut through a surrogate pair, and what users send, has to come back as it went in.
+    # SQLite stores any bytes as text, but Python passes only valid UTF-8. Half a surrogate pair,
+    # from a user or from the engine's cut of a message, must be returned as it was stored.
     pieces = sql.split("?")
     bound: list[Any] = []
     rewritten = pieces[0]
@@ -215,7 +216,7 @@ def _without_surrogates(sql: str, values: Sequence[Any]) -> tuple[str, list[Any]
     return rewritten, bound
 
 
-# Functions for SQL take texts as bytes, since they may have half an emoji in them.
+# Functions for SQL take texts as bytes, as a text may contain half an emoji.
 
 
 def _utf16(text: bytes | None) -> bytes | None:
@@ -231,7 +232,7 @@ def _upper(text: bytes | None) -> bytes | None:
 
 def _is_like(text: bytes | None, pattern: bytes | None) -> bool:
     """
-    Whether a text is like a pattern with the wildcards of SQL, which a backslash escapes.
+    Whether a text matches a pattern with the wildcards of SQL, which a backslash escapes.
     """
     if text is None or pattern is None:
         return False
@@ -240,7 +241,7 @@ def _is_like(text: bytes | None, pattern: bytes | None) -> bool:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: bytes) -> re.Pattern[str]:
-    # A backslash at the end stands before nothing, and nothing is like that.
+    # A pattern that ends with a backslash matches no text.
     wildcards = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
     glob = ""
     for literal, bare in re.findall(r"\\(.)|(.)", _units(pattern), re.DOTALL):
@@ -256,7 +257,7 @@ def _decoded(text: bytes) -> str:
 
 def _units(text: bytes) -> str:
     """
-    A text with each UTF-16 unit as a character of its own, as Java counts them.
+    A text with each UTF-16 unit as a character of its own, as Java has it.
     """
     units = _decoded(text).encode("utf-16", "surrogatepass")[2:]
     return "".join(map(chr, array("H", units)))
@@ -264,7 +265,24 @@ def _units(text: bytes) -> str:
 
 class Store:
     """
-    The database of one engine, in memory or in a file, for all threads of a process.
+    The database of an engine, in memory or in a file, for all threads of a process.
+
+    Args:
+        path: The path of the file; ``None`` to keep the state in memory.
+
+        version: The version of Camunda that the engine answers as.
+
+        history_time_to_live: For how many days to keep the history of a process whose model does
+            not say so. With ``None``, newer versions refuse such a model.
+
+        clock: Returns the time, in seconds since 1970.
+
+        seed: Makes ids and the order of equal results repeatable.
+
+    Raises:
+        OSError: The file cannot be opened.
+
+        ValueError: The file is not that of an engine, or has another schema.
     """
 
     def __init__(
@@ -277,8 +295,6 @@ class Store:
         seed: int | None,
     ) -> None:
         self.version = version
-        #: How many days the history of a process is kept whose model does not say it; without
-        #: that, newer engines refuse such a model.
         self.history_time_to_live = history_time_to_live
         self._path = None if path is None else Path(path)
         self._clock = clock
@@ -290,14 +306,14 @@ class Store:
         node = numbers.getrandbits(47) | 1 << 40
         self._id_tail = f"-{middle:04x}-11f1-{clock_sequence:04x}-{node:012x}"
         self._numbers = numbers
-        #: What the order of equal results depends on; another number for each transaction.
+        #: Decides the order of equal results; a new number for each transaction.
         self._salt = 0
         self._ids: Iterator[int] = iter(())
         self._ids_are_fresh = False
         self._is_closed = False
-        #: How many transactions were committed.
+        #: How many transactions were committed so far.
         self.commits = 0
-        #: The latest instances of which a task was completed, and by which of these commits.
+        #: The instances of which tasks were completed last, each with the number of the commit.
         self.moves: dict[str, int] = {}
         self._process = os.getpid()
         self._connection = self._open()
@@ -306,7 +322,8 @@ class Store:
         where = ":memory:" if self._path is None else self._path
         try:
             if self._path is not None:
-                # For nobody else: processes hold what tests hold. SQLite's other files are alike.
+                # Readable by this user only, as variables may contain secrets. SQLite creates its
+                # other files with the same permissions.
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(
                 where,
@@ -348,18 +365,19 @@ class Store:
             raise ValueError(f"{self._path} is no file of an engine, or of another version's")
         connection.execute("COMMIT")
         if self._path is not None:
-            # What was answered outlives the process, if not the machine's power.
+            # What was answered survives a crash of the process, but perhaps not of the machine.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """
-        Begin, and commit at the end; roll back if an exception passes.
+        A transaction, which is committed at the end of the block, or rolled back if the block
+        raises an error.
 
         Raises:
-            RuntimeError: The engine lives in the memory of the process that this one was forked
-                from, or it is closed.
+            RuntimeError: The engine is closed, or its state is in the memory of the parent process
+                of this one.
         """
         if os.getpid() != self._process:
             self._begin_anew()
@@ -380,7 +398,7 @@ class Store:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 if self._ids_are_fresh:
-                    # That they are taken was rolled back, and with it what had them.
+                    # The reservation of these ids was rolled back, and definitions that had them.
                     self._ids = iter(())
                     self.models.clear()
                 raise
@@ -398,8 +416,8 @@ class Store:
     def _begin_anew(self) -> None:
         if self._path is None:
             raise RuntimeError("an engine in memory cannot be used after a fork: use its URL")
-        # SQLite's connections must not be carried over a fork, not even to be closed; and another
-        # thread may have held the lock.
+        # A connection of SQLite must not be used after a fork, not even to close it. And another
+        # thread may have held the lock at the time of the fork.
         self._inherited = self._connection
         self._process = os.getpid()
         self._lock = threading.RLock()
@@ -407,7 +425,7 @@ class Store:
         self._ids = iter(())
 
     def _look_at_the_clock(self, connection: sqlite3.Connection) -> None:
-        # Another process may have advanced it.
+        # Another process may have advanced the clock.
         query = "SELECT value FROM meta WHERE key = 'clock_offset'"
         [self._offset] = connection.execute(query).fetchone()
 
@@ -419,7 +437,7 @@ class Store:
 
     def advance(self, milliseconds: int) -> None:
         """
-        Let the engine's time go on, for all who use this database.
+        Advance the engine's clock, for all engines with this database.
         """
         with self._lock, self.transaction() as tx:
             tx.run("UPDATE meta SET value = value + ? WHERE key = 'clock_offset'", milliseconds)
@@ -427,7 +445,7 @@ class Store:
 
     def next_id(self, tx: Transaction) -> str:
         """
-        The next id, of a block that no other process takes from.
+        The next id of the block that this process has reserved.
         """
         number = next(self._ids, None)
         if number is None:
@@ -442,7 +460,7 @@ class Store:
 
     def close(self) -> None:
         """
-        Close the database; what is in memory is gone.
+        Close the database. A state in memory is lost.
         """
         with self._lock:
             self._is_closed = True

@@ -1,5 +1,5 @@
 """
-What can be asked of external tasks, and done to them.
+External tasks: queries, and the commands of workers and administrators.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DEFINITION_NAME: Final = "(SELECT name FROM definition WHERE definition.id = ta
 
 def show(row: Row, version: Version) -> dict[str, Any]:
     """
-    A task as queries answer it.
+    A task as answers to queries have it.
     """
     return _named(row, version, everywhere=True)
 
@@ -72,7 +72,7 @@ def _named(row: Row, version: Version, *, everywhere: bool) -> dict[str, Any]:
     return shown
 
 
-#: The filters are in the order in which the engine looks at them.
+#: Queries for external tasks, with the filters in the order in which the engine checks them.
 QUERY: Final = QueryType(
     table="task",
     filters={
@@ -134,6 +134,9 @@ def topic_names(tx: Transaction, *, locked: bool, unlocked: bool, retries_left: 
 def get(tx: Transaction, task_id: str) -> Row:
     """
     A task by its id.
+
+    Raises:
+        EngineError: There is no such task, or the user has no rights.
     """
     task = _find(tx, task_id)
     if task is None or tx.powerless is not None:
@@ -143,7 +146,10 @@ def get(tx: Transaction, task_id: str) -> Row:
 
 def error_details(tx: Transaction, task_id: str) -> str | None:
     """
-    The details of the last failure that brought some.
+    The error details of the last failure that had any; ``None`` if none had.
+
+    Raises:
+        EngineError: There is no such task, or the user has no rights.
     """
     task = _find(tx, task_id)
     if task is None:
@@ -189,7 +195,13 @@ def _ensure_worker(worker_id: str | None) -> None:
 
 def _held(tx: Transaction, task_id: str, worker_id: str | None, what: str) -> Row:
     """
-    A task that a worker may act on; *what* is what it may not do otherwise.
+    A task that a worker holds.
+
+    Args:
+        what: The beginning of the error if it does not, with places for the task and the worker.
+
+    Raises:
+        EngineError: There is no such task, the worker does not hold it, or the user has no rights.
     """
     _ensure_worker(worker_id)
     task = _known(tx, task_id)
@@ -219,13 +231,13 @@ def complete(
     begun: int,
 ) -> None:
     """
-    Continue the process behind a task.
+    Complete a task, after which the process goes on.
 
-    Two tasks of one instance change the same rows: of two commands that complete them at the same
-    time, the later one is rolled back, as it may be in a real engine.
+    If two tasks of the same instance are completed at the same time, the later command is rolled
+    back, as it may be in a real engine, where both change the same rows.
 
     Args:
-        begun: How many transactions had been committed when the command came.
+        begun: How many transactions had been committed when the request came.
     """
     what = "External Task {} cannot be completed by worker '{}"
     task = _held(tx, task_id, worker_id, what)
@@ -242,12 +254,16 @@ def complete(
 @attrs.frozen
 class Failure:
     """
-    What a worker reports of its failure.
+    The failure that a worker reports.
     """
 
     message: str | None
     details: str | None
+
+    #: The number of retries left.
     retries: int
+
+    #: How long no worker can fetch the task, in milliseconds.
     retry_timeout: int
 
 
@@ -260,7 +276,7 @@ def fail(
     local_variables: Mapping[str, Value],
 ) -> None:
     """
-    Keep the failure that a worker reports; without retries left there is an incident.
+    Store the failure that a worker reports. If no retries are left, there is an incident.
     """
     _ensure_worker(worker_id)
     _ensure_not_negative("retries", report.retries)
@@ -290,7 +306,7 @@ def _ensure_not_negative(name: str, number: int) -> None:
 
 def _cut(message: str | None) -> str | None:
     """
-    A message cut to what the engine's column holds, if need be through a surrogate pair.
+    A message cut to the width of the engine's column, even within a surrogate pair.
     """
     if message is None or len(message) <= _LONGEST_MESSAGE // 2:
         return message
@@ -300,7 +316,7 @@ def _cut(message: str | None) -> str | None:
 
 def _later(now: int, milliseconds: int) -> int:
     """
-    The sum of two numbers as Java adds them: beyond 64 bits, it begins again at the other end.
+    The sum of two numbers of 64 bits as in Java, where an overflow becomes negative.
     """
     return (now + milliseconds + 2**63) % 2**64 - 2**63
 
@@ -314,7 +330,7 @@ def bpmn_error(
     variables: Mapping[str, Value],
 ) -> None:
     """
-    Continue where the error is caught; if it is not, this path of the process ends.
+    Move the process on where a BPMN error is caught. If it is not, this path of the process ends.
     """
     _ensure_worker(worker_id)
     if error_code is None:
@@ -360,7 +376,7 @@ def lock(tx: Transaction, task_id: str, worker_id: str | None, duration: int) ->
 
 def extend_lock(tx: Transaction, task_id: str, worker_id: str | None, duration: int) -> None:
     """
-    Let a lock that is not over expire later, or earlier.
+    Change when a lock that has not expired yet expires.
     """
     if duration <= 0:
         raise rest_error(400, "lockTime is not greater than 0")
@@ -379,7 +395,7 @@ def extend_lock(tx: Transaction, task_id: str, worker_id: str | None, duration: 
 
 def unlock(tx: Transaction, task_id: str) -> None:
     """
-    Take the lock away, whoever holds it.
+    Remove the lock of a task, whoever holds it.
     """
     _existing(tx, task_id)
     tx.run("UPDATE task SET worker_id = NULL, lock_expiration_time = NULL WHERE id = ?", task_id)
@@ -404,7 +420,7 @@ def _negative_retries(status_type: str, *, code: int | None) -> EngineError:
 
 def set_retries(tx: Transaction, task_id: str, retries: int) -> None:
     """
-    Set the retries of one task.
+    Set the number of retries left of a task.
     """
     if retries < 0:
         raise _negative_retries("BadUserRequestException", code=0)
@@ -413,7 +429,7 @@ def set_retries(tx: Transaction, task_id: str, retries: int) -> None:
 
 def set_retries_of(tx: Transaction, task_ids: Sequence[str], retries: int) -> None:
     """
-    Set the retries of several tasks, of all or of none.
+    Set the number of retries left of several tasks. If one of them does not exist, none is changed.
     """
     for task_id in task_ids:
         if retries < 0:
@@ -453,15 +469,18 @@ def _set_retries(tx: Transaction, task: Row, retries: int) -> None:
 @attrs.frozen
 class Topic:
     """
-    What a worker fetches of a topic.
+    A topic of a fetch: which tasks it selects, and what the fetched tasks contain.
     """
 
     name: str | None
+    #: How long the tasks are locked, in milliseconds.
     lock_duration: int
-    #: Conditions besides the topic's name.
+    #: The conditions in SQL on a task, besides the topic's name.
     where: Sequence[tuple[str, Sequence[Any]]]
-    #: Plain values, one of which a variable of the process instance must have.
+    #: Values of variables by name, of which the process instance must have at least one; if empty,
+    #: there is no such condition.
     process_variables: Mapping[str, Any]
+    #: The names of the variables to return; ``None`` for all.
     variables: Sequence[str | None] | None
     local_variables: bool
     deserialize: bool
@@ -476,13 +495,20 @@ def fetch(
     order: str,
 ) -> list[dict[str, Any]]:
     """
-    The tasks that a worker may have, locked for it.
+    Lock tasks for a worker, and return them.
+
+    Args:
+        most: How many tasks to lock at most.
+
+        topics: The topics to fetch, by name.
+
+        order: The ORDER BY clause.
     """
     if worker_id is None:
         raise null_value("workerId is null")
     if most < 0:
         raise failure("ProcessEngineException", "maxResults is not greater than or equal to 0")
-    # The engine's hash table has the topic without a name first.
+    # Camunda checks the topic without a name before all others.
     if None in topics:
         raise null_value("topicName is null")
     if any(topic.lock_duration <= 0 for topic in topics.values()):

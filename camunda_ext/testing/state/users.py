@@ -1,5 +1,5 @@
 """
-Who may use an engine that asks for credentials.
+The users of an engine that requires credentials.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from typing import Any, Final
 from camunda_ext.testing._errors import EngineError
 from camunda_ext.testing.state.store import Row, Transaction
 
-#: How long a user is locked after a wrong password, in milliseconds; it doubles each time.
+#: How long a user is locked after the first wrong password, in milliseconds. It is doubled after
+#: each further one, up to `_LONGEST_LOCK`.
 _FIRST_LOCK: Final = 3_000
 _LONGEST_LOCK: Final = 60_000
 _MOST_ATTEMPTS: Final = 10
 
 
-#: Each request asks for the password again, and somebody may use the real one in a test.
+#: The rounds of hashing: few, as each request has the password, but not one, as a test may use a
+#: real password.
 _ROUNDS: Final = 2_000
 
 
@@ -38,7 +40,7 @@ _SALT: Final = 32
 
 def create(tx: Transaction, name: str, password: str, *, all_rights: bool) -> None:
     """
-    Add a user, or change the password of one.
+    Add a user, or replace the one of that name.
     """
     tx.run(
         "INSERT OR REPLACE INTO user (id, password, all_rights) VALUES (?, ?, ?)",
@@ -50,7 +52,7 @@ def create(tx: Transaction, name: str, password: str, *, all_rights: bool) -> No
 
 def forget_administrators(tx: Transaction) -> None:
     """
-    Remove the users with all rights, who may come from an earlier run on the same file.
+    Remove the users with all rights, which an earlier engine may have left in the same file.
     """
     tx.run("DELETE FROM user WHERE all_rights")
 
@@ -64,9 +66,10 @@ def delete(tx: Transaction, name: str) -> None:
 
 def authenticate(tx: Transaction, authorization: str | None) -> Row | None:
     """
-    The user that an ``Authorization`` header proves to ask; ``None`` if it proves nothing.
+    The user of an ``Authorization`` header; ``None`` if the header is absent, or its user or
+    password is wrong.
 
-    A wrong password locks the user for a while, and then the right one is no use either.
+    After a wrong password the user is locked for a while, so that the right one is refused as well.
     """
     credentials = _basic(authorization)
     if credentials is None:
@@ -93,7 +96,7 @@ def _basic(authorization: str | None) -> tuple[str, str] | None:
     if scheme != "Basic":
         return None
     try:
-        decoded = base64.b64decode(f"{encoded}==").decode()  # As the engine, without padding too.
+        decoded = base64.b64decode(f"{encoded}==").decode()  # Padding is optional, as in Camunda.
     except ValueError:
         return None
     name, colon, password = decoded.partition(":")
@@ -102,7 +105,7 @@ def _basic(authorization: str | None) -> tuple[str, str] | None:
 
 def missing_rights(user: str, task: Row) -> EngineError:
     """
-    The refusal of a command on a task by a user without any rights.
+    The error of a command on a task by a user without rights.
     """
     missing = [
         _right("UPDATE", "ProcessInstance", task["instance_id"]),

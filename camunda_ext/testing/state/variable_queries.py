@@ -1,5 +1,5 @@
 """
-How queries compare process variables.
+Conditions of queries on process variables, in SQL.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _IN_WORDS: Final = {
     "lt": "less than",
     "lteq": "less than or equal",
 }
-#: More would hold up everybody else for seconds.
+#: The largest number of conditions. More would delay all other requests for seconds.
 _MOST_CONDITIONS: Final = 5_000
-#: SQLite has room for 2,000 maxima in a query.
+#: How many conditions share a subquery. SQLite allows 2,000 aggregates in a query.
 _IN_A_SUBQUERY: Final = 500
 _NOTHING_STORED: Final = "text IS NULL AND long IS NULL AND double IS NULL AND data IS NULL"
 
@@ -40,7 +40,7 @@ _WHOLE_NUMBERS: Final = {"Integer": reading.INT32, "Long": reading.INT64, "Short
 
 def any_of(variables: Mapping[str, Any]) -> Where:
     """
-    The condition that a task's instance has at least one of some variables.
+    The condition that a task's instance has at least one of some variables with its value.
     """
     parts, values = [], []
     for name, plain in variables.items():
@@ -54,10 +54,10 @@ def any_of(variables: Mapping[str, Any]) -> Where:
 
 def all_of(conditions: Sequence[Mapping[str, Any] | None], filters: Mapping[str, Any]) -> Where:
     """
-    The condition that the variables of a task's instance, in any scope, fulfil all conditions.
+    The condition that the variables of a task's instance, in any scope, meet all *conditions*.
 
     Args:
-        filters: The other filters of the query, two of which say that upper case is lower case.
+        filters: The values of all filters of the query, two of which make it ignore case.
     """
     if len(conditions) > _MOST_CONDITIONS:
         raise invalid_request(
@@ -76,7 +76,7 @@ def all_of(conditions: Sequence[Mapping[str, Any] | None], filters: Mapping[str,
             named = f"upper({as_bytes('name')}) = upper({as_bytes('?')})"
         parts.append(f"max({named} AND {where})")
         values += [name, *needed]
-    # Many conditions share a subquery: the more subqueries, the longer SQLite takes for each.
+    # Conditions share subqueries, as many subqueries are slow in SQLite.
     subqueries = [
         f"(SELECT {joined('AND', parts[start : start + _IN_A_SUBQUERY])} FROM variable "
         "WHERE variable.instance_id = task.instance_id)"
@@ -111,7 +111,7 @@ def _condition(operator: str | None, value: Any, name: str | None, ignore_case: 
 
 def _pattern(value: Any) -> Value:
     """
-    The text that a pattern stands for, whatever its type.
+    A pattern as a text, whatever its type in JSON.
     """
     read = variable.queried(value)
     if read.type == "Null":
@@ -126,7 +126,7 @@ def _pattern(value: Any) -> Value:
 def _alternatives(value: Any) -> list[Value]:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return [_queryable(variable.queried(value))]
-    # As a long of Java, 2.0**63 is the largest one.
+    # Java converts 2.0**63 to the largest long.
     number = min(int(value), reading.INT64[1]) if isinstance(value, float) else value
     whole = [
         Value(type=name, long=number)
@@ -157,7 +157,7 @@ def _compare(operator: str, value: Value, *, ignore_case: bool = False) -> Where
     if value.double is not None:
         known = f"double IS NOT NULL AND double {operator} ?"
         if operator.startswith(">"):
-            known = f"({known} OR text = 'NaN')"  # For databases it is more than any number.
+            known = f"({known} OR text = 'NaN')"  # Databases sort NaN after all numbers.
         return f"type = ? AND {known}", [value.type, value.double]
     if value.type == "Null":
         return _NOTHING_STORED, []
