@@ -10,7 +10,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
-from camunda_ext._display.progress import check_progress, telling
+from camunda_ext._display.progress import check_progress, show_progress
 from camunda_ext._http.messages import Timeout
 from camunda_ext._wire import checks
 from camunda_ext._wire.text import visible
@@ -249,10 +249,10 @@ class BatchRun(TakenAsIs):
         """
         check_progress(progress)
         seconds = _checked_timeout(timeout)
-        with telling(progress, f"<BatchRun {visible(self.id)}>") as tell:
-            return self._wait(seconds, tell)
+        with show_progress(progress, f"<BatchRun {visible(self.id)}>") as report:
+            return self._wait(seconds, report)
 
-    def _wait(self, seconds: float | None, tell: Callable[[int, int], object]) -> BatchResult:
+    def _wait(self, seconds: float | None, report: Callable[[int, int], object]) -> BatchResult:
         until = None if seconds is None else self._clock() + seconds
         pause = _FIRST_PAUSE
         result: BatchResult | None = None
@@ -264,7 +264,7 @@ class BatchRun(TakenAsIs):
                     raise
                 raise TimeoutError(f"{result or self!r}, after {seconds:g} s: {error}") from None
             result = self._gone() if statistics is None else _result(statistics)
-            self._show_progress(tell, result)
+            self._report(report, result)
             is_stuck = result.failed_jobs and not result.waiting_jobs
             if result.finished or result.gone or result.suspended or is_stuck:
                 return result
@@ -301,10 +301,10 @@ class BatchRun(TakenAsIs):
             return attrs.evolve(last, gone=True)
         return attrs.evolve(last, finished=True, gone=True, waiting_jobs=0)
 
-    def _show_progress(self, tell: Callable[[int, int], object], result: BatchResult) -> None:
+    def _report(self, report: Callable[[int, int], object], result: BatchResult) -> None:
         total = self._total or 0
         done = total if result.finished else total - result.failed_jobs - result.waiting_jobs
-        tell(done, total)
+        report(done, total)
 
 
 def _result(statistics: BatchStatistics) -> BatchResult:

@@ -340,7 +340,7 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
             window = f"[{self._start or ''}:{stop}]"
         return f"<{type(self).__name__} of {self.query!r}{window}>"
 
-    def _look(self, first: int) -> tuple[list[Any], int]:
+    def _first_and_total(self, first: int) -> tuple[list[Any], int]:
         rows = list(self[:first])
         return rows, len(rows) if len(rows) < first else self.count()
 

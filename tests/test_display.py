@@ -360,7 +360,7 @@ class Some(TableDisplay):
     def _line(self) -> str:
         return f"<Some of {self.query!r}>"
 
-    def _look(self, first: int) -> tuple[list[ExternalTask], int]:
+    def _first_and_total(self, first: int) -> tuple[list[ExternalTask], int]:
         self.looks.append(first)
         return self.tasks[:first], self.total
 
@@ -370,7 +370,7 @@ class Unreachable(Some):
     Cannot ask.
     """
 
-    def _look(self, first: int) -> tuple[list[ExternalTask], int]:
+    def _first_and_total(self, first: int) -> tuple[list[ExternalTask], int]:
         raise NotSent("\x1b[31mno route", operation="list", method="POST", url="http://a")
 
 

@@ -26,7 +26,7 @@ def check_progress(progress: Any) -> None:
 
 
 @contextmanager
-def telling(progress: Progress, what: str) -> Iterator[Callable[[int, int], object]]:
+def show_progress(progress: Progress, what: str) -> Iterator[Callable[[int, int], object]]:
     """
     A function to call with the number of finished items and the number of all items.
 

@@ -51,7 +51,7 @@ class TableDisplay(ABC):
         """
 
     @abstractmethod
-    def _look(self, first: int) -> tuple[Sequence[Any], int]:
+    def _first_and_total(self, first: int) -> tuple[Sequence[Any], int]:
         """
         The first results, and the number of all results.
         """
@@ -68,7 +68,7 @@ class TableDisplay(ABC):
         Raises:
             CamundaError: The engine could not be asked.
         """
-        return self._text(*self._look(first), width or _terminal_width())
+        return self._text(*self._first_and_total(first), width or _terminal_width())
 
     def show(self, first: int = FIRST) -> None:
         """
@@ -81,7 +81,7 @@ class TableDisplay(ABC):
         Raises:
             CamundaError: The engine could not be asked.
         """
-        sys.stdout.write(self._for_terminal(*self._look(first), sys.stdout) + "\n")
+        sys.stdout.write(self._for_terminal(*self._first_and_total(first), sys.stdout) + "\n")
 
     def __repr__(self) -> str:
         return self._line_with()
@@ -93,7 +93,7 @@ class TableDisplay(ABC):
         from rich.text import Text
 
         try:
-            rows, total = self._look(FIRST)
+            rows, total = self._first_and_total(FIRST)
         except (CamundaError, ValueError) as error:
             yield Text(self._line_with(error))
         else:
@@ -111,7 +111,7 @@ class TableDisplay(ABC):
         The table as text and as HTML, for IPython and notebooks; both from the same requests.
         """
         try:
-            rows, total = self._look(FIRST)
+            rows, total = self._first_and_total(FIRST)
         except (CamundaError, ValueError) as error:
             line = self._line_with(error)
             return {"text/plain": line, "text/html": f"<code>{html_text(line)}</code>"}

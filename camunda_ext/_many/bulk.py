@@ -18,7 +18,7 @@ from typing import Any, Final
 import attrs
 
 from camunda_ext import errors
-from camunda_ext._display.progress import Progress, check_progress, telling
+from camunda_ext._display.progress import Progress, check_progress, show_progress
 from camunda_ext._many.journal import Journal, Target, TargetState
 from camunda_ext._many.port import TaskClient
 from camunda_ext._many.proof import FilterProof
@@ -207,8 +207,8 @@ def run(change: Change, source: TaskSource, options: BulkOptions) -> BulkSummary
     listing = _Listing(change.operation, change.value, source, options)
     if options.dry_run:
         return listing.dry_run()
-    with listing.journal() as journal, telling(options.progress, str(change)) as tell:
-        return attrs.evolve(_Run(change, journal, tell).run(), unlike=listing.unlike)
+    with listing.journal() as journal, show_progress(options.progress, str(change)) as report:
+        return attrs.evolve(_Run(change, journal, report).run(), unlike=listing.unlike)
 
 
 def run_async(retries: int, source: TaskSource, options: BulkOptions) -> BatchRun | BulkSummary:
@@ -373,11 +373,11 @@ class _Run:
     """
 
     def __init__(
-        self, change: Change, journal: Journal, tell: Callable[[int, int], object]
+        self, change: Change, journal: Journal, report: Callable[[int, int], object]
     ) -> None:
         self._change = change
         self._journal = journal
-        self._tell = tell
+        self._report = report
         self._targets = journal.targets or ()
         self._earlier = dict(journal.states)
         #: The state of each task that this run has processed, and its error if it has one, by id.
@@ -425,7 +425,7 @@ class _Run:
         self._show_progress()
 
     def _show_progress(self) -> None:
-        self._tell(self._skipped + len(self._outcomes), len(self._targets))
+        self._report(self._skipped + len(self._outcomes), len(self._targets))
 
     def _take_error(self, error: errors.CamundaError, chunk: Sequence[Target]) -> None:
         """

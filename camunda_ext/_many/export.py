@@ -21,7 +21,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO, TypeVar, get_args, get_origin, get_type_hints
 
-from camunda_ext._display.progress import Progress, check_progress, telling
+from camunda_ext._display.progress import Progress, check_progress, show_progress
 from camunda_ext._wire.json import dumps
 from camunda_ext._wire.names import typed_fields, without_none
 from camunda_ext._wire.value import Record, names_of, to_json
@@ -345,11 +345,11 @@ def _counted(
         yield from results
         return
     total, done = count(), 0
-    with telling(progress, noun) as tell:
-        tell(0, total)
+    with show_progress(progress, noun) as report:
+        report(0, total)
         for done, result in enumerate(results, 1):
             yield result
             if not done % every:
-                tell(done, total)
+                report(done, total)
         if done % every:
-            tell(done, total)
+            report(done, total)
