@@ -651,16 +651,42 @@ def test_client_is_told_to_continue() -> None:
         assert b'"body": "{}"' in connection.makefile("rb").read()
 
 
-def test_half_a_body_is_not_passed_on() -> None:
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /a HT",
+        b"POST /a HTTP/1.1\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x",
+        b"POST /a HTTP/1.1\r\nHost: x\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\n\r",
+        b"POST /a HTTP/1.0\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{}",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n",
+    ],
+)
+def test_half_a_request_is_not_passed_on(capsys: pytest.CaptureFixture[str], sent: bytes) -> None:
     """
     The client has gone, and what it wanted to say is unknown.
     """
-    head = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
-    application = raising(KeyError("never"))
+    asked: list[Request] = []
+
+    def application(request: Request) -> Answer:
+        asked.append(request)
+        return Answer(204, [], b"")
+
     with closing(HttpServer(application)) as server, connected(server) as connection:
-        connection.sendall(head + b"{}")
+        connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
+
+    assert not asked
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

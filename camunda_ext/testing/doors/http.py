@@ -162,6 +162,38 @@ class HttpServer(ThreadingTCPServer):
             raise RuntimeError(f"{len(running)} requests are still running")
 
 
+class _Stream(BufferedReader):
+    """
+    What a client sends, where less than was asked for is an error.
+
+    The base class of the connection would take the end of the stream for that of the headers.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """
+        As many bytes as asked for.
+
+        Raises:
+            ConnectionResetError: There are not so many.
+        """
+        content = super().read(size)
+        if size is not None and len(content) < size:
+            raise ConnectionResetError
+        return content
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """
+        A line with its end, or as much of it as asked for.
+
+        Raises:
+            ConnectionResetError: The stream ends before the line does.
+        """
+        line = super().readline(size)
+        if not line.endswith(b"\n") and len(line) != size:
+            raise ConnectionResetError
+        return line
+
+
 class _Connection(BaseHTTPRequestHandler):
     """
     A connection to a client, with one request after the other.
@@ -179,6 +211,13 @@ class _Connection(BaseHTTPRequestHandler):
         if name.startswith("do_"):
             return self._answer
         raise AttributeError(name)
+
+    def setup(self) -> None:
+        """
+        Have reading fail where the client ends the connection too early.
+        """
+        super().setup()
+        self.rfile = _Stream(self.rfile.detach())
 
     def handle(self) -> None:
         """
@@ -219,7 +258,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes | None:
         """
-        The body of the request; ``None`` if it was refused, or is incomplete.
+        The body of the request; ``None`` if it has been refused.
         """
         length = self.headers.get("Content-Length", "0")
         limit = self.server.max_body
@@ -228,16 +267,15 @@ class _Connection(BaseHTTPRequestHandler):
             chunks: Any = DechunkedInput(stream)
             try:
                 content = BufferedReader(chunks).read(limit + 1)
-            except OSError:  # The body has no valid chunks.
+            except (ConnectionError, TimeoutError):
+                raise
+            except OSError:  # It says so of what is no chunk.
                 self.send_error(400)
                 return None
             size = len(content)
         elif length.isdecimal() and len(length) < 20:
             size = int(length)
-            content = self.rfile.read(size) if 0 < size <= limit else b""
-            if len(content) < size <= limit:
-                self.close_connection = True
-                return None
+            content = self.rfile.read(size) if size <= limit else b""
         else:
             self.send_error(400)
             return None
