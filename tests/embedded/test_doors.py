@@ -721,6 +721,35 @@ def test_what_is_no_request_gets_tomcats_page(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (b"Transfer-Encoding: gzip, chunked", b"501 Not Implemented"),
+        (b"Transfer-Encoding: chunked, gzip", b"501 Not Implemented"),
+        (b"Transfer-Encoding: chunked, chunked", b"501 Not Implemented"),
+        (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip", b"501 Not Implemented"),
+        (b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", b"501 Not Implemented"),
+        (b"Transfer-Encoding: identity", b"501 Not Implemented"),
+        (b"Transfer-Encoding: any", b"501 Not Implemented"),
+        (b"Transfer-Encoding:", b"501 Not Implemented"),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 5", b"400 Bad Request"),
+        (b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"400 Bad Request"),
+    ],
+)
+def test_body_whose_end_is_in_doubt_is_refused(headers: bytes, status: bytes) -> None:
+    """
+    The application gets no request without its body, and none that was a part of the body.
+    """
+    application = raising(KeyError("never"))
+    head = b"POST /a HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n"
+    with closing(HttpServer(application)) as server:
+        received = exchange(server, head + b"0\r\n\r\n" + GET)
+
+    assert received.startswith(b"HTTP/1.1 " + status + b"\r\n")
+    assert b"\r\nConnection: close\r\n" in received
+    assert received.count(b"HTTP/1.1") == 1
+
+
 def test_http_1_0_is_understood() -> None:
     """
     The connection ends after the answer, unless the client wants to keep it.

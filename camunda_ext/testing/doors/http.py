@@ -263,7 +263,14 @@ class _Connection(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         limit = self.server.max_body
         stream: Any = self.rfile
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+        codings = self.headers.get_all("Transfer-Encoding", [])
+        if codings and "Content-Length" in self.headers:
+            self.send_error(400)  # Another server on the way may have read the other of the two.
+            return None
+        if codings:
+            if [coding.strip().lower() for coding in codings] != ["chunked"]:
+                self.send_error(501)
+                return None
             chunks: Any = DechunkedInput(stream)
             try:
                 content = BufferedReader(chunks).read(limit + 1)
