@@ -838,6 +838,7 @@ def test_request_that_does_not_end_is_complained_of(monkeypatch: pytest.MonkeyPa
     The server closes all the same, but for the thread, which does no harm when it ends at last.
     """
     monkeypatch.setattr(http, "_PATIENCE", 0.0)
+    monkeypatch.setattr(http, "_LAST_SENDING", 0.0)
     application = Held(Answer(204, [], b""))
     before = open_files()
     server = HttpServer(application)
@@ -852,6 +853,46 @@ def test_request_that_does_not_end_is_complained_of(monkeypatch: pytest.MonkeyPa
     thread.join(_HANGS)
     assert not thread.is_alive()
     assert open_files() == before
+
+
+def test_clients_that_receive_nothing_do_not_keep_the_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Neither one to whom an answer is being sent, nor one whose answer is ready only later.
+    """
+    monkeypatch.setattr(http, "_LAST_SENDING", 0.1)
+    large = Answer(200, [], bytes(50_000_000))  # More than all buffers on the way take.
+    held = Held(large)
+    before = set(threading.enumerate())
+
+    def application(request: Request) -> Answer:
+        return large if request.target == "/a" else held(request)
+
+    with ExitStack() as stack:
+        server = HttpServer(application)
+        stack.callback(server.close)
+        stack.callback(held.is_let_go.set)
+        stuck = stack.enter_context(connected(server))
+        stuck.sendall(GET * 20)
+        assert stuck.recv(1) == b"H"
+        [sending] = [each for each in set(threading.enumerate()) - before if "request" in each.name]
+        late = stack.enter_context(connected(server))
+        late.sendall(GET.replace(b"/a", b"/b"))
+        assert held.asked.acquire(timeout=_HANGS)
+        closer = threading.Thread(target=server.close)
+        closer.start()
+        sending.join(_HANGS / 6)
+        assert not sending.is_alive()
+        assert closer.is_alive()  # The other request still runs.
+        held.is_let_go.set()
+        closer.join(_HANGS / 6)
+        assert set(threading.enumerate()) == before
+        for connection in (stuck, late):
+            with connection.makefile("rb") as stream:
+                assert len(stream.read()) < len(large.content)
+
+    assert capsys.readouterr().err == ""
 
 
 def open_files() -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from email.errors import MissingHeaderBodySeparatorDefect
 from http.server import BaseHTTPRequestHandler
@@ -34,6 +35,8 @@ _NAME: Final = "camunda_ext engine"
 _MOST_ANSWERS: Final = 100
 #: How long `HttpServer.close()` waits for requests to end, in seconds.
 _PATIENCE: Final = 30.0
+#: How long a client may take to receive an answer when the server is closed, in seconds.
+_LAST_SENDING: Final = 1.0
 
 
 class HttpServer(ThreadingTCPServer):
@@ -86,6 +89,8 @@ class HttpServer(ThreadingTCPServer):
         self.is_closing = False
         self._closing = threading.Lock()
         self._connections: dict[threading.Thread, socket.socket] = {}
+        #: The threads that `close` waits for: no client keeps them.
+        self._in_application: set[threading.Thread] = set()
         self.address_family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[
             0
         ]
@@ -104,7 +109,8 @@ class HttpServer(ThreadingTCPServer):
         """
         Stop listening, close all connections, and wait until their threads have ended.
 
-        The application must have ended the requests that it makes wait before.
+        An application that makes requests wait must have been told to let them go. A client that
+        does not receive its answers within a second loses them.
 
         Raises:
             RuntimeError: A request is still running after 30 seconds.
@@ -151,15 +157,45 @@ class HttpServer(ThreadingTCPServer):
         for connection in others.values():
             with suppress(OSError):  # It may be closed already.
                 connection.shutdown(socket.SHUT_RD)
-        deadline = monotonic() + _PATIENCE
-        for thread in others:
-            thread.join(max(0.0, deadline - monotonic()))
-        running = [connection for thread, connection in others.items() if thread.is_alive()]
-        for connection in running:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        now = monotonic()
+        _join(others, now + _LAST_SENDING)
+        _break_off(others, but=self._in_application)
+        _join(others, now + _PATIENCE)
+        running = _break_off(others)
         if running:
-            raise RuntimeError(f"{len(running)} requests are still running")
+            raise RuntimeError(f"{running} requests are still running")
+
+    def respond(self, request: Request, *, is_last: bool) -> Answer:
+        """
+        The answer of the application, which closing the server waits for.
+        """
+        thread = threading.current_thread()
+        self._in_application.add(thread)
+        try:
+            return respond(self.application, request, is_last=is_last)
+        finally:
+            if not self.is_closing:  # From then on, sending has a limit of its own.
+                self._in_application.discard(thread)
+
+
+def _join(threads: Iterable[threading.Thread], deadline: float) -> None:
+    for thread in threads:
+        thread.join(max(0.0, deadline - monotonic()))
+
+
+def _break_off(
+    connections: Mapping[threading.Thread, socket.socket], *, but: Container[threading.Thread] = ()
+) -> int:
+    """
+    How many connections had threads that were alive, and have been shut down in both directions.
+    """
+    alive = [
+        each for thread, each in connections.items() if thread.is_alive() and thread not in but
+    ]
+    for connection in alive:
+        with suppress(OSError):  # It may be closed meanwhile.
+            connection.shutdown(socket.SHUT_RDWR)
+    return len(alive)
 
 
 class _Stream(BufferedReader):
@@ -245,7 +281,7 @@ class _Connection(BaseHTTPRequestHandler):
         self._answers += 1
         is_last = self.close_connection or self._answers >= _MOST_ANSWERS
         try:
-            answer = respond(self.server.application, request, is_last=is_last)
+            answer = self.server.respond(request, is_last=is_last)
         except ConnectionRefused:
             answer = complete(page(501, _NOT_REFUSED))
         except ConnectionClosed:
@@ -301,7 +337,9 @@ class _Connection(BaseHTTPRequestHandler):
     def _send(self, answer: Answer) -> None:
         lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
         lines += (f"{name}: {value}" for name, value in answer.headers)
-        # In a single call, as each call would send a packet of its own.
+        if self.server.is_closing:
+            self.connection.settimeout(_LAST_SENDING)
+        # In one piece, for each would be a packet of its own.
         self.wfile.write("\r\n".join((*lines, "", "")).encode("latin-1") + answer.content)
         self.close_connection = answer.closes or self.server.is_closing
 
