@@ -639,6 +639,31 @@ def test_body_has_its_limit() -> None:
             assert b"\r\nConnection: close\r\n" in sent
 
 
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"2\r\n{}\r\n0\r\n\r\n",
+        b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
+        b"002 \r\n{}\r\n000\r\n\r\n",
+        b"2;a=b\r\n{}\r\n0;c\r\n\r\n",
+        b'2 ; a="b;c"\r\n{}\r\n0\r\n\r\n',
+        b"2\r\n{}\r\n0\r\nX: y\r\nContent-Length: 7\r\n\r\n",
+    ],
+)
+def test_body_comes_in_chunks(chunks: bytes) -> None:
+    """
+    Extensions and trailers are read over; what comes behind them is the next request.
+    """
+    head = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    last = b"GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with closing(HttpServer(echo)) as server:
+        received = exchange(server, head + chunks + last)
+
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert received.count(b'"body": "{}"') == 1
+    assert received.count(b'"target": "/b"') == 1
+
+
 def test_client_is_told_to_continue() -> None:
     """
     A body that waits to be asked for is asked for.
@@ -698,6 +723,13 @@ def test_half_a_request_is_not_passed_on(capsys: pytest.CaptureFixture[str], sen
         b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
         b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-0\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n;a\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{}\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+        + b"X: y\r\n" * 200
+        + b"\r\n",
         b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /a HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00\r\n\r\n",

@@ -5,13 +5,15 @@ A server that answers over HTTP, made of the threaded server of the standard lib
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from email.errors import MissingHeaderBodySeparatorDefect
+from http.client import HTTPException, parse_headers
 from http.server import BaseHTTPRequestHandler
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from socketserver import ThreadingTCPServer
 from time import monotonic
 from typing import Any, Final
@@ -19,6 +21,7 @@ from typing import Any, Final
 from werkzeug.serving import DechunkedInput
 
 from camunda_ext.testing.rest.messages import (
+    LONGEST_HEAD,
     Answer,
     Application,
     ConnectionClosed,
@@ -37,6 +40,10 @@ _MOST_ANSWERS: Final = 100
 _PATIENCE: Final = 30.0
 #: How long a client may take to receive an answer when the server is closed, in seconds.
 _LAST_SENDING: Final = 1.0
+
+
+#: The line before a chunk, with extensions.
+_SIZE_OF_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?\r?\n")
 
 
 class HttpServer(ThreadingTCPServer):
@@ -230,6 +237,31 @@ class _Stream(BufferedReader):
         return line
 
 
+class _Chunks(DechunkedInput):
+    """
+    The body in chunks, which may have extensions and trailers: nobody here asks for them.
+    """
+
+    def read_chunk_len(self) -> int:
+        """
+        How many bytes the next chunk has.
+
+        Raises:
+            OSError: There is no such chunk.
+
+            HTTPException: There are too many trailers.
+        """
+        # The base class knows no extensions, and takes "-0", "0x2" and "1_0" as well.
+        match = _SIZE_OF_CHUNK.fullmatch(self._rfile.readline(LONGEST_HEAD))
+        if match is None:
+            raise OSError("no size of a chunk")
+        size = int(match[1], 16)
+        if size == 0:
+            parse_headers(self._rfile)
+            self._rfile = BytesIO(b"\r\n")  # The base class reads the end of the trailers itself.
+        return size
+
+
 class _Connection(BaseHTTPRequestHandler):
     """
     A connection to a client, with one request after the other.
@@ -307,12 +339,12 @@ class _Connection(BaseHTTPRequestHandler):
             if [coding.strip().lower() for coding in codings] != ["chunked"]:
                 self.send_error(501)
                 return None
-            chunks: Any = DechunkedInput(stream)
+            chunks: Any = _Chunks(stream)
             try:
                 content = BufferedReader(chunks).read(limit + 1)
             except (ConnectionError, TimeoutError):
                 raise
-            except OSError:  # It says so of what is no chunk.
+            except (OSError, HTTPException):  # It is said so of what is no chunk.
                 self.send_error(400)
                 return None
             size = len(content)
