@@ -201,6 +201,29 @@ def test_target_arrives_as_it_was_sent(target: str) -> None:
     assert json.loads(content)["target"] == target
 
 
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        ("/a", "x"),
+        ("/http://y/a", "x"),
+        ("//y/a", "x"),
+        ("http://y/a", "y"),
+        ("HTTP://Y:80/a", "Y:80"),
+        ("http://x@y/a", "x@y"),
+        ("http:///a", ""),
+    ],
+)
+def test_host_of_a_target_counts(target: str, host: str) -> None:
+    """
+    A header that says otherwise is not passed on.
+    """
+    with closing(HttpServer(echo)) as server:
+        line = f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        _, _, content = exchange(server, line.encode()).partition(b"\r\n\r\n")
+
+    assert json.loads(content)["host"] == host
+
+
 @pytest.mark.parametrize("path", ["/a%2Fb;c", "/a//b/", "/a/../b/%2E%2E/c?d=%C3%A9"])
 def test_prepared_url_is_the_target_of_both_servers(opened: Open, path: str) -> None:
     """
@@ -720,6 +743,18 @@ def test_half_a_request_is_not_passed_on(capsys: pytest.CaptureFixture[str], sen
         b"GET /a HTTP/1.1\r\n\r\n",
         b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /a HTTP/1.1\r\nHost: x\r\nno header\r\n\r\n",
+        b"GET /a HTTP/1.1\r\n X: y\r\nHost: x\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: x\r\nFrom y\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: x\r\nFrom y\r\nX: y\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: x\r\n\rContent-Length: 9\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET /a HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET http://x/a HTTP/1.1\r\n\r\n",
+        b"GET http://[/a HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 0\r\n\r\n{}",
         b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
         b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import http.client
 import json
+import socket
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -465,6 +466,33 @@ def test_foreign_hosts_are_refused(engine: Engine, host: str | None) -> None:
     )
     if host is not None:
         assert summary(send(engine.url, "GET", "/engine-rest/version", host=host)) == _FOREIGN
+
+
+@pytest.mark.parametrize(
+    "target", ["http://evil.example{}", "http://localhost@evil.example{}", "a/b://evil.example{}"]
+)
+def test_foreign_hosts_of_targets_are_refused(engine: Engine, target: str) -> None:
+    """
+    A header that names this machine does not help them.
+    """
+    answer = send(engine.url, "GET", target.format("/engine-rest/version"), host="localhost")
+
+    assert summary(answer) == _FOREIGN
+
+
+@pytest.mark.parametrize("line", ["GET {} HTTP/1.0", "GET {}"])
+def test_client_without_a_host_is_of_this_machine(engine: Engine, line: str) -> None:
+    """
+    HTTP/1.0 need not name one, and no browser speaks it.
+    """
+    server = urlsplit(engine.url)
+    address = (str(server.hostname), int(server.port or 0))
+    with socket.create_connection(address, timeout=60) as connection:
+        line = line.format("/engine-rest/external-task/count")
+        connection.sendall(f"{line}\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert (answer.status, json.loads(answer.read())) == (200, _COUNT)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,18 @@ import socket
 import threading
 from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
-from email.errors import MissingHeaderBodySeparatorDefect
+from email.errors import (
+    FirstHeaderLineIsContinuationDefect,
+    MisplacedEnvelopeHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
 from http.client import HTTPException, parse_headers
 from http.server import BaseHTTPRequestHandler
 from io import BufferedReader, BytesIO
 from socketserver import ThreadingTCPServer
 from time import monotonic
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from werkzeug.serving import DechunkedInput
 
@@ -42,6 +47,12 @@ _PATIENCE: Final = 30.0
 _LAST_SENDING: Final = 1.0
 
 
+#: What says of headers that a line of them was dropped, or was no header.
+_BROKEN_HEADERS: Final = (
+    FirstHeaderLineIsContinuationDefect,
+    MisplacedEnvelopeHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
 #: The line before a chunk, with extensions.
 _SIZE_OF_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?\r?\n")
 
@@ -105,6 +116,8 @@ class HttpServer(ThreadingTCPServer):
         super().__init__(where, _Connection)
         self.host = host
         self.port: int = self.server_address[1]
+        #: What clients without a ``Host`` must have meant.
+        self.authority = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self._accepting = threading.Thread(target=self._accept, name=_NAME, daemon=True)
         self._accepting.start()
 
@@ -295,21 +308,22 @@ class _Connection(BaseHTTPRequestHandler):
             super().handle()
 
     def _answer(self) -> None:
-        # The base class accepts headers without a colon, as in a mail, and a missing `Host`.
-        defects = {type(defect) for defect in self.headers.defects}
-        has_host = "Host" in self.headers or self.request_version < "HTTP/1.1"
-        if MissingHeaderBodySeparatorDefect in defects or not has_host:
+        # In `self.path`, several slashes at the start are one.
+        target = self.requestline.split()[1]
+        host = self._host(target)
+        # The base class parses the headers as those of a mail, and finds this and that missing. For
+        # a mail, a line that is no header may be the text.
+        text = self.headers.get_payload()
+        is_broken = any(isinstance(defect, _BROKEN_HEADERS) for defect in self.headers.defects)
+        is_broken |= isinstance(text, str) and text != ""
+        if is_broken or host is None or len(self.headers.get_all("Content-Length", [])) > 1:
             self.send_error(400)
             return
         content = self._body()
         if content is None:
             return
-        request = Request(
-            self.command,
-            self.requestline.split()[1],  # In `self.path`, several slashes at the start are one.
-            {name.lower(): value.strip() for name, value in self.headers.items()},
-            content,
-        )
+        headers = {name.lower(): value.strip() for name, value in self.headers.items()}
+        request = Request(self.command, target, {**headers, "host": host}, content)
         self._answers += 1
         is_last = self.close_connection or self._answers >= _MOST_ANSWERS
         try:
@@ -323,6 +337,19 @@ class _Connection(BaseHTTPRequestHandler):
             self.send_error(500)
             raise
         self._send(answer)
+
+    def _host(self, target: str) -> str | None:
+        """
+        The host that the request is for; ``None`` if that cannot be told.
+        """
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) > 1 or (not hosts and self.request_version >= "HTTP/1.1"):
+            return None
+        if "://" in target and not target.startswith("/"):
+            with suppress(ValueError):
+                return urlsplit(target).netloc  # It counts, and no header (RFC 9112, 3.2.2).
+            return None
+        return hosts[0].strip() if hosts else self.server.authority
 
     def _body(self) -> bytes | None:
         """
