@@ -817,6 +817,74 @@ def test_body_whose_end_is_in_doubt_is_refused(headers: bytes, status: bytes) ->
     assert received.count(b"HTTP/1.1") == 1
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Connection: x, Close",
+        b"Connection: close,x",
+        b"Connection: keep-alive, close",
+        b"Connection: x\r\nConnection: close",
+        b"Connection: close\r\nConnection: x",
+    ],
+)
+def test_wish_to_close_is_one_among_others(headers: bytes) -> None:
+    """
+    A client may say more of its connection; what it sends after that is not answered.
+    """
+    with closing(HttpServer(answering(204))) as server:
+        received = exchange(server, GET.replace(b"Host", headers + b"\r\nHost") + GET)
+
+    assert received.count(b"HTTP/1.1 204 ") == 1
+    assert b"\r\nConnection: close\r\n" in received
+
+
+def test_wish_to_keep_the_connection_is_one_among_others() -> None:
+    """
+    The same goes for a client of HTTP/1.0.
+    """
+    kept = b"GET / HTTP/1.0\r\nConnection: x, Keep-Alive\r\n\r\n"
+    with closing(HttpServer(answering(204))) as server:
+        received = exchange(server, kept + b"GET / HTTP/1.0\r\n\r\n")
+
+    assert received.count(b"HTTP/1.1 204 ") == 2
+    assert received.count(b"\r\nConnection: keep-alive\r\n") == 1
+
+
+@pytest.mark.parametrize("line", [b"\r\n", b"\n", b"\r\n\r\n"])
+def test_empty_lines_before_a_request_are_skipped(line: bytes) -> None:
+    """
+    Some clients send one behind a body.
+    """
+    with closing(HttpServer(answering(204))) as server:
+        received = exchange(server, (line + GET) * 2 + line + GET.replace(b"1.1", b"1.0"))
+
+    assert received.count(b"HTTP/1.1 204 ") == 3
+
+
+@pytest.mark.parametrize(
+    ("application", "sent", "status"),
+    [
+        (answering(400, content=b"abc"), b"", b"400 Bad Request"),
+        (raising(ConnectionRefused()), b"", b"501 Not Implemented"),
+        (echo, b"Host: y\r\n", b"400 Bad Request"),
+        (echo, b"Transfer-Encoding: any\r\n", b"501 Not Implemented"),
+        (echo, b"Content-Length: 99999999999\r\n", b"413 "),
+        (echo, b"X: " + b"a" * 70_000 + b"\r\n", b"400 Bad Request"),
+    ],
+)
+def test_head_that_is_refused_gets_no_body(
+    application: Application, sent: bytes, status: bytes
+) -> None:
+    """
+    A client would take the page for the next answer.
+    """
+    with closing(HttpServer(application)) as server:
+        received = exchange(server, b"HEAD /a HTTP/1.1\r\nHost: x\r\n" + sent + b"\r\n")
+
+    assert received.startswith(b"HTTP/1.1 " + status)
+    assert received.index(b"\r\n\r\n") == len(received) - 4
+
+
 def test_http_1_0_is_understood() -> None:
     """
     The connection ends after the answer, unless the client wants to keep it.

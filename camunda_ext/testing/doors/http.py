@@ -23,6 +23,7 @@ from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from werkzeug.http import parse_set_header
 from werkzeug.serving import DechunkedInput
 
 from camunda_ext.testing.rest.messages import (
@@ -53,6 +54,8 @@ _BROKEN_HEADERS: Final = (
     MisplacedEnvelopeHeaderDefect,
     MissingHeaderBodySeparatorDefect,
 )
+#: How many bytes of a request line are read at most, as by the base class.
+_LONGEST_LINE: Final = 65537
 #: The line before a chunk, with extensions.
 _SIZE_OF_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?\r?\n")
 
@@ -285,6 +288,7 @@ class _Connection(BaseHTTPRequestHandler):
     #: After how many seconds without a request a connection is closed, as in Tomcat.
     timeout = 60
     disable_nagle_algorithm = True
+    raw_requestline: bytes
     _answers = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -306,6 +310,22 @@ class _Connection(BaseHTTPRequestHandler):
         """
         with suppress(ConnectionError):
             super().handle()
+
+    def parse_request(self) -> bool:
+        """
+        Whether there is a request to answer: an empty line before it is none (RFC 9112, 2.2).
+        """
+        while self.raw_requestline in (b"\r\n", b"\n"):
+            self.raw_requestline = self.rfile.readline(_LONGEST_LINE)
+        if not super().parse_request():
+            return False
+        # The base class hears of one word only.
+        connection = parse_set_header(", ".join(self.headers.get_all("Connection", [])))
+        if "close" in connection:
+            self.close_connection = True
+        elif "keep-alive" in connection:
+            self.close_connection = False
+        return True
 
     def _answer(self) -> None:
         # In `self.path`, several slashes at the start are one.
@@ -329,7 +349,7 @@ class _Connection(BaseHTTPRequestHandler):
         try:
             answer = self.server.respond(request, is_last=is_last)
         except ConnectionRefused:
-            answer = complete(page(501, _NOT_REFUSED))
+            answer = complete(page(501, _NOT_REFUSED), is_head=self.command == "HEAD")
         except ConnectionClosed:
             self.close_connection = True
             return
@@ -391,7 +411,8 @@ class _Connection(BaseHTTPRequestHandler):
         Answer with Tomcat's page for an error. Like Tomcat, it answers headers that are too long
         with 400 instead of 431.
         """
-        self._send(complete(page(400 if code == 431 else code), is_last=True))
+        answer = page(400 if code == 431 else code)
+        self._send(complete(answer, is_head=self.command == "HEAD", is_last=True))
 
     def _send(self, answer: Answer) -> None:
         lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]

@@ -12,6 +12,7 @@ from time import time
 from typing import Final, NamedTuple
 
 import attrs
+from werkzeug.http import parse_set_header
 
 #: How many bytes the request line and the headers may have together; the default of Tomcat.
 LONGEST_HEAD: Final = 8192
@@ -91,12 +92,12 @@ def respond(application: Application, request: Request, *, is_last: bool = False
     headers = request.headers.items()
     head = len(line) + sum(len(f"{name}: {value}\r\n") for name, value in headers) + len("\r\n")
     answer = page(400) if head > LONGEST_HEAD else application(request)
-    connection = request.headers.get("connection", "").lower()
+    connection = parse_set_header(request.headers.get("connection"))
     return complete(
         answer,
         is_head=request.method == "HEAD",
-        is_last=is_last or connection == "close",
-        keeps_alive=connection == "keep-alive",
+        is_last=is_last or "close" in connection,
+        keeps_alive="keep-alive" in connection,
     )
 
 
