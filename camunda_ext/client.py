@@ -1439,12 +1439,12 @@ def _ids(task: AnyTask | str) -> dict[str, str]:
     return {"task_id": _id_of(task)}
 
 
-def _id_of(task: AnyTask | str) -> str:
+def _id_of(task: AnyTask | str, name: str = "task") -> str:
     if isinstance(task, str):
         return task
     if isinstance(task, (ExternalTask, UnreadableTask)):
         return task.id
-    raise TypeError(f"task must be a task or its id, not {type(task).__name__}")
+    raise TypeError(f"{name} must be a task or its id, not {type(task).__name__}")
 
 
 @overload
@@ -1462,7 +1462,7 @@ def _task_ids(name: str, tasks: Iterable[AnyTask | str] | None) -> tuple[str, ..
         raise TypeError(f"{name} must not be a Selection: its own methods refuse one of everything")
     if isinstance(tasks, (str, bytes)) or not isinstance(tasks, Iterable):
         raise TypeError(f"{name} must be an iterable of tasks or of their ids, not {tasks!r:.80}")
-    return checks.texts(name, map(_id_of, tasks))
+    return tuple(_id_of(task, f"each of {name}") for task in tasks)
 
 
 def _worker_of(task: AnyTask | str, worker_id: str | None) -> str:
