@@ -42,20 +42,6 @@ class BatchClient(Protocol):
 
 
 @exported
-class BatchFailed(Exception):
-    """
-    A batch did not finish: jobs have failed, or it was suspended or deleted.
-    """
-
-    #: The state in which the batch was left.
-    result: "BatchResult"
-
-    def __init__(self, result: "BatchResult") -> None:
-        super().__init__(result)
-        self.result = result
-
-
-@exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class BatchResult(Record):
     """
@@ -117,6 +103,20 @@ class BatchResult(Record):
             return f"finished, {total} jobs done"
         text = f"deleted by somebody, {done}" if self.gone else f"not finished, {done}"
         return f"{text}, {self.failed_jobs} failed" if self.failed_jobs else text
+
+
+@exported
+class BatchFailed(Exception):
+    """
+    A batch did not finish: jobs have failed, or it was suspended or deleted.
+    """
+
+    #: The state in which the batch was left.
+    result: BatchResult
+
+    def __init__(self, result: BatchResult) -> None:
+        super().__init__(result)
+        self.result = result
 
 
 @exported
@@ -263,7 +263,7 @@ class BatchRun(TakenAsIs):
                 if until is None or self._clock() < until:
                     raise
                 raise TimeoutError(f"{result or self!r}, after {seconds:g} s: {error}") from None
-            result = self._gone() if statistics is None else _result(statistics)
+            result = self._last = self._gone() if statistics is None else _result(statistics)
             self._report(report, result)
             is_stuck = result.failed_jobs and not result.waiting_jobs
             if result.finished or result.gone or result.suspended or is_stuck:

@@ -451,3 +451,17 @@ def test_at_a_prompt_it_shows_how_it_is_now() -> None:
         f"<BatchRun b1: {gone}>",
         f"<BatchRun b1: {gone} (not seen now: NoAnswer: 503)>",
     ]
+
+
+def test_a_run_that_has_been_waited_for_shows_its_end() -> None:
+    """
+    It was gone at the last look, and before that it was not finished.
+    """
+    jobs = {"id": "b1", "totalJobs": 2, "jobsCreated": 2, "remainingJobs": 2, "completedJobs": 0}
+    answers = (json_answer(200, [jobs]), json_answer(200, []))
+    with Stub(*answers) as stub, ExternalTaskClient(stub.url) as client:
+        run = BatchRun(client, "b1", sleep=lambda _: None)
+        result = run.wait()
+
+    assert (result.finished, result.gone) == (True, True)
+    assert repr(run) == "<BatchRun b1: gone, as one that has finished; it had 2 jobs>"

@@ -17,20 +17,6 @@ _SHOWN: Final = 5
 
 
 @exported
-class BulkFailed(Exception):
-    """
-    A bulk write did not change all tasks.
-    """
-
-    #: The summary of the bulk write, with the tasks that were not changed.
-    summary: "BulkSummary"
-
-    def __init__(self, summary: "BulkSummary") -> None:
-        super().__init__(summary)
-        self.summary = summary
-
-
-@exported
 @attrs.frozen(eq=False, repr=False)
 class BulkProblem(Value):
     """
@@ -159,6 +145,20 @@ class BulkSummary(Record):
             yield "  that run was at its end; for tasks that match since then, take a new journal"
         if self.stopped is not None:
             yield f"  stopped: {self.stopped}"
+
+
+@exported
+class BulkFailed(Exception):
+    """
+    A bulk write did not change all tasks.
+    """
+
+    #: The summary of the bulk write, with the tasks that were not changed.
+    summary: BulkSummary
+
+    def __init__(self, summary: BulkSummary) -> None:
+        super().__init__(summary)
+        self.summary = summary
 
 
 def _line(task: ExternalTask) -> str:
