@@ -228,7 +228,7 @@ class Query(TakenAsIs):
         """
         query = _new(type(self))
         fields = query.__dict__
-        fields.update(self.__dict__)
+        fields |= self.__dict__
         fields[name] = value
         return query
 
@@ -237,10 +237,14 @@ class Query(TakenAsIs):
         A copy of the query with *values* added to a list filter.
         """
         checked: tuple[object, ...] = values
-        if not all(values) or not values or not {str}.issuperset(map(type, values)):
+        if not values or not all(values) or not _TEXTS.issuperset(map(type, values)):
             checked = checks.filters(f"{name[1:]}()", values)
         earlier = self.__dict__.get(name)
         return self._with(name, (*earlier, *checked) if earlier else checked)
+
+
+#: The types of values that need no further check.
+_TEXTS: Final = frozenset({str})
 
 
 def _of_fields(kind: type[Q], values: Mapping[str, Any]) -> Q:
