@@ -327,7 +327,8 @@ class _Call:
             retry_after=retry_after(headers, datetime.now(timezone.utc)),
         )
         try:
-            wait: float | None = checks.to_seconds(self._sender.retry.wait(failed))
+            chosen = self._sender.retry.wait(failed)
+            wait = None if chosen is None else checks.to_seconds(chosen)
             is_wanted = wait is not None and wait <= TIMEOUT_MAX
         except Exception:  # noqa: BLE001
             # The policy may be the user's; its exception must not hide the error of the request.

@@ -29,11 +29,6 @@ class RetryPolicy(Protocol):
         """
 
 
-def _to_seconds(value: float | timedelta) -> float:
-    seconds: float = checks.to_seconds(value)
-    return seconds
-
-
 #: The longest wait after a `Conflict`, in seconds.
 _LONGEST_CONFLICT: Final = 0.5
 
@@ -57,10 +52,10 @@ class Retry(Value):
     rollback_attempts: int = attrs.field(default=20)
 
     #: The longest wait before the second attempt, in seconds, or a `timedelta`.
-    first_delay: float = attrs.field(default=0.05, converter=_to_seconds)
+    first_delay: float = attrs.field(default=0.05, converter=checks.to_seconds)
 
     #: The longest wait before any attempt, in seconds, or a `timedelta`; a server may ask for more.
-    longest_delay: float = attrs.field(default=5.0, converter=_to_seconds)
+    longest_delay: float = attrs.field(default=5.0, converter=checks.to_seconds)
 
     def __attrs_post_init__(self) -> None:
         for name in ("attempts", "rollback_attempts"):

@@ -13,11 +13,6 @@ from camunda_ext._wire import checks
 from camunda_ext._wire.value import Value, exported
 
 
-def _to_seconds(value: float | timedelta | None) -> float | None:
-    seconds: float | None = checks.to_seconds(value)
-    return seconds
-
-
 def _check_seconds(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if value is not None:
         checks.seconds(field.name, value)
@@ -34,17 +29,25 @@ class Timeout(Value):
 
     #: For connecting.
     connect: float | None = attrs.field(
-        default=3.0, converter=_to_seconds, validator=_check_seconds
+        default=3.0,
+        converter=attrs.converters.optional(checks.to_seconds),
+        validator=_check_seconds,
     )
 
     #: For the next piece of the answer.
-    read: float | None = attrs.field(default=60.0, converter=_to_seconds, validator=_check_seconds)
+    read: float | None = attrs.field(
+        default=60.0,
+        converter=attrs.converters.optional(checks.to_seconds),
+        validator=_check_seconds,
+    )
 
     #: For the whole call: all attempts, the waits between them, and all looks at the task. With a
     #: `requests.Session` of your own, a call may last `read` longer; and a server that sends the
     #: head of its answer byte by byte can make it last for any time.
     total: float | None = attrs.field(
-        default=120.0, converter=_to_seconds, validator=_check_seconds
+        default=120.0,
+        converter=attrs.converters.optional(checks.to_seconds),
+        validator=_check_seconds,
     )
 
     @classmethod

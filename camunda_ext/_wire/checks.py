@@ -237,7 +237,7 @@ def seconds(name: str, value: object, *, may_be_zero: bool = False) -> float:
     """
     Check a duration, a number of seconds or a `timedelta`, and return it in seconds.
     """
-    number = to_seconds(value)
+    number: object = to_seconds(value)  # type: ignore[arg-type]  # its type is checked below
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise TypeError(f"{name} must be seconds as a number, or a timedelta, not {value!r:.80}")
     if not 0 <= number <= TIMEOUT_MAX or (number == 0 and not may_be_zero):
@@ -245,7 +245,7 @@ def seconds(name: str, value: object, *, may_be_zero: bool = False) -> float:
     return number
 
 
-def to_seconds(value: Any) -> Any:
+def to_seconds(value: float | timedelta) -> float:
     """
     Convert a `timedelta` to seconds; return anything else as it is.
     """
