@@ -15,5 +15,6 @@ except ModuleNotFoundError as _missing:
     ) from None
 from camunda_ext.testing._errors import EngineError
 from camunda_ext.testing.rest.faults import Fault, Faults
+from camunda_ext.testing.state.clock import Clock
 
-__all__ = ["Engine", "EngineError", "Fault", "Faults"]
+__all__ = ["Clock", "Engine", "EngineError", "Fault", "Faults"]

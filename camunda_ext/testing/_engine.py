@@ -28,6 +28,7 @@ from camunda_ext.testing.rest.faults import Faults
 from camunda_ext.testing.rest.polls import Polls
 from camunda_ext.testing.rest.urls import BASE
 from camunda_ext.testing.state import deployments, flow, instances, scopes, users
+from camunda_ext.testing.state.clock import Clock
 from camunda_ext.testing.state.store import Store
 from camunda_ext.testing.values import variable
 from camunda_ext.testing.values.durations import to_seconds
@@ -112,6 +113,8 @@ class Engine:
             clock=clock,
             seed=seed,
         )
+        #: The engine's clock, for code under test that takes one.
+        self.clock = Clock(self._store.now)
         self._polls = Polls(self._store.now)
         self._auth = auth
         self._backend = Backend(self._store, self._polls, self.faults, auth is not None)

@@ -95,6 +95,19 @@ def test_time_is_that_of_the_clock() -> None:
         ]
 
 
+def test_clock_is_for_code_that_takes_one() -> None:
+    """
+    It goes with the engine's time, and is there when the engine is closed.
+    """
+    clock = Clock()
+    with Engine(clock=clock) as engine:
+        first = engine.clock.now()
+        clock.seconds += 0.0015
+        engine.advance(59)
+
+    assert [first, engine.clock.now()] == [1_700_000_000, 1_700_000_059.001]
+
+
 def test_locks_expire() -> None:
     """
     With the engine's time, whoever moves it.
