@@ -96,6 +96,10 @@ if TYPE_CHECKING:  # for type checkers and editors: what the table below says, a
         VariableValue as VariableValue,
         typed as typed,
     )
+    from camunda_ext.worker import (
+        Handlers as Handlers,
+        Worker as Worker,
+    )
 
 #: The names that each module gives to this one.
 _NAMES = {
@@ -119,6 +123,7 @@ _NAMES = {
     "history": "HistoricExternalTaskLogQuery LogSortBy",
     "query": "ExternalTaskQuery SortBy",
     "selection": "LogSelection NotOne Selection",
+    "worker": "Handlers Worker",
     "variables": "File JavaObject typed Variables VariablesLike VariableValue",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -236,17 +236,23 @@ class FetchedTasks(TakenAsIs, tuple[LockedExternalTask, ...]):
     #: fetched again and again.
     unreadable: tuple[UnreadableTask, ...]
 
+    #: When the server answered, by its own clock, in whole seconds; ``None`` if it does not tell.
+    #: The time until ``lock_expiration_time`` is the rest of a lock, whatever the clock here says.
+    answered_at: datetime | None
+
     def __new__(
         cls,
         tasks: Iterable[LockedExternalTask] = (),
         *,
         unreadable: Iterable[UnreadableTask] = (),
+        answered_at: datetime | None = None,
     ) -> "FetchedTasks":
         """
         Create a result, for example in a test.
         """
         fetched = super().__new__(cls, tasks)
         fetched.unreadable = tuple(unreadable)
+        fetched.answered_at = answered_at
         return fetched
 
     def __repr__(self) -> str:

@@ -59,6 +59,10 @@ nitpick_ignore = [
     ("py:class", "camunda_ext.query.Q"),
     # The class of a selection's results.
     ("py:class", "camunda_ext.selection.R"),
+    # The function that a decorator returns as it got it.
+    ("py:class", "camunda_ext.worker.handlers.F"),
+    ("py:class", "camunda_ext.worker._worker.F"),
+    ("py:class", "_queue.SimpleQueue"),
     # How pydantic takes our objects.
     ("py:class", "camunda_ext._wire.value.TakenAsIs"),
     ("py:class", "camunda_ext.variables.T"),

@@ -37,6 +37,7 @@ ROOMS = (
     "safety",
     "selection",
     "client",
+    "worker",
     "",  # the package itself: what ``import camunda_ext`` gives
     "opentelemetry",
     "testing",
@@ -44,9 +45,9 @@ ROOMS = (
 )
 #: What each optional part knows of the package.
 OPTIONAL = {
-    "opentelemetry": {"", "hooks"},
-    "testing": {""},
-    "cli": {"", "testing", "safety"},
+    "opentelemetry": {"", "hooks", "worker"},
+    "testing": {"", "worker"},
+    "cli": {"", "testing", "safety", "worker"},
 }
 #: The rooms of the embedded engine, in the same manner.
 ENGINE_ROOMS = ("_versions", "_errors", "values", "bpmn", "state", "rest", "doors", "_engine", "")
@@ -176,6 +177,8 @@ OTHERS_PRIVATE: frozenset[str] = frozenset(
         "_content_consumed",
         "_cookies",  # of a prepared request of requests
         "_getframe",  # of sys
+        "_current_frames",  # of sys
+        "_exit",  # of os
         "_replace",  # of a named tuple
     }
 )

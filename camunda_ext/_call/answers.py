@@ -13,6 +13,7 @@ from typing import Any, Final
 from requests.structures import CaseInsensitiveDict
 
 from camunda_ext import errors
+from camunda_ext._call.backoff import to_date
 from camunda_ext._call.request import AnyAnswer, Request
 from camunda_ext._http.messages import HttpResponse
 from camunda_ext._wire.dates import DateFormat
@@ -90,7 +91,8 @@ def read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
             if failures:  # Their reasons quote the answer.
                 failures = _without_secrets(failures, response)
             unreadable = [UnreadableTask(id=id_, reason=reason) for id_, reason in failures]
-            return FetchedTasks(tasks, unreadable=unreadable)
+            date = to_date(response.headers.get("date"))
+            return FetchedTasks(tasks, unreadable=unreadable, answered_at=date)
         return decode(content, returns, dates)
     except ValueError as error:
         raise UnexpectedAnswer(str(error)) from None

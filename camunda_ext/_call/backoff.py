@@ -114,13 +114,21 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value), _LONGEST_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if moment.tzinfo is None:
+    moment = to_date(value)
+    if moment is None:
         return None
     return min(max(0.0, (moment - now).total_seconds()), _LONGEST_RETRY_AFTER)
+
+
+def to_date(value: str | None) -> datetime | None:
+    """
+    The aware date in a header; ``None`` if the header is missing or malformed.
+    """
+    try:
+        date = parsedate_to_datetime(value or "")
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return None if date.tzinfo is None else date
 
 
 #: The longest accepted Retry-After, in seconds; a date in the year 2099 must not block a worker.

@@ -32,6 +32,7 @@ from camunda_ext.testing.rest.messages import (
     ConnectionClosed,
     ConnectionRefused,
     Request,
+    date_header,
     page,
 )
 from camunda_ext.testing.rest.operations import Call, Contents, Operation, PlainText
@@ -106,6 +107,7 @@ class App:
             answer = self._refusal(failure("ProcessEngineException", deep))
         if request.method == "GET" and _JSON in answer.headers:
             answer.headers.append(("Cache-Control", "no-cache"))
+        answer.headers.append(date_header(self._backend.store.now() / 1000))
         return answer
 
     def _refusal(self, error: EngineError) -> Answer:

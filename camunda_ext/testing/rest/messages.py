@@ -117,7 +117,8 @@ def complete(
     headers = list(answer.headers)
     if answer.status != HTTPStatus.NO_CONTENT:
         headers.append(("Content-Length", str(len(answer.content))))
-    headers.append(("Date", _date(int(time()))))
+    if not any(name == "Date" for name, _ in headers):
+        headers.append(date_header(time()))
     if is_last or answer.status in _CLOSING:
         headers.append(("Connection", "close"))
     elif keeps_alive:
@@ -132,6 +133,13 @@ def page(status: int, title: str | None = None) -> Answer:
     title = title or f"HTTP Status {status} \N{EN DASH} {HTTPStatus(status).phrase}"
     headers = [("Content-Type", "text/html;charset=utf-8"), ("Content-Language", "en")]
     return Answer(status, headers, _PAGE.format(title=title).encode())
+
+
+def date_header(now: float) -> tuple[str, str]:
+    """
+    The header with the time of an answer, in seconds since 1970.
+    """
+    return "Date", _date(int(now))
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,308 @@
+"""
+The worker as its users type it, on the embedded engine.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import attrs
+import pytest
+
+from camunda_ext import ExternalTaskQuery, Handlers, Worker
+from camunda_ext.testing import Engine
+from camunda_ext.worker import (
+    BpmnError,
+    Completed,
+    Failure,
+    Postpone,
+    Stopped,
+    Task,
+    TaskRetries,
+)
+
+
+@attrs.frozen
+class Invoice:
+    """
+    The variables that the handler needs.
+    """
+
+    amount: int
+    customer: str
+
+
+@attrs.frozen
+class Charged:
+    """
+    What it returns.
+    """
+
+    paid: bool
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """
+    An embedded engine.
+    """
+    with Engine() as engine:
+        yield engine
+
+
+def test_a_mapping_completes_the_task(engine: Engine) -> None:
+    """
+    The shortest worker: one topic, one function.
+    """
+    worker = Worker(engine.client())
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> dict[str, bool]:
+        return {"paid": task.variables["amount"] < 1000}
+
+    task_id = engine.create_task("invoice", variables={"amount": 100})
+    instance = engine.client().get(task_id).process_instance_id
+    (done,) = worker.run_once()
+
+    assert (done.task.id, done.outcome, done.error) == (task_id, Completed({"paid": True}), None)
+    assert engine.client().count() == 0
+    assert not engine.is_running(instance)
+
+
+def test_attrs_classes_are_the_input_and_the_output(engine: Engine) -> None:
+    """
+    Only the fields of the class are fetched.
+    """
+    handlers = Handlers()
+    seen = []
+
+    @handlers.handles("invoice", lock_duration=timedelta(minutes=1))
+    def charge(task: Task, invoice: Invoice) -> Charged:
+        seen.append((dict(task.variables), invoice))
+        return Charged(paid=True)
+
+    engine.create_task("invoice", variables={"amount": 100, "customer": "Ada", "other": "x" * 100})
+    (done,) = Worker(engine.client(), handlers).run_once()
+
+    assert seen == [({"amount": 100, "customer": "Ada"}, Invoice(100, "Ada"))]
+    assert done.outcome == Completed({"paid": True})
+
+
+def test_wrong_input_is_an_incident_at_once(engine: Engine) -> None:
+    """
+    It does not heal, so a retry would be in vain.
+    """
+    handlers = Handlers()
+
+    @handlers.handles("invoice")
+    def charge(invoice: Invoice) -> None:
+        raise AssertionError("not called")
+
+    task_id = engine.create_task("invoice", variables={"amount": "much", "customer": "Ada"})
+    (done,) = Worker(engine.client(), handlers).run_once(raising=False)
+
+    task = engine.client().get(task_id)
+    assert isinstance(done.outcome, Failure)
+    assert task.retries == 0
+    assert (
+        task.error_message
+        == "the variables are no Invoice: expected int, not str 'much' @ variables.amount"
+    )
+
+
+def test_bad_input_is_an_ordinary_failure_on_request(engine: Engine) -> None:
+    """
+    `incident_on` is empty then.
+    """
+    handlers = Handlers()
+
+    @handlers.handles("invoice", retries=TaskRetries(1000, incident_on=()))
+    def charge(invoice: Invoice) -> None:
+        raise AssertionError("not called")
+
+    task_id = engine.create_task("invoice", variables={"customer": "Ada"})
+    Worker(engine.client(), handlers).run_once(raising=False)
+
+    assert engine.client().get(task_id).retries == 1
+
+
+def test_bpmn_error_reaches_the_process(engine: Engine) -> None:
+    """
+    It is a result, and is not raised by `run_once()`.
+    """
+    worker = Worker(engine.client())
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> None:
+        raise BpmnError("NO_FUNDS", "too poor", variables={"balance": 3})
+
+    engine.create_task("invoice")
+    (done,) = worker.run_once()
+
+    assert done.outcome == BpmnError("NO_FUNDS", "too poor", variables={"balance": 3})
+    assert engine.client().count() == 0
+
+
+def test_retries_count_down_to_an_incident(engine: Engine) -> None:
+    """
+    Two waits are two retries, so three attempts.
+    """
+    handlers = Handlers()
+
+    @handlers.handles("invoice", retries=TaskRetries(1000, 2000))
+    def charge(task: Task) -> None:
+        raise LookupError("no such invoice")
+
+    task_id = engine.create_task("invoice")
+    worker = Worker(engine.client(), handlers)
+    client = engine.client()
+    left = []
+    for _ in range(4):
+        worker.run_once(raising=False)
+        task = client.get(task_id)
+        left.append(task.retries)
+        engine.advance(3)
+
+    assert left == [2, 1, 0, 0]
+    assert task.error_message == "LookupError: no such invoice"
+    details = client.error_details(task_id)
+    assert details is not None
+    assert details.startswith("Traceback (most recent call last):\n")
+    assert details.count("File ") == 1  # nothing of the worker itself
+
+
+def test_what_a_handler_raises_is_reported_and_raised(engine: Engine) -> None:
+    """
+    A test must not pass because the worker has swallowed the error.
+    """
+    worker = Worker(engine.client(), retries=TaskRetries(1000))
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> None:
+        raise LookupError("no such invoice")
+
+    task_id = engine.create_task("invoice")
+    with pytest.raises(LookupError, match="no such invoice"):
+        worker.run_once()
+
+    assert engine.client().get(task_id).retries == 1
+
+
+def test_postpone_keeps_the_retries(engine: Engine) -> None:
+    """
+    Without any yet, it sets those of the policy, not one less.
+    """
+    worker = Worker(engine.client(), retries=TaskRetries(1000, 2000))
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> None:
+        raise Postpone(timedelta(minutes=2), "bank says 429")
+
+    task_id = engine.create_task("invoice")
+    client = engine.client()
+    worker.run_once()
+    first = client.get(task_id)
+    engine.advance(121)
+    worker.run_once()
+
+    assert (first.retries, first.error_message) == (2, "bank says 429")
+    assert client.get(task_id).retries == 2
+
+
+def test_a_result_that_no_variable_holds_is_an_incident(engine: Engine) -> None:
+    """
+    It is found before anything is sent, and names the variable.
+    """
+    worker = Worker(engine.client())
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> dict[str, object]:
+        return {"receipt": object()}
+
+    task_id = engine.create_task("invoice")
+    worker.run_once()
+    task = engine.client().get(task_id)
+
+    assert task.retries == 0
+    assert task.error_message is not None
+    assert "receipt" in task.error_message
+
+
+def test_drain_works_until_there_is_nothing(engine: Engine) -> None:
+    """
+    More tasks than slots take several fetches.
+    """
+    worker = Worker(engine.client(), slots=2)
+    worker.handles("invoice")(lambda task: None)
+    for _ in range(5):
+        engine.create_task("invoice")
+
+    assert len(worker.drain()) == 5
+    assert worker.drain() == []
+
+
+def test_drain_ends_in_an_endless_process(engine: Engine) -> None:
+    """
+    A handler whose process brings the next task never leaves an empty fetch.
+    """
+    worker = Worker(engine.client())
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> None:
+        engine.create_task("invoice")
+
+    engine.create_task("invoice")
+    with pytest.raises(RuntimeError, match="more than 10 tasks"):
+        worker.drain(limit=10)
+
+
+def test_a_started_worker_handles_tasks_in_threads(engine: Engine) -> None:
+    """
+    As many at the same time as it has slots, and none is left when it has stopped.
+    """
+    handlers = Handlers()
+    together = threading.Barrier(4)
+
+    @handlers.handles("invoice")
+    def charge(task: Task) -> None:
+        together.wait(10)
+
+    for _ in range(8):
+        engine.create_task("invoice")
+    done = threading.Semaphore(0)
+
+    def on_event(event: object) -> None:
+        if type(event).__name__ == "Reported":
+            done.release()
+
+    worker = Worker(
+        engine.client(), handlers, slots=4, async_response_timeout=100, hooks=[on_event]
+    )
+    with worker:
+        for _ in range(8):
+            assert done.acquire(timeout=10)
+    assert engine.client().count() == 0
+    assert worker.stop() == Stopped(left=(), exit_code=0)
+
+
+def test_a_stop_leaves_no_lock(engine: Engine) -> None:
+    """
+    What has not begun is unlocked; what runs is told, and reported.
+    """
+    worker = Worker(engine.client(), slots=1, async_response_timeout=100)
+    begun = threading.Event()
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> dict[str, bool]:
+        begun.set()
+        return {"in_time": not task.wait(60)}
+
+    for _ in range(3):
+        engine.create_task("invoice")
+    with worker:
+        assert begun.wait(10)
+
+    assert engine.client().count(ExternalTaskQuery().locked()) == 0
+    assert engine.client().count() == 2
