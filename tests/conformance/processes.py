@@ -37,6 +37,24 @@ _INPUT: Final = """
         </camunda:inputOutput>
 """
 
+# The braces of expressions are doubled, as the text is a format.
+_EXPRESSIONS: Final = """
+        <camunda:inputOutput>
+          <camunda:inputParameter name="number"> ${{number}} </camunda:inputParameter>
+          <camunda:inputParameter name="nothing">#{{ nothing }}</camunda:inputParameter>
+          <camunda:inputParameter name="contents">${{file}}</camunda:inputParameter>
+          <camunda:inputParameter name="object">${{json_list}}</camunda:inputParameter>
+          <camunda:inputParameter name="list">
+            <camunda:list><camunda:value> a </camunda:value><camunda:list/></camunda:list>
+          </camunda:inputParameter>
+          <camunda:inputParameter name="map">
+            <camunda:map><camunda:entry key="b"/><camunda:entry key="a">1</camunda:entry>
+            </camunda:map>
+          </camunda:inputParameter>
+          <camunda:inputParameter name="topic">{topic_a}</camunda:inputParameter>
+        </camunda:inputOutput>
+"""
+
 _BOUNDARY: Final = """
     <boundaryEvent id="boundary" attachedToRef="work"><errorEventDefinition errorRef="e1"/>
     </boundaryEvent>
@@ -85,6 +103,13 @@ _PROCESSES: Final[Mapping[str, tuple[str, str]]] = {
     "P": ("work", _TASK.replace("{inputs}", "")),
     # The same with an input parameter, a variable in the external task's own scope.
     "P_with_input": ("work", _TASK.replace("{inputs}", _INPUT)),
+    # The same, with a topic and a priority from variables, and parameters of each kind.
+    "P_with_expressions": (
+        "work",
+        _TASK.replace("{inputs}", _EXPRESSIONS).replace(
+            '"{topic_a}"', '"${{topic}}" camunda:taskPriority="#{{number}}"'
+        ),
+    ),
     # As P, but its topic has a blank at the end, which some databases do not see.
     "P_of_a_padded_topic": (
         "work",

@@ -101,6 +101,46 @@ def test_050_local_variables(live: Live) -> None:
     assert task.variables == given
 
 
+def test_inputs_are_made_anew_from_what_they_are_evaluated_to(live: Live) -> None:
+    """
+    They keep type and value, but neither the name of a file nor the format of an object; and the
+    topic and the priority see them.
+    """
+    java = "application/x-java-serialized-object"
+    info = {"objectTypeName": "java.util.ArrayList", "serializationDataFormat": "application/json"}
+    live.start(
+        "P_with_expressions",
+        variables={
+            "number": {"value": 7, "type": "Short"},
+            "nothing": {"value": None, "type": "String"},
+            "file": {"value": "AAEC", "type": "File", "valueInfo": {"filename": "a.bin"}},
+            "json_list": {"value": "[1]", "type": "Object", "valueInfo": info},
+        },
+    )
+
+    [task] = live.fetch()
+
+    assert (task.topic_name, task.priority) == (live.topic_a, 7)
+    typed = {
+        name: (value.type, value.value_info, None if value.type == "Object" else value.value)
+        for name, value in ((name, task.variables.typed(name)) for name in task.variables)
+        if name not in ("file", "json_list")
+    }
+    assert typed == {
+        "number": ("Short", {}, 7),
+        "nothing": ("Null", {}, None),
+        "contents": ("Bytes", {}, "AAEC"),
+        "object": ("Object", info | {"serializationDataFormat": java}, None),
+        "list": ("Object", info | {"serializationDataFormat": java}, None),
+        "map": (
+            "Object",
+            {"objectTypeName": "java.util.TreeMap", "serializationDataFormat": java},
+            None,
+        ),
+        "topic": ("String", {}, live.topic_a),
+    }
+
+
 def test_051_tasks_are_counted_over_all_topics(live: Live) -> None:
     """
     A fetch gives no more tasks than it asks for, whatever their topics.

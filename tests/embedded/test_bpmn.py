@@ -467,21 +467,21 @@ def test_extension_without_effect_is_ignored(extension: str) -> None:
             _task(attributes='camunda:type="external" camunda:topic="a-${x}"'),
             (
                 "the expression 'a-${x}' as camunda:topic of <serviceTask> 't'; "
-                "it runs constant text only"
+                "it evaluates single variables only"
             ),
         ),
         (
-            _task(attributes=f'{_EXTERNAL} camunda:taskPriority="#{{x}}"'),
+            _task(attributes=f'{_EXTERNAL} camunda:taskPriority="#{{x + 1}}"'),
             (
-                "the expression '#{x}' as camunda:taskPriority of <serviceTask> 't'; "
-                "it runs constant text only"
+                "the expression '#{x + 1}' as camunda:taskPriority of <serviceTask> 't'; "
+                "it evaluates single variables only"
             ),
         ),
         (
-            _inputs('<camunda:inputParameter name="i">${x}</camunda:inputParameter>'),
+            _inputs('<camunda:inputParameter name="i">${x.y}</camunda:inputParameter>'),
             (
-                "the expression '${x}' as input parameter 'i' of <serviceTask> 't'; "
-                "it runs constant text only"
+                "the expression '${x.y}' as input parameter 'i' of <serviceTask> 't'; "
+                "it evaluates single variables only"
             ),
         ),
         (
@@ -495,10 +495,23 @@ def test_extension_without_effect_is_ignored(extension: str) -> None:
     ]
     + [
         (
-            _inputs(f'<camunda:inputParameter name="i"><camunda:{kind}/></camunda:inputParameter>'),
-            f"<camunda:{kind}> as input parameter 'i' in <serviceTask> 't'",
+            _inputs(f'<camunda:inputParameter name="i">{value}</camunda:inputParameter>'),
+            f"{what} input parameter 'i' {where} <serviceTask> 't'",
         )
-        for kind in ["list", "map", "script"]
+        for value, what, where in [
+            ("<camunda:script/>", "<camunda:script> as", "in"),
+            ("<camunda:list><camunda:script/></camunda:list>", "<camunda:script> as", "in"),
+            (
+                "<camunda:list><camunda:value>${x}</camunda:value></camunda:list>",
+                "the expression '${x}' in a list or map, as",
+                "of",
+            ),
+            (
+                '<camunda:map><camunda:entry key="#{x}"/></camunda:map>',
+                "the expression '#{x}' in a list or map, as",
+                "of",
+            ),
+        ]
     ]
     + [
         (
@@ -720,6 +733,28 @@ REFUSED: Final[dict[str, tuple[bytes, int, str, list[str]]]] = {
         _model(_inputs("\n<camunda:inputParameter>x</camunda:inputParameter>")),
         7,
         "An input parameter of <serviceTask> 't' has no name",
+        ["t"],
+    ),
+    "input parameter of two values": (
+        _model(
+            _inputs(
+                '<camunda:inputParameter name="i"><camunda:list/>\n<camunda:list/>'
+                "</camunda:inputParameter>"
+            )
+        ),
+        7,
+        "<serviceTask> 't' has more than one value in input parameter 'i'",
+        ["t"],
+    ),
+    "entry without a key": (
+        _model(
+            _inputs(
+                '<camunda:inputParameter name="i"><camunda:map>\n<camunda:entry key=""/>'
+                "</camunda:map></camunda:inputParameter>"
+            )
+        ),
+        7,
+        "An entry in input parameter 'i' of <serviceTask> 't' has no key",
         ["t"],
     ),
     "input parameters of a gateway": (
@@ -958,7 +993,7 @@ def test_a_form_that_is_none_is_refused(field: str, message: str) -> None:
             'camunda:assignee="${a.b}"',
             (
                 "The embedded engine does not run the expression '${a.b}' as camunda:assignee of "
-                "<userTask> 'u'; it runs constant text only"
+                "<userTask> 'u'; it evaluates single variables only"
             ),
         ),
         (
@@ -1042,3 +1077,144 @@ def test_a_variable_is_evaluated_when_the_task_comes_to_be(
 
         assert (raised.value.type, raised.value.code) == ("ProcessEngineException", 0)
         assert client.get(task.id).worker_id == "w1"
+
+
+@pytest.mark.parametrize(
+    ("task", "variables", "java_type", "code", "message"),
+    [
+        (
+            _inputs('<camunda:inputParameter name="i">${x}</camunda:inputParameter>'),
+            {},
+            "ProcessEngineException",
+            0,
+            "Unknown property used in expression: ${x}. Cause: Cannot resolve identifier 'x'",
+        ),
+        (
+            # An input parameter does not see the others.
+            _inputs(
+                '<camunda:inputParameter name="x">1</camunda:inputParameter>'
+                '<camunda:inputParameter name="y">${x}</camunda:inputParameter>'
+            ),
+            {},
+            "ProcessEngineException",
+            0,
+            "Unknown property used in expression: ${x}. Cause: Cannot resolve identifier 'x'",
+        ),
+        (
+            _inputs('<camunda:inputParameter name="i">${x}</camunda:inputParameter>'),
+            {
+                "x": {
+                    "type": "Object",
+                    "value": "<a/>",
+                    "valueInfo": {
+                        "objectTypeName": "A",
+                        "serializationDataFormat": "application/xml",
+                    },
+                }
+            },
+            "ProcessEngineException",
+            0,
+            "Cannot deserialize object in variable 'x': it is not serialized as JSON",
+        ),
+        (
+            _task(attributes='camunda:type="external" camunda:topic="${x}"'),
+            {},
+            "ProcessEngineException",
+            0,
+            "Unknown property used in expression: ${x}. Cause: Cannot resolve identifier 'x'",
+        ),
+        (
+            _task(attributes='camunda:type="external" camunda:topic="${x}"'),
+            {"x": 5},
+            "ClassCastException",
+            None,
+            "The topic ${x} must be a String, not of type Integer",
+        ),
+        (
+            _task(attributes='camunda:type="external" camunda:topic="${x}"'),
+            {"x": None},
+            "ClassCastException",
+            None,
+            "The topic ${x} must be a String, not of type Null",
+        ),
+        (
+            _task(attributes=f'{_EXTERNAL} camunda:taskPriority="${{x}}"'),
+            {"x": "5"},
+            "ProcessEngineException",
+            0,
+            ": Priority value is not an Integer",
+        ),
+        (
+            _task(attributes=f'{_EXTERNAL} camunda:taskPriority="${{x}}"'),
+            {"x": 5.0},
+            "ProcessEngineException",
+            0,
+            ": Priority value must be either Short, Integer, or Long",
+        ),
+    ],
+)
+def test_external_task_that_cannot_be_evaluated_is_none(
+    task: str, variables: dict[str, Any], java_type: str, code: int | None, message: str
+) -> None:
+    """
+    The command that would create it fails, and nothing has happened.
+    """
+    flow = '<sequenceFlow sourceRef="s" targetRef="t"/>'
+    with Engine() as engine, engine.client() as client:
+        engine.deploy(_model(task + flow))
+        with pytest.raises(EngineError) as raised:
+            engine.start("p", variables=variables)
+
+        refusal = raised.value
+        assert (refusal.type, refusal.code, refusal.message) == (java_type, code, message)
+        assert client.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("process", "task", "variables", "priority"),
+    [
+        ("", "${x}", {"x": 7}, 7),
+        ("", "${x}", {"x": 2**40}, 2**40),
+        ("${y}", "", {"y": -7}, -7),
+        ("${y}", "${x}", {"x": 7, "y": 8}, 7),
+        # Only a process application, which the engine has not, would miss the variable.
+        ("", "${x}", {}, 0),
+        ("5", "${x}", {}, 0),
+    ],
+)
+def test_priority_may_be_a_variable(
+    process: str, task: str, variables: dict[str, int], priority: int
+) -> None:
+    """
+    Of the task, or of its process.
+    """
+    attributes = [f'camunda:taskPriority="{each}"' if each else "" for each in (process, task)]
+    model = _model(
+        _task(attributes=f"{_EXTERNAL} {attributes[1]}")
+        + '<sequenceFlow sourceRef="s" targetRef="t"/>',
+        attributes=f'camunda:historyTimeToLive="1" {attributes[0]}',
+    )
+    with Engine() as engine, engine.client() as client:
+        engine.deploy(model)
+        engine.start("p", variables=variables)
+
+        assert [each.priority for each in client.list()] == [priority]
+
+
+def test_lists_and_maps_are_constants() -> None:
+    """
+    The name of an element with text does not matter; of equal keys the last counts.
+    """
+    model = _inputs(
+        '<camunda:inputParameter name="text"><camunda:value> 1 </camunda:value>'
+        "</camunda:inputParameter>"
+        '<camunda:inputParameter name="list"><camunda:list><camunda:value>a</camunda:value>'
+        "<camunda:value/><camunda:list/></camunda:list></camunda:inputParameter>"
+        '<camunda:inputParameter name="map">text<camunda:map><camunda:entry key="b">1'
+        '</camunda:entry><camunda:entry key="a"><camunda:map/></camunda:entry>'
+        '<camunda:entry key="b">2</camunda:entry></camunda:map></camunda:inputParameter>'
+    )
+    inputs = _only(_model(model)).nodes["t"].inputs
+
+    # As text, as the order of the keys is compared, too.
+    assert str(inputs) == "{'text': '1', 'list': ['a', None, []], 'map': {'a': {}, 'b': '2'}}"

@@ -399,7 +399,7 @@ def test_model_comes_as_text_or_file(tmp_path: Path, form: str) -> None:
         (lambda engine: engine.deploy("a.bpmn"), ValueError, "pass Path"),
         (lambda engine: engine.deploy(Path("/nothing/a.bpmn")), FileNotFoundError, "a.bpmn"),
         (lambda engine: engine.deploy("<a"), EngineError, "ENGINE-09003 Could not parse"),
-        (lambda engine: engine.deploy(model("${x}")), EngineError, "constant text only"),
+        (lambda engine: engine.deploy(model("${x.y}")), EngineError, "single variables only"),
         (
             lambda engine: engine.create_task("a", process_definition_key="my process"),
             EngineError,

@@ -8,9 +8,10 @@ from typing import Final
 
 import attrs
 
-from camunda_ext.testing.bpmn.extensions import attribute, called, is_expression, is_extension
+from camunda_ext.testing.bpmn.extensions import attribute, called
 from camunda_ext.testing.bpmn.findings import Findings
-from camunda_ext.testing.bpmn.model import Node
+from camunda_ext.testing.bpmn.inputs import inputs
+from camunda_ext.testing.bpmn.model import Evaluated, Node
 from camunda_ext.testing.bpmn.xml import Element
 
 #: Attributes of Camunda that make a task no external task, whatever its type.
@@ -18,7 +19,7 @@ _OTHER_KINDS: Final = ("class", "delegateExpression", "expression")
 
 
 def external_task(
-    node: Node, element: Element, findings: Findings, *, process_priority: int
+    node: Node, element: Element, findings: Findings, *, process_priority: int | Evaluated
 ) -> Node:
     """
     The *node* with the topic, priority, properties and inputs of an external task. If the element
@@ -35,15 +36,14 @@ def external_task(
     topic = attribute(element, "topic")
     if topic is None:
         findings.add(f"{called(element)} has no camunda:topic", element)
-    elif is_expression(topic):
-        findings.refuse_expression(topic, "camunda:topic", element)
+        topic = ""
     priority = findings.priority(element, "taskPriority")
     return attrs.evolve(
         node,
-        topic=topic or "",
+        topic=findings.evaluated(topic, "camunda:topic", element) or topic,
         priority=process_priority if priority is None else priority,
         properties=_properties(element, findings),
-        inputs=_inputs(element, findings),
+        inputs=inputs(element, findings),
     )
 
 
@@ -56,22 +56,4 @@ def _properties(element: Element, findings: Findings) -> dict[str, str | None]:
             findings.refuse_in(element, each, " without a name")
         else:
             values[name] = each.get("value")  # As in Camunda, no expression is evaluated here.
-    return values
-
-
-def _inputs(element: Element, findings: Findings) -> dict[str, str | None]:
-    values: dict[str, str | None] = {}
-    holder = findings.extension(element, "inputOutput")
-    for each in [] if holder is None else holder.children:
-        name, text = each.get("name"), each.text.strip()
-        if not is_extension(each) or each.name != "inputParameter":
-            findings.refuse_in(element, each)
-        elif not name:
-            findings.add(f"An input parameter of {called(element)} has no name", each, element)
-        elif each.children:
-            findings.refuse_in(element, each.children[0], f" as input parameter '{name}'")
-        elif is_expression(text):
-            findings.refuse_expression(text, f"input parameter '{name}'", element)
-        else:
-            values[name] = text or None
     return values

@@ -4,6 +4,7 @@ The problems of a BPMN file, and the error that lists them.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import attrs
@@ -17,7 +18,13 @@ from camunda_ext.testing.bpmn.extensions import (
     is_expression,
     tag,
 )
+from camunda_ext.testing.bpmn.model import Evaluated
 from camunda_ext.testing.bpmn.xml import Element
+
+#: An expression of a single variable.
+_VARIABLE: Final = re.compile(r"[$#]\{\s*([A-Za-z_]\w*)\s*\}", re.ASCII)
+#: Names in expressions that are no variables.
+_OF_THE_ENGINE: Final = ("execution", "task", "authenticatedUserId", "true", "false", "null")
 
 #: What to do about a problem that a real engine would not have.
 _INSTEAD: Final = (
@@ -79,12 +86,20 @@ class Findings:
         """
         self.refuse(f"the attribute {name} of {called(element)}", element)
 
-    def refuse_expression(self, text: str, what: str, element: Element) -> None:
+    def evaluated(self, text: str, what: str, element: Element) -> Evaluated | None:
         """
-        As `refuse()`, for an expression, whose value is known only when the process runs.
+        The expression in a text; ``None`` if the text is constant. An expression that is more than
+        a single variable is refused.
         """
-        where = f"{what} of {called(element)}"
-        self.refuse(f"the expression '{text}' as {where}; it runs constant text only", element)
+        variable = _VARIABLE.fullmatch(text)
+        if variable is not None and variable[1] not in _OF_THE_ENGINE:
+            return Evaluated(what=what, text=text, variable=variable[1])
+        if is_expression(text):
+            where = f"{what} of {called(element)}"
+            self.refuse(
+                f"the expression '{text}' as {where}; it evaluates single variables only", element
+            )
+        return None
 
     def only(self, elements: list[Element], owner: Element) -> Element | None:
         """
@@ -101,10 +116,10 @@ class Findings:
         """
         return self.only([each for each in extensions(element) if each.name == name], element)
 
-    def priority(self, element: Element, name: str) -> int | None:
+    def priority(self, element: Element, name: str) -> int | Evaluated | None:
         """
-        The number in an attribute of Camunda; ``None`` if there is none. Any other text is a
-        problem.
+        The number in an attribute of Camunda, or its expression; ``None`` if there is none. Any
+        other text is a problem.
         """
         text = attribute(element, name)
         number = None if text is None else integer(text)
@@ -113,7 +128,7 @@ class Findings:
         if not is_expression(text):
             self.add(f"camunda:{name} of {called(element)} is no whole number: '{text}'", element)
         elif name == "taskPriority":  # The priority of jobs has no effect here.
-            self.refuse_expression(text, f"camunda:{name}", element)
+            return self.evaluated(text, f"camunda:{name}", element)
         return None
 
     def ensure_none(self, resource: str) -> None:

@@ -5,11 +5,14 @@ The model of a process, with all that the embedded engine needs to run it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import attrs
 
 Kind = Literal["start", "end", "external", "user", "parallel"]
+
+#: A constant value of an input parameter. ``None`` is the value of a parameter without text.
+Constant: TypeAlias = "str | list[Constant] | dict[str, Constant] | None"
 
 
 @attrs.frozen(kw_only=True)
@@ -32,7 +35,7 @@ class Boundary:
 @attrs.frozen(kw_only=True)
 class Evaluated:
     """
-    An expression in a user task, which is evaluated when the task is created.
+    An expression of a single variable, which is evaluated when the task is created.
     """
 
     #: The part of the task that the expression is for, as errors name it.
@@ -62,12 +65,12 @@ class Node:
 
     # The following fields are for external tasks only.
 
-    topic: str = ""
-    priority: int = 0
+    topic: str | Evaluated = ""
+    priority: int | Evaluated = 0
     #: The extension properties; ``None`` for one without a value.
     properties: Mapping[str, str | None] = attrs.field(factory=dict)
-    #: The texts of the input parameters; ``None`` for an empty one, whose variable is null.
-    inputs: Mapping[str, str | None] = attrs.field(factory=dict)
+    #: The values of the input parameters, by name.
+    inputs: Mapping[str, Constant | Evaluated] = attrs.field(factory=dict)
     #: The boundary events in the order in which they are tried; one for every code is last.
     boundaries: tuple[Boundary, ...] = ()
 

@@ -16,7 +16,7 @@ from camunda_ext.testing.bpmn import schema, user_tasks
 from camunda_ext.testing.bpmn.extensions import attribute, called, integer
 from camunda_ext.testing.bpmn.external import external_task
 from camunda_ext.testing.bpmn.findings import Findings
-from camunda_ext.testing.bpmn.model import Boundary, Kind, Node, Process
+from camunda_ext.testing.bpmn.model import Boundary, Evaluated, Kind, Node, Process
 from camunda_ext.testing.bpmn.refusals import refuse_extensions, refuse_what_changes
 from camunda_ext.testing.bpmn.xml import Element, read
 
@@ -170,7 +170,7 @@ class _Reader:
             self._findings.add(message, another, self._element)
         return starts[0].get("id") if starts else None
 
-    def _nodes(self, scope: Element, priority: int) -> list[Node]:
+    def _nodes(self, scope: Element, priority: int | Evaluated) -> list[Node]:
         """
         The nodes of the process. Subprocesses are refused, but their elements are checked as well,
         so that a user who moves them out of the subprocess knows all problems at once.
@@ -187,7 +187,7 @@ class _Reader:
                 refuse_what_changes(child, self._findings, but=caught)
         return nodes
 
-    def _node(self, element: Element, process_priority: int) -> Node:
+    def _node(self, element: Element, process_priority: int | Evaluated) -> Node:
         findings, id_, kind = self._findings, self._id(element), _KINDS[element.name]
         findings.priority(element, "jobPriority")
         refuse_what_changes(element, findings)

@@ -16,7 +16,6 @@ from camunda_ext.testing.bpmn.extensions import (
     attribute,
     called,
     integer,
-    is_expression,
     is_extension,
 )
 from camunda_ext.testing.bpmn.findings import Findings
@@ -26,10 +25,6 @@ from camunda_ext.testing.bpmn.xml import Element
 _TYPES: Final = ("string", "long", "date", "boolean", "enum")
 _VALIDATORS: Final = ("validator", "required", "readonly", "min", "max", "minlength", "maxlength")
 _BINDINGS: Final = ("deployment", "latest", "version")
-#: An expression of a single variable.
-_VARIABLE: Final = re.compile(r"[$#]\{\s*([A-Za-z_]\w*)\s*\}", re.ASCII)
-#: Names in expressions that are no variables.
-_OF_THE_ENGINE: Final = ("execution", "task", "authenticatedUserId", "true", "false", "null")
 #: Camunda's attributes that may have expressions.
 _EVALUATED: Final = (
     "assignee",
@@ -72,19 +67,13 @@ def check(element: Element, findings: Findings) -> tuple[Evaluated, ...]:
     The expressions of a user task. Its problems are added to the *findings*.
     """
     _check_form(element, findings)
-    evaluated = []
-    for what, text in _evaluated(element):
-        variable = _VARIABLE.fullmatch(text)
-        if variable is not None and variable[1] not in _OF_THE_ENGINE:
-            evaluated.append(Evaluated(what=what, text=text, variable=variable[1]))
-        elif is_expression(text):
-            findings.refuse_expression(text, what, element)
+    expressions = [findings.evaluated(text, what, element) for what, text in _evaluated(element)]
     for name, kind, is_valid in _CONSTANTS:
         constant = attribute(element, name)
         if constant is not None and "{" not in constant and not is_valid(constant):
             what = f"{called(element)} with camunda:{name} '{constant}', which is no {kind}"
             findings.refuse(what, element)
-    return tuple(evaluated)
+    return tuple(expression for expression in expressions if expression is not None)
 
 
 def _evaluated(element: Element) -> Iterator[tuple[str, str]]:

@@ -12,9 +12,8 @@ import attrs
 
 from camunda_ext.testing._errors import failure
 from camunda_ext.testing.bpmn.processes import Boundary, Node, Process, parse
-from camunda_ext.testing.state import log, scopes
+from camunda_ext.testing.state import evaluation, log, scopes
 from camunda_ext.testing.state.conditions import ensure_narrow
-from camunda_ext.testing.state.evaluation import evaluate
 from camunda_ext.testing.state.store import Row, Transaction
 from camunda_ext.testing.values.variable import Value
 
@@ -186,14 +185,18 @@ def _all_have_arrived(tx: Transaction, instance_id: str, gateway: Node) -> bool:
 
 
 def _create_task(tx: Transaction, instance: Instance, process: Process, node: Node) -> None:
-    ensure_narrow(tx, node.topic, node.id)
+    outer = scopes.of_scope(tx, instance.id)
+    inputs = evaluation.inputs(node, outer)
+    seen = {**outer, **inputs}
+    priority, topic = evaluation.priority(node, seen), evaluation.topic(node, seen)
+    ensure_narrow(tx, topic, node.id)
     execution_id, task_id = tx.new_id(), tx.new_id()
     tx.insert(
         "task",
         id=task_id,
-        topic_name=node.topic,
+        topic_name=topic,
         create_time=tx.now,
-        priority=node.priority,
+        priority=priority,
         activity_id=node.id,
         activity_instance_id=f"{node.id}:{tx.new_id()}",
         execution_id=execution_id,
@@ -204,7 +207,6 @@ def _create_task(tx: Transaction, instance: Instance, process: Process, node: No
         tenant_id=instance.tenant_id,
         business_key=instance.business_key,
     )
-    inputs = {name: _text(text) for name, text in node.inputs.items()}
     scopes.assign(tx, instance.id, execution_id, inputs, local=True)
     log.write(tx, task_id, "creation")
     tx.wakes_polls = True
@@ -217,7 +219,7 @@ def _create_user_task(tx: Transaction, instance_id: str, node: Node) -> None:
         instance_id=instance_id,
         execution_id=instance_id,
         node=node.id,
-        name=evaluate(tx, instance_id, node),
+        name=evaluation.name_of_user_task(node, scopes.of_scope(tx, instance_id)),
         create_time=tx.now,
     )
 

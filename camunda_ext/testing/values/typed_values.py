@@ -64,6 +64,13 @@ class Value:
     #: Whether the variable is transient, so that it is never stored.
     transient: bool = False
 
+    @property
+    def is_null(self) -> bool:
+        """
+        Whether the value is null, whatever its type.
+        """
+        return (self.text, self.long, self.double, self.data) == (None, None, None, None)
+
 
 def read(dto: object) -> Value:
     """

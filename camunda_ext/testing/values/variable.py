@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+import attrs
+
 from camunda_ext.testing._errors import TOO_LONG, failure
 from camunda_ext.testing.values import dates
 from camunda_ext.testing.values.contents import file_answer
@@ -27,7 +29,9 @@ from camunda_ext.testing.values.typed_values import (
 __all__ = [
     "Value",
     "check_all",
+    "constant",
     "file_answer",
+    "of_expression",
     "of_python",
     "plain",
     "queried",
@@ -112,6 +116,40 @@ def show(value: Value, *, deserialize: bool = False, name: str = "") -> dict[str
     is_object = value.type == "Object" and (value.text, value.data) != (None, None)
     shown = _held_by(value, name) if is_object and deserialize else _column(value)
     return {"type": value.type, "value": shown, "valueInfo": info}
+
+
+def constant(value: str | list[Any] | dict[str, Any] | None) -> Value:
+    """
+    The variable for a constant value of a model.
+    """
+    variable = plain(value)
+    return _of_class(variable, "java.util.TreeMap") if isinstance(value, dict) else variable
+
+
+def of_expression(value: Value, *, name: str) -> Value:
+    """
+    The variable that is set to the value of another one by an expression. As in Camunda, it is
+    made anew from Java's value, which has neither the name of a File nor the format of an Object.
+
+    Args:
+        name: The name of the other variable, for errors.
+
+    Raises:
+        EngineError: The value is an Object that is not serialized as JSON.
+    """
+    if value.is_null:
+        return Value("Null")
+    if value.type == "File":
+        return Value("Bytes", data=value.data)
+    if value.type == "Object":
+        held = plain(_held_by(value, name))
+        java_class = value.info["objectTypeName"]
+        return _of_class(held, java_class) if held.type == "Object" else held
+    return value
+
+
+def _of_class(value: Value, java_class: str) -> Value:
+    return attrs.evolve(value, info={**value.info, "objectTypeName": java_class})
 
 
 def _column(value: Value) -> Any:
