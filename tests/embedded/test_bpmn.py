@@ -14,7 +14,7 @@ from camunda_ext import EngineFailure, Topic
 from camunda_ext.testing import Engine
 from camunda_ext.testing._errors import EngineError
 from camunda_ext.testing.bpmn.model import Evaluated
-from camunda_ext.testing.bpmn.processes import Boundary, Node, Process, parse
+from camunda_ext.testing.bpmn.processes import ErrorCatch, Node, Process, parse
 from tests.conformance import processes
 
 _HERE: Final = Path(__file__).parent
@@ -105,15 +105,15 @@ def test_process_is_read_whole() -> None:
                 priority=5,
                 properties={"currency": "EUR", "limit": None},
                 inputs={"mode": "careful", "nothing": None},
-                boundaries=(
-                    Boundary(
+                catches=(
+                    ErrorCatch(
                         id="declined",
                         error_code="DECLINED",
                         code_variable=None,
                         message_variable=None,
                         outgoing=("call",),
                     ),
-                    Boundary(
+                    ErrorCatch(
                         id="anything",
                         error_code=None,
                         code_variable="code",
@@ -174,9 +174,9 @@ def test_process_of_the_documentation_is_run() -> None:
 @pytest.mark.parametrize("tag", ["serviceTask", "sendTask", "businessRuleTask"])
 def test_external_tasks_have_three_names(tag: str) -> None:
     """
-    Whatever a task is called, it is external if its type is, in any case.
+    Whatever a task is called, and whatever else it has, it is external if its type is, in any case.
     """
-    task = f'<{tag} id="t" camunda:type="External" camunda:topic="a"/>'
+    task = f'<{tag} id="t" camunda:type="External" camunda:topic="a" camunda:class="A"/>'
 
     assert _only(_model(_START + task)).nodes["t"] == Node(
         id="t", kind="external", name=None, outgoing=(), incoming=0, topic="a"
@@ -250,8 +250,8 @@ def test_boundary_event_catches_the_code_of_its_error(reference: str, code: str 
     errors = '<error id="e" errorCode="E"/><error id="without"/>\n'
     process = _only(_model(f"{_START}{_TASK}{catch}", before=errors))
 
-    assert process.nodes["t"].boundaries == (
-        Boundary(id="b", error_code=code, code_variable=None, message_variable=None, outgoing=()),
+    assert process.nodes["t"].catches == (
+        ErrorCatch(id="b", error_code=code, code_variable=None, message_variable=None, outgoing=()),
     )
 
 

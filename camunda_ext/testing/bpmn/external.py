@@ -14,8 +14,23 @@ from camunda_ext.testing.bpmn.inputs import inputs
 from camunda_ext.testing.bpmn.model import Evaluated, Node
 from camunda_ext.testing.bpmn.xml import Element
 
-#: Attributes of Camunda that make a task no external task, whatever its type.
-_OTHER_KINDS: Final = ("class", "delegateExpression", "expression")
+_TASKS: Final = ("serviceTask", "sendTask", "businessRuleTask")
+_EVENTS: Final = ("intermediateThrowEvent", "endEvent")
+
+
+def implementation(element: Element) -> Element | None:
+    """
+    The element that says topic and priority of an external task: the task itself, or the message
+    that an event throws. ``None`` if Camunda makes no external task of the *element*.
+    """
+    holders = [element] if element.name in _TASKS else []
+    if element.name in _EVENTS:
+        holders = element.all("messageEventDefinition")
+    elif element.name == "businessRuleTask" and attribute(element, "decisionRef"):
+        return None
+    # As in Camunda, the type comes before a Java class and an expression.
+    external = (each for each in holders if (attribute(each, "type") or "").lower() == "external")
+    return next(external, None)
 
 
 def external_task(
@@ -28,16 +43,15 @@ def external_task(
     Args:
         process_priority: The priority of tasks that have none themselves.
     """
-    is_external = (attribute(element, "type") or "").lower() == "external"
-    is_decision = element.name == "businessRuleTask" and attribute(element, "decisionRef")
-    if not is_external or is_decision or any(attribute(element, name) for name in _OTHER_KINDS):
+    holder = implementation(element)
+    if holder is None:
         findings.refuse(f'{called(element)} unless it has camunda:type="external"', element)
         return node
-    topic = attribute(element, "topic")
+    topic = attribute(holder, "topic")
     if topic is None:
-        findings.add(f"{called(element)} has no camunda:topic", element)
+        findings.add(f"{called(element)} has no camunda:topic", holder)
         topic = ""
-    priority = findings.priority(element, "taskPriority")
+    priority = findings.priority(holder, "taskPriority")
     return attrs.evolve(
         node,
         topic=findings.evaluated(topic, "camunda:topic", element) or topic,

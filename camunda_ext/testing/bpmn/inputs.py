@@ -17,15 +17,22 @@ def inputs(element: Element, findings: Findings) -> dict[str, Constant | Evaluat
     values: dict[str, Constant | Evaluated] = {}
     holder = findings.extension(element, "inputOutput")
     for each in [] if holder is None else holder.children:
+        if not is_input(each):
+            continue
         name = each.get("name")
-        if not is_extension(each) or each.name != "inputParameter":
-            findings.refuse_in(element, each)
-        elif not name:
-            findings.add(f"An input parameter of {called(element)} has no name", each, element)
-        else:
+        if name:
             reader = _Reader(f"input parameter '{name}'", element, findings)
             values[name] = reader.nested(each)
+        else:
+            findings.add(f"An input parameter of {called(element)} has no name", each, element)
     return values
+
+
+def is_input(element: Element) -> bool:
+    """
+    Whether an element is an input parameter.
+    """
+    return is_extension(element) and element.name == "inputParameter"
 
 
 class _Reader:

@@ -16,9 +16,10 @@ Constant: TypeAlias = "str | list[Constant] | dict[str, Constant] | None"
 
 
 @attrs.frozen(kw_only=True)
-class Boundary:
+class ErrorCatch:
     """
-    A boundary event that catches BPMN errors of an external task.
+    An event that catches BPMN errors of an external task: a boundary event, or the start event of
+    an event subprocess.
     """
 
     id: str
@@ -71,8 +72,8 @@ class Node:
     properties: Mapping[str, str | None] = attrs.field(factory=dict)
     #: The values of the input parameters, by name.
     inputs: Mapping[str, Constant | Evaluated] = attrs.field(factory=dict)
-    #: The boundary events in the order in which they are tried; one for every code is last.
-    boundaries: tuple[Boundary, ...] = ()
+    #: The events that catch its errors, in the order in which they are tried.
+    catches: tuple[ErrorCatch, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -13,14 +13,15 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from camunda_ext.testing.bpmn import schema, user_tasks
+from camunda_ext.testing.bpmn.errors import ErrorCodes, error_catch, error_codes
 from camunda_ext.testing.bpmn.extensions import attribute, called, integer
 from camunda_ext.testing.bpmn.external import external_task
 from camunda_ext.testing.bpmn.findings import Findings
-from camunda_ext.testing.bpmn.model import Boundary, Evaluated, Kind, Node, Process
+from camunda_ext.testing.bpmn.model import ErrorCatch, Evaluated, Kind, Node, Process
 from camunda_ext.testing.bpmn.refusals import refuse_extensions, refuse_what_changes
 from camunda_ext.testing.bpmn.xml import Element, read
 
-__all__ = ["Boundary", "Node", "Process", "parse"]
+__all__ = ["ErrorCatch", "Node", "Process", "parse"]
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "startEvent": "start",
@@ -69,15 +70,9 @@ def _processes(
         return ()
     for element in root.all("import"):
         findings.refuse_in(root, element)
-    error_codes: dict[str, str | None] = {}
-    for element in root.all("error"):
-        id_ = element.get("id")
-        if id_ is None:
-            findings.add("<error> has no id", element)
-        else:
-            error_codes[id_] = element.get("errorCode")
+    codes = error_codes(root, findings)
     read_processes = [
-        _Reader(element, findings, error_codes, ids).process(requires_time_to_live)
+        _Reader(element, findings, codes, ids).process(requires_time_to_live)
         for element in root.all("process")
         # "1" is true for the schema, but not for the engine.
         if element.get("isExecutable") == "true"
@@ -94,17 +89,17 @@ class _Reader:
         self,
         element: Element,
         findings: Findings,
-        error_codes: Mapping[str, str | None],
+        codes: ErrorCodes,
         ids: Collection[str],
     ) -> None:
         self._element = element
         self._findings = findings
-        self._error_codes = error_codes
+        self._codes = codes
         self._ids = ids
         #: The steps by id, also those that are refused, so that flows to them are no problem.
         self._steps = {child.get("id"): child for child in element.children if child.name in _STEPS}
         self._catches = {boundary.get("id") for boundary in element.all("boundaryEvent")}
-        self._boundaries: dict[str, list[Boundary]] = defaultdict(list)
+        self._caught: dict[str, list[ErrorCatch]] = defaultdict(list)
         #: The targets of the sequence flows, by the id of their source.
         self._targets: dict[str | None, list[str]] = defaultdict(list)
         for flow in element.all("sequenceFlow"):
@@ -192,7 +187,7 @@ class _Reader:
         findings.priority(element, "jobPriority")
         refuse_what_changes(element, findings)
         # The engine tries those for one code first, whatever their order in the file.
-        boundaries = sorted(self._boundaries[id_], key=lambda each: each.error_code is None)
+        catches = sorted(self._caught[id_], key=lambda each: each.error_code is None)
         node = Node(
             id=id_,
             kind=kind,
@@ -201,7 +196,7 @@ class _Reader:
             outgoing=() if kind == "end" else tuple(self._targets[id_]),
             incoming=self._incoming[id_],
             evaluated=user_tasks.check(element, findings) if kind == "user" else (),
-            boundaries=tuple(boundaries),
+            catches=tuple(catches),
         )
         if kind != "external":
             return node
@@ -224,16 +219,8 @@ class _Reader:
             findings.add(f"{called(element)} has no event definition", element)
         if definition is None:
             return
-        reference = definition.get("errorRef")
-        boundary = Boundary(
-            id=id_,
-            # A reference to an error that is not in the file is the code itself.
-            error_code=None if reference is None else self._error_codes.get(reference, reference),
-            code_variable=attribute(definition, "errorCodeVariable"),
-            message_variable=attribute(definition, "errorMessageVariable"),
-            outgoing=tuple(self._targets[id_]),
-        )
-        self._boundaries[host].append(boundary)
+        outgoing = tuple(self._targets[id_])
+        self._caught[host].append(error_catch(id_, definition, self._codes, outgoing=outgoing))
 
     def _check_flow(self, element: Element) -> None:
         findings = self._findings

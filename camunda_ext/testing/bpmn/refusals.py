@@ -10,6 +10,7 @@ from typing import Final
 
 from camunda_ext.testing.bpmn.extensions import attribute, extensions
 from camunda_ext.testing.bpmn.findings import Findings
+from camunda_ext.testing.bpmn.inputs import is_input
 from camunda_ext.testing.bpmn.schema import EVENT_DEFINITIONS, LOOPS
 from camunda_ext.testing.bpmn.xml import Element
 
@@ -57,3 +58,7 @@ def refuse_extensions(element: Element, findings: Findings) -> None:
     for each in extensions(element):
         if each.name not in harmless:
             findings.refuse_in(element, each)
+        elif each.name == "inputOutput":
+            for parameter in each.children:
+                if not is_input(parameter):
+                    findings.refuse_in(element, parameter)

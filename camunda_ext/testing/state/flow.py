@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from camunda_ext.testing._errors import failure
-from camunda_ext.testing.bpmn.processes import Boundary, Node, Process, parse
+from camunda_ext.testing.bpmn.processes import ErrorCatch, Node, Process, parse
 from camunda_ext.testing.state import evaluation, log, scopes
 from camunda_ext.testing.state.conditions import ensure_narrow
 from camunda_ext.testing.state.store import Row, Transaction
@@ -123,10 +123,10 @@ def _text(text: str | None) -> Value:
     return Value(type="Null" if text is None else "String", text=text)
 
 
-def _catching(node: Node, error_code: str) -> Boundary | None:
-    for boundary in node.boundaries:
-        if boundary.error_code in (None, error_code):
-            return boundary
+def _catching(node: Node, error_code: str) -> ErrorCatch | None:
+    for each in node.catches:
+        if each.error_code in (None, error_code):
+            return each
     return None
 
 
