@@ -19,6 +19,7 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from camunda_ext import ExternalTaskClient
+from camunda_ext.testing._errors import EngineError
 from camunda_ext.testing._versions import LATEST, Version
 from camunda_ext.testing.doors.http import HttpServer
 from camunda_ext.testing.doors.in_process import InProcessAdapter
@@ -27,9 +28,9 @@ from camunda_ext.testing.rest.backend import Backend
 from camunda_ext.testing.rest.faults import Faults
 from camunda_ext.testing.rest.polls import Polls
 from camunda_ext.testing.rest.urls import BASE
-from camunda_ext.testing.state import deployments, flow, instances, scopes, users
+from camunda_ext.testing.state import deployments, evaluation, flow, instances, scopes, users
 from camunda_ext.testing.state.clock import Clock
-from camunda_ext.testing.state.store import Store
+from camunda_ext.testing.state.store import Row, Store, Transaction
 from camunda_ext.testing.values import variable
 from camunda_ext.testing.values.durations import to_seconds
 
@@ -121,7 +122,8 @@ class Engine:
         self._server: HttpServer | None = None
         self._serving = threading.RLock()
         self._sessions: WeakSet[requests.Session] = WeakSet()
-        self._one_task_definitions: dict[str, str] = {}
+        #: The ids of the process definitions of single tasks, by their models.
+        self._one_task_definitions: dict[object, str] = {}
         if auth is not None:
             _check_auth(auth)
             with self._backend.transaction() as tx:
@@ -272,18 +274,95 @@ class Engine:
             priority=quoteattr(str(priority)),
             properties=properties,
         )
+
+        def deploy(tx: Transaction) -> Row:
+            deployed = deployments.create(tx, {"task.bpmn": model.encode()})
+            [definition_id] = deployed["deployedProcessDefinitions"]
+            return deployments.get_definition(tx, definition_id)
+
         with self._backend.transaction() as tx:
-            definition_id = self._one_task_definitions.get(model)
-            if definition_id is None or deployments.find_definition(tx, definition_id) is None:
-                deployed = deployments.create(tx, {"task.bpmn": model.encode()})
-                [definition_id] = deployed["deployedProcessDefinitions"]
-            definition = deployments.get_definition(tx, definition_id)
-            instance, _ = flow.start(tx, definition, business_key, _typed(variables))
-            task_id: str = tx.value("SELECT id FROM task WHERE instance_id = ?", instance.id)
+            definition = self._definition(tx, model) or deploy(tx)
+            task_id = _only_task(tx, definition, business_key, _typed(variables))
             if retries is not None:
                 tx.run("UPDATE task SET retries = ? WHERE id = ?", retries, task_id)
-        self._one_task_definitions[model] = definition_id
+        self._one_task_definitions[model] = definition["id"]
         return task_id
+
+    def create_task_of(
+        self,
+        file: str | Path,
+        activity_id: str,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        business_key: str | None = None,
+    ) -> str:
+        """
+        Create one external task of a BPMN file, without running the process around it.
+
+        The file may have anything else in it, also what `deploy` refuses. The task has the topic,
+        priority, input parameters and extension properties of its model, and the key, name and
+        version tag of its process; its process instance has nothing else, and ends with it, whether
+        it is completed or a BPMN error is reported. An error that is caught, by a boundary event or
+        an event subprocess, sets the variables that the event names.
+
+        What stands between the task and the rest of the process is not done: output parameters,
+        listeners, asynchronous continuations, conditions of ``camunda:errorEventDefinition``, and
+        input parameters of enclosing subprocesses. Of a multi-instance activity one instance is
+        created; its ``loopCounter`` and its element are there if they are among the *variables*.
+
+        Args:
+            file: The path of the file.
+
+            activity_id: The id of the task: a service, send or business rule task with
+                ``camunda:type="external"``, or a throwing message event with such a message.
+
+            variables: The variables of the process instance: Python values, or mappings with
+                ``value`` and ``type`` as in requests. Topic, priority and input parameters are
+                evaluated from them.
+
+            business_key: The business key of the process instance.
+
+        Returns:
+            The id of the task. Its process definition is not found by `start`.
+
+        Raises:
+            TypeError: An argument has the wrong type, or the value of a variable could have several
+                types.
+
+            ValueError: The file is no BPMN, or has no such external task; the task has an
+                expression that is more than a single variable, or a script; a variable is missing,
+                or a value does not fit its type. The message names the activity.
+
+            OSError: The file cannot be read.
+        """
+        if not isinstance(activity_id, str):
+            raise TypeError(f"activity_id is text, not {activity_id!r}")
+        path, values = Path(file), _typed(variables)
+        model = path.name, path.read_bytes(), activity_id
+        try:
+            with self._backend.transaction() as tx:
+                definition = self._definition(tx, model) or deployments.create_alone(tx, *model)
+                node = flow.model(tx, definition["id"]).nodes[activity_id]
+                if missing := evaluation.missing(node, values):
+                    raise ValueError(
+                        f"{path.name}: activity {activity_id!r} needs the variables "
+                        f"{', '.join(map(repr, missing))}"
+                    )
+                task_id = _only_task(tx, definition, business_key, values)
+        except EngineError as error:
+            problem = (error.message or error.type).lstrip(": ")
+            raise ValueError(
+                f"{path.name}: activity {activity_id!r} cannot be made alone: {problem}"
+            ) from None
+        self._one_task_definitions[model] = definition["id"]
+        return task_id
+
+    def _definition(self, tx: Transaction, model: object) -> Row | None:
+        """
+        The process definition that was deployed for a single task before, if it is still there.
+        """
+        definition_id = self._one_task_definitions.get(model)
+        return None if definition_id is None else deployments.find_definition(tx, definition_id)
 
     def variables(self, process_instance_id: str) -> dict[str, Any]:
         """
@@ -448,6 +527,20 @@ class Engine:
             for session in self._sessions:
                 session.close()
             self._store.close()
+
+
+def _only_task(
+    tx: Transaction,
+    definition: Row,
+    business_key: str | None,
+    variables: Mapping[str, variable.Value],
+) -> str:
+    """
+    Start a process that has only one external task, and return the id of the task.
+    """
+    instance, _ = flow.start(tx, definition, business_key, variables)
+    task_id: str = tx.value("SELECT id FROM task WHERE instance_id = ?", instance.id)
+    return task_id
 
 
 def _check_days(days: object) -> None:

@@ -131,6 +131,13 @@ class Findings:
             return self.evaluated(text, f"camunda:{name}", element)
         return None
 
+    @property
+    def messages(self) -> list[str]:
+        """
+        The problems, each with its line.
+        """
+        return [f"{each.message} (line {each.line})" for each in self._problems]
+
     def ensure_none(self, resource: str) -> None:
         """
         Refuse the file if it has problems.

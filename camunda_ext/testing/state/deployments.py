@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from camunda_ext.testing._errors import EngineError, failure, invalid_request, rest_error
+from camunda_ext.testing.bpmn.alone import parse_alone
 from camunda_ext.testing.bpmn.processes import Process, parse
 from camunda_ext.testing.state.conditions import Filter, Kind, Page, QueryType, ensure_narrow, like
 from camunda_ext.testing.state.store import Row, Transaction
@@ -59,15 +60,10 @@ def create(
             same = "SELECT * FROM deployment WHERE name = ? ORDER BY time DESC, id DESC"
             return {**show(tx.one(same, name)), **_deployed(None)}
         resources = changed if changed_only else resources
-    ensure_narrow(tx, name, source, tenant_id)
-    deployment_id = tx.new_id()
-    tx.insert(
-        "deployment", id=deployment_id, name=name, source=source, tenant_id=tenant_id, time=tx.now
-    )
+    deployment_id = _insert(tx, resources, name, source, tenant_id)
     definitions: dict[str, Any] = {}
     required = tx.version.time_to_live_required and tx.history_time_to_live is None
     for resource, content in resources.items():
-        tx.insert("resource", deployment_id=deployment_id, name=resource, content=content)
         if resource.endswith(_MODELS):
             for process in parse(resource, content, requires_time_to_live=required):
                 definition = _define(tx, process, deployment_id, resource, tenant_id)
@@ -75,11 +71,55 @@ def create(
     return {**show(get(tx, deployment_id)), **_deployed(definitions or None)}
 
 
+def create_alone(tx: Transaction, resource: str, content: bytes, activity_id: str) -> Row:
+    """
+    Deploy one external task of a file, whatever else is in the file, and return the definition of
+    its process. `latest` does not find it, as the process is not there.
+
+    Raises:
+        EngineError: The file is no XML, or the key of the process cannot be stored.
+
+        ValueError: The file has no such external task, or it cannot be without the others.
+    """
+    process = parse_alone(resource, content, activity_id)
+    deployment_id = _insert(tx, {resource: content}, resource, None, None)
+    return _define(tx, process, deployment_id, resource, None, alone=activity_id)
+
+
+def _insert(
+    tx: Transaction,
+    resources: Mapping[str, bytes],
+    name: str | None,
+    source: str | None,
+    tenant_id: str | None,
+) -> str:
+    """
+    Add a deployment with its files, and return its id.
+    """
+    ensure_narrow(tx, name, source, tenant_id)
+    deployment_id = tx.new_id()
+    tx.insert(
+        "deployment", id=deployment_id, name=name, source=source, tenant_id=tenant_id, time=tx.now
+    )
+    for resource, content in resources.items():
+        tx.insert("resource", deployment_id=deployment_id, name=resource, content=content)
+    return deployment_id
+
+
 def _define(
-    tx: Transaction, process: Process, deployment_id: str, resource: str, tenant_id: str | None
+    tx: Transaction,
+    process: Process,
+    deployment_id: str,
+    resource: str,
+    tenant_id: str | None,
+    *,
+    alone: str | None = None,
 ) -> Row:
     """
     Add the next version of a process definition, and return it.
+
+    Args:
+        alone: The id of the only activity that is run of it; ``None`` for a whole process.
     """
     ensure_narrow(tx, process.key, process.name)
     version = 1 + tx.value(
@@ -102,6 +142,7 @@ def _define(
         deployment_id=deployment_id,
         resource=resource,
         time_to_live=tx.history_time_to_live if time_to_live is None else time_to_live,
+        alone=alone,
     )
     return get_definition(tx, definition_id)
 
@@ -249,7 +290,8 @@ def latest(tx: Transaction, key: str, tenant_id: str | None) -> Row:
         EngineError: There is no such definition.
     """
     definition = tx.row(
-        "SELECT * FROM definition WHERE key = ? AND tenant_id IS ? ORDER BY version DESC",
+        "SELECT * FROM definition WHERE key = ? AND tenant_id IS ? AND alone IS NULL "
+        "ORDER BY version DESC",
         key,
         tenant_id,
     )

@@ -36,6 +36,16 @@ def _found(expression: Evaluated, variables: Values) -> Value:
     return value
 
 
+def missing(node: Node, variables: Values) -> list[str]:
+    """
+    The names of the variables that an external task cannot do without, and that there are not.
+    """
+    needed = [value.variable for value in node.inputs.values() if isinstance(value, Evaluated)]
+    if isinstance(node.topic, Evaluated) and node.topic.variable not in node.inputs:
+        needed.append(node.topic.variable)
+    return [name for name in dict.fromkeys(needed) if name not in variables]
+
+
 def inputs(node: Node, variables: Values) -> dict[str, Value]:
     """
     The variables that the input parameters of an external task set.

@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 
 from camunda_ext.testing._errors import failure
+from camunda_ext.testing.bpmn.alone import parse_alone
 from camunda_ext.testing.bpmn.processes import ErrorCatch, Node, Process, parse
 from camunda_ext.testing.state import evaluation, log, scopes
 from camunda_ext.testing.state.conditions import ensure_narrow
@@ -28,13 +29,16 @@ def model(tx: Transaction, definition_id: str) -> Process:
     process: Process | None = tx.models.get(definition_id)
     if process is None:
         row = tx.one(
-            "SELECT definition.key, resource.name, resource.content FROM definition "
+            "SELECT key, alone, resource.name, resource.content FROM definition "
             "JOIN resource ON resource.deployment_id = definition.deployment_id "
             "AND resource.name = definition.resource WHERE definition.id = ?",
             definition_id,
         )
-        processes = parse(row["name"], row["content"], requires_time_to_live=False)
-        process = next(each for each in processes if each.key == row["key"])
+        if row["alone"] is not None:
+            process = parse_alone(row["name"], row["content"], row["alone"])
+        else:
+            processes = parse(row["name"], row["content"], requires_time_to_live=False)
+            process = next(each for each in processes if each.key == row["key"])
         tx.models[definition_id] = process
     return process
 

@@ -35,7 +35,8 @@ CREATE TABLE resource (
 
 CREATE TABLE definition (
     id TEXT PRIMARY KEY, key TEXT NOT NULL, version INTEGER NOT NULL, name TEXT, version_tag TEXT,
-    tenant_id TEXT, deployment_id TEXT NOT NULL, resource TEXT NOT NULL, time_to_live INTEGER
+    tenant_id TEXT, deployment_id TEXT NOT NULL, resource TEXT NOT NULL, time_to_live INTEGER,
+    alone TEXT
 ) WITHOUT ROWID;
 CREATE INDEX definition_key ON definition (key, version);
 CREATE INDEX definition_deployment ON definition (deployment_id);
@@ -113,7 +114,7 @@ CREATE TABLE user (
 """
 
 #: The version of the schema, which each file contains. A file with another one is refused.
-_LAYOUT: Final = 0x63616D02
+_LAYOUT: Final = 0x63616D03
 #: For how many instances the last completion of a task is remembered.
 _MOST_MOVES: Final = 1_000
 
