@@ -13,7 +13,7 @@ import enum
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from operator import index
+from operator import attrgetter, index
 from types import NoneType
 from typing import Any, Final, NoReturn
 
@@ -80,10 +80,13 @@ def _writer(kind: Any) -> Writer:
 def _attrs_writer(kind: type[Any]) -> Writer:
     names = wire_names(kind)
     if any(hasattr(kind, name) for name in names):
+        wires = tuple(names.values())
+        # One name alone would give its value, and no tuple of it; a second one changes nothing.
+        values = attrgetter(*names, *names) if len(names) == 1 else attrgetter(*names)
         return lambda value, dates: {
             wire: item if type(item) in _ALIKE else encode(item, dates)
-            for name, wire in names.items()
-            if (item := getattr(value, name)) is not None
+            for wire, item in zip(wires, values(value), strict=False)
+            if item is not None
         }
     # A class without slots: `__dict__` may lack fields that are not set, as that of a query does.
     return lambda value, dates: {

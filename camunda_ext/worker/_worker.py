@@ -396,6 +396,7 @@ class Worker:
 
     def _drain(self, *, limit: float, raising: bool, once: bool) -> list[Handled]:
         checks.flag("raising", raising)
+        self._check_process()
         if self._pid is not None:
             raise RuntimeError("the worker was started: make another one for this")
         if not self._lanes:
@@ -415,6 +416,7 @@ class Worker:
         return handled
 
     def _handle_here(self, lane: Lane) -> list[Handled]:
+        self._keeper.attend_all()
         lane.fetch_once()
         handled = []
         while (held := lane.next_queued()) is not None:
@@ -457,6 +459,7 @@ class Worker:
     # ------------------------------------------------------------------------------------- threads
 
     def _start(self, supervisor: threading.Thread) -> None:
+        self._check_process()
         with self._lock:
             if self._pid is not None or self._lanes:
                 raise RuntimeError("a worker can be started once: make another one")
@@ -620,12 +623,16 @@ class Worker:
                 what,
                 stack_of(held.thread_id),
             )
-        polls = [lane for lane in self._lanes if not lane.poller_ended]
-        if polls:
-            log.error("a fetch is still under way, and may lock tasks until they run out")
-        clean = not left and not polls
+        ids = [held.task.id for held in left]
+        ids += [id_ for lane in self._lanes for id_ in lane.left_locked()]
+        is_searched = all(lane.poller_ended for lane in self._lanes) and not self._keeper.chores(
+            Sweep
+        )
+        if not is_searched:
+            log.error("a fetch has locked tasks, perhaps, that are fetched again by others later")
+        clean = not ids and is_searched
         return Stopped(
-            left=tuple(held.task.id for held in left),
+            left=tuple(ids),
             exit_code=_DEAD if self._dead else 0 if clean else 1,
         )
 

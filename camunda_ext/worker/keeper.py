@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Final, Protocol
 
 from camunda_ext.client import ExternalTaskClient
-from camunda_ext.errors import CamundaError, LockLost
+from camunda_ext.errors import CamundaError, LockLost, TaskNotFound
 from camunda_ext.worker.events import Extended, Lost
 from camunda_ext.worker.rules import AfterExtension, after_extension
 from camunda_ext.worker.shared import Shared, log
@@ -198,7 +198,8 @@ def extend(task: Task, hold: Hold, shared: Shared) -> None:
             return  # It was fetched again meanwhile, and has a new lock.
         if then is AfterExtension.KEPT:
             hold.lease = lease.extended(duration, sent)
-            shared.hooks.tell(Extended(task=task, seconds=duration))
+            if shared.hooks:
+                shared.hooks.tell(Extended(task=task, seconds=duration))
         elif then is AfterExtension.AGAIN:
             hold.lease = lease.again(now())
             log.debug("task %s: the lock was not extended: %s", task.id, error)
@@ -207,6 +208,36 @@ def extend(task: Task, hold: Hold, shared: Shared) -> None:
             log.warning("task %s: the lock cannot be kept: %s", task.id, error)
         else:
             lose(task, hold, "taken" if then is AfterExtension.TAKEN else "gone", error, shared)
+
+
+def unlock(task: Task, hold: Hold, shared: Shared) -> bool:
+    """
+    Give a task back to the engine; whether it is certain that the task is not locked any more.
+
+    The engine removes any lock, whoever holds it. So the lock is proven to be this worker's first,
+    unless it cannot have run out.
+    """
+    if shared.clock.now() >= hold.lease.until:
+        extend(task, hold, shared)
+        if hold.lost is None and shared.clock.now() >= hold.lease.until:
+            return False
+    hold.end_keeping()
+    hold.may_return = True
+    return hold.lost is not None or unlock_by_id(task.id, hold.lease.worker_id, shared)
+
+
+def unlock_by_id(task_id: str, worker_id: str, shared: Shared) -> bool:
+    """
+    Unlock a task that this worker has locked for certain; whether it is not locked any more.
+    """
+    try:
+        shared.clients.unlock.unlock(task_id, worker_id=worker_id)
+    except TaskNotFound:
+        return True
+    except CamundaError as error:
+        log.warning("task %s: it could not be unlocked: %s", task_id, error)
+        return False
+    return True
 
 
 def lose(

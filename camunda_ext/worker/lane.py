@@ -20,11 +20,12 @@ from camunda_ext.dto import FetchedTasks, LockedExternalTask, Topic
 from camunda_ext.errors import CamundaError, EngineFailure
 from camunda_ext.worker.events import Began, Ended, Polled, Reported, Result, Stuck, Swept
 from camunda_ext.worker.handlers import Handler, Middleware
-from camunda_ext.worker.keeper import Keeper, extend
+from camunda_ext.worker.keeper import Keeper, extend, unlock_by_id
 from camunda_ext.worker.outcomes import (
     Abandoned,
     Failure,
     Outcome,
+    Report,
     outcome_of_error,
     outcome_of_result,
 )
@@ -177,6 +178,8 @@ class Lane:
         self.stopping = False
         self.poller_ended = False
         self.stuck = 0
+        #: The tasks whose reports are not proven, and until when they are locked at least.
+        self.left: dict[str, float] = {}
         self.is_polling = False
         self.poll_began_at = inf
         self.answered_at = -inf
@@ -211,18 +214,23 @@ class Lane:
         """
         Fetch tasks until the lane stops.
         """
-        while not self.stopping:
-            number = self.wanted()
-            if number == 0:
-                self._poller_waits = True
-                # It may have changed before the line above.
-                if self.wanted() == 0 and not self.stopping:
-                    self.shared.clock.wait(self._inbox, self.shared.clock.now() + 1.0)
-                self._poller_waits = False
-                continue
-            self._rest(self.fetch(number, self.shared.options.poll))
-        self.poller_ended = True
-        self.on_change()
+        try:
+            while not self.stopping:
+                number = self.wanted()
+                if number:
+                    self._rest(self.fetch(number, self.shared.options.poll))
+                else:
+                    self._wait_for_slot()
+        finally:
+            self.poller_ended = True
+            self.on_change()
+
+    def _wait_for_slot(self) -> None:
+        self._poller_waits = True
+        # It may have changed before the line above.
+        if self.wanted() == 0 and not self.stopping:
+            self.shared.clock.wait(self._inbox, self.shared.clock.now() + 1.0)
+        self._poller_waits = False
 
     def _rest(self, seconds: float) -> None:
         """
@@ -434,7 +442,7 @@ class Lane:
                     locked.id,
                     locked.topic_name,
                 )
-                self._unlock(locked.id, worker_id)
+                unlock_by_id(locked.id, worker_id, self.shared)
             else:
                 name = locked.topic_name
                 call, handler = self._calls[name], self._handlers[name]
@@ -464,6 +472,7 @@ class Lane:
         lease = Lease.fetched(locked.worker_id or "", topic.lock_duration / 1000, left, now)
         hold = Hold(lease, self.shared.clock, self._extend)
         held = Held(to_task(locked, hold), hold, call, handler, self)
+        self.left.pop(locked.id, None)
         with self._lock:
             self.waiting.discard(locked.id)
             known = self.held.get(locked.id)
@@ -526,6 +535,11 @@ class Lane:
             or lost before it has begun, or was reported as stuck.
         """
         hold, task, shared = held.hold, held.task, self.shared
+        if self.stopping:
+            self.give_back(held)
+            return None
+        if shared.clock.now() >= hold.lease.until:  # as after a sleep of the machine
+            extend(task, hold, shared)
         if not hold.move(State.QUEUED, State.RUNNING):
             return None
         if hold.lost is not None:
@@ -535,7 +549,8 @@ class Lane:
         began = shared.clock.now()
         held.thread_id = threading.get_ident()
         self._set_deadline(held, began)
-        shared.hooks.tell(Began(lane=self.name, task=task))
+        if shared.hooks:
+            shared.hooks.tell(Began(lane=self.name, task=task))
         error, outcome = self._call(held)
         now = shared.clock.now()
         if not hold.move(State.RUNNING, State.REPORTING):
@@ -545,9 +560,12 @@ class Lane:
             self.on_change()
             self._wake_poller()
             return None
-        shared.hooks.tell(
-            Ended(lane=self.name, task=task, outcome=outcome, error=error, seconds=now - began)
-        )
+        if error is not None and not isinstance(error, (Report, Abandoned)):
+            log.warning("task %s of topic %r failed", task.id, task.topic_name, exc_info=error)
+        if shared.hooks:
+            shared.hooks.tell(
+                Ended(lane=self.name, task=task, outcome=outcome, error=error, seconds=now - began)
+            )
         outcome = self._report(held, outcome)
         seconds = shared.clock.now() - began
         known = self._task_time if self._task_time < inf else seconds
@@ -600,6 +618,10 @@ class Lane:
             keep=lambda: self._keep(held),
         )
         result = reporting.settle()
+        if result == "left":
+            # Only those whose locks may last are of interest.
+            self.left = {id_: self.left[id_] for id_ in self.left_locked()}
+            self.left[held.task.id] = held.hold.lease.until
         self._finish(held)
         self._tell_report(held, reporting.outcome, result, began)
         return reporting.outcome
@@ -671,22 +693,7 @@ class Lane:
         """
         if not held.hold.move(State.QUEUED, State.ENDED):
             return
-        began = self.shared.clock.now()
-        held.hold.end_keeping()
-        held.hold.may_return = True
-        if held.hold.lost is None:
-            is_done = self._unlock(held.task.id, held.hold.lease.worker_id)
-            outcome = Abandoned("it has not begun")
-            self._tell_report(held, outcome, "unlocked" if is_done else "left", began)
-        self._finish(held)
-
-    def _unlock(self, task_id: str, worker_id: str) -> bool:
-        try:
-            self.shared.clients.unlock.unlock(task_id, worker_id=worker_id)
-        except CamundaError as error:
-            log.warning("task %s: it could not be unlocked: %s", task_id, error)
-            return False
-        return True
+        self._report(held, Abandoned("it has not begun"))
 
     def strand(self, held: Held) -> None:
         """
@@ -739,7 +746,7 @@ class Lane:
             if date is not None and expires is not None:
                 left = (expires - date).total_seconds() - 1.0
             # Unlocking asks nobody whose lock it is: another worker's, if this one has run out.
-            if left >= min(5.0, duration / 2) and self._unlock(task.id, sweep.worker_id):
+            if left >= min(5.0, duration / 2) and unlock_by_id(task.id, sweep.worker_id, shared):
                 unlocked.append(task.id)
         if stranded:
             log.warning(
@@ -774,7 +781,15 @@ class Lane:
         """
         Whether a fetch was answered after a moment; a lane with all slots busy fetches nothing.
         """
-        return self.answered_at >= moment or (not self.is_polling and self.answered_at > -inf)
+        is_busy = not self.is_polling and self._streak == 0
+        return self.answered_at >= moment or (is_busy and self.answered_at > -inf)
+
+    def left_locked(self) -> tuple[str, ...]:
+        """
+        The ids of tasks that may be locked although nobody has them in hand.
+        """
+        now = self.shared.clock.now()
+        return tuple(id_ for id_, until in list(self.left.items()) if until > now)
 
     def stop(self) -> None:
         """

@@ -10,7 +10,7 @@ import attrs
 
 from camunda_ext.errors import CamundaError, OutcomeUnknown
 from camunda_ext.worker.events import Result
-from camunda_ext.worker.keeper import extend, lose
+from camunda_ext.worker.keeper import extend, lose, unlock
 from camunda_ext.worker.outcomes import (
     Abandoned,
     BpmnError,
@@ -28,7 +28,6 @@ _KINDS: Final[tuple[tuple[type, Report], ...]] = (
     (Completed, Report.COMPLETE),
     (BpmnError, Report.BPMN_ERROR),
     (Failure, Report.FAILURE),
-    (Abandoned, Report.UNLOCK),
 )
 #: What becomes of a report when no more can be done for it.
 _RESULTS: Final[dict[AfterReport, Result]] = {
@@ -68,6 +67,8 @@ class Reporting:
         The lock is kept between attempts, but not during one: an extension after a failure would
         postpone its retry.
         """
+        if isinstance(self.outcome, Abandoned):
+            return self._unlock()
         clock, hold = self.shared.clock, self.hold
         give_up_at = clock.now() + self.shared.options.hold_results
         while True:
@@ -98,7 +99,7 @@ class Reporting:
         Send the report; return the error if it has failed.
         """
         self._attempts += 1
-        self.hold.may_return = not isinstance(self.outcome, (Completed, BpmnError))
+        self.hold.may_return = isinstance(self.outcome, Failure)
         client, id_, worker_id = self.shared.clients.report, self.task.id, self.hold.lease.worker_id
         try:
             match self.outcome:
@@ -126,8 +127,6 @@ class Reporting:
                         local_variables=failure.local_variables,
                     )
                     self.on_failure((failure.retry_timeout or 0) / 1000)
-                case Abandoned():
-                    self.shared.clients.unlock.unlock(id_, worker_id=worker_id)
         except CamundaError as error:
             return error
         except Exception as error:  # noqa: BLE001  # not foreseen, so that nobody else would tell it
@@ -161,8 +160,6 @@ class Reporting:
 
     def _settled(self, then: AfterReport, error: Exception | None) -> Result:
         result = _RESULTS[then]
-        if then is AfterReport.DONE and isinstance(self.outcome, Abandoned):
-            return "unlocked"
         if then is AfterReport.UNPROVEN:
             log.warning(
                 "task %s: it has ended, but there was no answer to tell whether by this worker",
@@ -191,6 +188,10 @@ class Reporting:
         )
         if then is AfterReport.HELD:
             self.outcome = Abandoned("the process instance is suspended")
-            if self._send() is None:
-                return "unlocked"
+            return self._unlock()
         return "left"
+
+    def _unlock(self) -> Result:
+        if self.hold.lost is None and not unlock(self.task, self.hold, self.shared):
+            return "left"
+        return self.hold.lost or "unlocked"

@@ -289,7 +289,6 @@ class Report(Enum):
     COMPLETE = "complete"
     BPMN_ERROR = "bpmn_error"
     FAILURE = "failure"
-    UNLOCK = "unlock"
 
 
 class AfterReport(Enum):
@@ -317,15 +316,15 @@ class AfterReport(Enum):
 #: What reports have in common that may change the process.
 _RESULTS: Final = frozenset({Report.COMPLETE, Report.BPMN_ERROR})
 _FAILURE: Final = frozenset({Report.FAILURE})
-_NOT_UNLOCK: Final = _RESULTS | _FAILURE
+_ALL: Final = frozenset(Report)
 
 #: Which report, which error, and what follows. The first row that fits is used.
 REPORT_RULES: Final[
     tuple[tuple[frozenset[Report], tuple[type[Exception], ...], AfterReport], ...]
 ] = (
-    (_NOT_UNLOCK, (errors.TaskNotFound,), AfterReport.GONE),
-    (_NOT_UNLOCK, (errors.LockLost,), AfterReport.TAKEN),
-    (_NOT_UNLOCK, (errors.Suspended,), AfterReport.HELD),
+    (_ALL, (errors.TaskNotFound,), AfterReport.GONE),
+    (_ALL, (errors.LockLost,), AfterReport.TAKEN),
+    (_ALL, (errors.Suspended,), AfterReport.HELD),
     (_RESULTS, (errors.OutcomeUnknown,), AfterReport.AGAIN),
     (_RESULTS, (errors.Conflict,), AfterReport.FAIL_AS_IT_WAS),
     (_RESULTS, (errors.EngineFailure,), AfterReport.FAIL),
@@ -355,7 +354,7 @@ REPORT_RULES: Final[
         ),
         AfterReport.AGAIN_IN_LOCK,
     ),
-    (frozenset(Report), (Exception,), AfterReport.LEFT),
+    (_ALL, (Exception,), AfterReport.LEFT),
 )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from tests.benchmarks import calls, decoding, importing, pages, queries, threads
+from tests.benchmarks import calls, decoding, importing, pages, queries, threads, worker
 from tests.benchmarks._rounds import Effort
 from tests.benchmarks._table import Row, print_table
 
@@ -25,6 +25,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Effort], Iterator[Row]]]] = {
     "pages": pages.rows,
     "queries": queries.rows,
     "threads": threads.rows,
+    "worker": worker.rows,
 }
 
 

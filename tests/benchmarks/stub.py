@@ -48,6 +48,10 @@ _NO_CONTENT: Final = b"HTTP/1.1 204 \r\n" + _TAIL
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _FIRST: Final = re.compile(rb"[?&]firstResult=(\d+)")
 _MOST: Final = re.compile(rb"[?&]maxResults=(\d+)")
+_FETCH: Final = b"POST /engine-rest/external-task/fetchAndLock "
+_WORKER: Final = re.compile(rb'"workerId": *"([^"]*)"')
+_MOST_TASKS: Final = re.compile(rb'"maxTasks": *(\d+)')
+_numbers: Final = count(10**9)
 
 
 @contextmanager
@@ -85,6 +89,20 @@ def running(
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _fetched(body: bytes) -> bytes:
+    """
+    Give the answer to a fetch: as many tasks as it asks for, each with an id of its own.
+    """
+    worker, most = _WORKER.search(body), _MOST_TASKS.search(body)
+    assert worker is not None
+    assert most is not None
+    task = _TASK.replace(b'"workerId":"worker"', b'"workerId":"%s"' % worker[1])
+    tasks = b",".join(
+        task.replace(b"9bf3c1f5", b"%d" % next(_numbers), 1) for _ in range(int(most[1]))
+    )
+    return b"".join((_HEAD % (len(tasks) + 2), b"[", tasks, b"]"))
 
 
 class _Tasks:
@@ -154,6 +172,8 @@ class _Connection:
         if length is not None and len(body) < int(length[1]):
             return b""
         self._received = b""
+        if head.startswith(_FETCH):
+            return _fetched(body)
         most = _MOST.search(head) if self._tasks else None
         if most is not None:
             first = _FIRST.search(head)
