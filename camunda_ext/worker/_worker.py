@@ -3,13 +3,13 @@ The worker: its threads from start to stop.
 """
 
 import atexit
+import logging
 import os
 import secrets
 import socket
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from math import inf
@@ -21,6 +21,7 @@ import attrs
 
 from camunda_ext._wire import checks
 from camunda_ext._wire.value import Value, exported
+from camunda_ext._wire.warn import warn_caller
 from camunda_ext.client import ExternalTaskClient
 from camunda_ext.dto import FetchExternalTasks, Sorting, Topic
 from camunda_ext.worker.clock import Clock, MonotonicClock
@@ -471,10 +472,9 @@ class Worker:
         self._supervised_at = self._shared.clock.now()
         self._lanes = self._make_lanes(self._start_thread)
         if len(self._lanes) > _MANY_LANES:
-            warnings.warn(
+            warn_caller(
                 f"{len(self._lanes)} topics have slots of their own, and so many long polls: let "
-                "them share the worker's slots",
-                stacklevel=3,
+                "them share the worker's slots"
             )
         log.info("worker %s begins: %r", self._base_id, self.handlers)
         capacity = sum(lane.capacity for lane in self._lanes)
@@ -573,13 +573,15 @@ class Worker:
         if wish.is_death:
             log.critical("the worker stops: %s", wish.reason)
         else:
-            log.warning(
-                "%s: stopping: %d running, the fetch under way ends in %.0f s at most%s",
-                wish.reason,
-                running,
-                self._shared.options.poll,
-                "; once more to leave now" if wish.is_signal else "",
+            message = (
+                f"{wish.reason}: stopping: {running} running, the fetch under way ends in "
+                f"{self._shared.options.poll:g} s at most"
             )
+            if wish.is_signal:
+                message += "; again to leave now"
+            log.warning("%s", message)
+            if wish.reason == "SIGINT" and not _is_heard():
+                print(message, file=sys.stderr)  # noqa: T201  # Ctrl-C must not seem to do nothing
         self._shared.hooks.tell(Stopping(reason=wish.reason, running=running))
         for lane in self._lanes:
             lane.stop()
@@ -635,6 +637,18 @@ class Worker:
             left=tuple(ids),
             exit_code=_DEAD if self._dead else 0 if clean else 1,
         )
+
+
+def _is_heard() -> bool:
+    """
+    Whether a program has configured logging, so that somebody may see what is logged.
+    """
+    logger: logging.Logger | None = log
+    while logger is not None:
+        if any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            return True
+        logger = logger.parent
+    return False
 
 
 def _raise_first(errors: Iterable[BaseException | None]) -> None:
