@@ -87,7 +87,9 @@ class Reporting:
             if now + wait > (hold.lease.until if then is AfterReport.AGAIN_IN_LOCK else give_up_at):
                 return self._given_up(then, error)
             if self._attempts == 1:
-                log.warning("task %s: %s, for %s", self.task.id, then.value, error)
+                log.warning(
+                    "task %s: not reported yet: %s; so: %s", self.task.id, error, then.value
+                )
             if then is not AfterReport.AGAIN_IN_LOCK:
                 self.keep()
                 if then is not AfterReport.AGAIN:
@@ -154,7 +156,7 @@ class Reporting:
             failure.retries = 0
         elif then is AfterReport.FAIL_AS_IT_WAS:
             failure.retries = self.task.retries
-        log.warning("task %s: %s: %s", self.task.id, then.value, error)
+        log.warning("task %s: not accepted: %s; so: %s", self.task.id, error, then.value)
         self.outcome = decided(failure, self.task, failure, self.retries)
         self._attempts, self._in_doubt = 0, False
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum
 from math import inf
+from operator import attrgetter
 from queue import SimpleQueue
 from typing import Any, Final, Literal
 
@@ -226,13 +227,14 @@ def _hold_of(task: Task) -> Hold:
 
 
 _NAMES: Final = tuple(field.name for field in attrs.fields(LockedExternalTask))
+_values: Final = attrgetter(*_NAMES)
 
 
 def to_task(fetched: LockedExternalTask, hold: Hold) -> Task:
     """
     A fetched task with what the worker knows of it.
     """
-    values: Any = {name: getattr(fetched, name) for name in _NAMES}
+    values: Any = dict(zip(_NAMES, _values(fetched), strict=True))
     task = Task.__new__(Task)
     task.__dict__[_HOLD] = hold
     task.__init__(**values)  # type: ignore[misc]
