@@ -26,17 +26,18 @@ from camunda_ext._display.explanation import Explanation
 from camunda_ext._display.shown import TableDisplay
 from camunda_ext._display.tables import LOG, TASKS, TableStyle
 from camunda_ext._many import pages
-from camunda_ext._many.bulk_writes import BulkWrites
 from camunda_ext._many.port import TaskClient
 from camunda_ext._many.proof import FilterProof
+from camunda_ext._many.summary import BulkSummary
 from camunda_ext._wire import checks
 from camunda_ext._wire.value import Record, Value, exported
+from camunda_ext.batch_run import BatchRun
 from camunda_ext.dto import ExternalTask, HistoricExternalTaskLog, Sorting
 from camunda_ext.history import HistoricExternalTaskLogQuery
 from camunda_ext.query import ExternalTaskQuery, SortBy
 
 if TYPE_CHECKING:
-    from camunda_ext._many.bulk import TaskSource
+    from camunda_ext._many.bulk import BulkWrite
 
 R = TypeVar("R", ExternalTask, HistoricExternalTaskLog)
 Q = TypeVar("Q", ExternalTaskQuery, HistoricExternalTaskLogQuery)
@@ -374,7 +375,7 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
 
 @exported
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Selection(_Results[ExternalTask, ExternalTaskQuery], BulkWrites):
+class Selection(_Results[ExternalTask, ExternalTaskQuery]):
     """
     The tasks that match a query, from `ExternalTaskClient.select()`. They are requested from the
     engine when they are used.
@@ -411,19 +412,166 @@ class Selection(_Results[ExternalTask, ExternalTaskQuery], BulkWrites):
         query = self.query if has_id else self.query.sort_by(SortBy.ID)
         return query, query.sorting[0] == Sorting(SortBy.ID.value)
 
-    def _source(self) -> "TaskSource":
-        from camunda_ext._many.bulk import TaskSource
+    # --------------------------------------------------------------------------------- bulk writes
+
+    def set_retries(
+        self,
+        retries: int,
+        *,
+        everything: bool = False,
+        dry_run: bool = False,
+        at_most: int | None = None,
+        journal: str | Path | None = None,
+        progress: bool | Callable[[int, int], object] = False,
+    ) -> BulkSummary:
+        """
+        Set the retries left of all tasks, a hundred in one transaction; on engines before 7.8, one
+        task after the other.
+
+        If a task cannot be changed, the others still are. A task that was listed is changed even if
+        it no longer matches when its turn comes; also in a run that is resumed on another day.
+
+        Args:
+            retries: The number of retries left; 0 opens incidents, more than 0 closes them.
+
+            everything: Whether a query without any filter is allowed, which changes every task of
+                the engine.
+
+            dry_run:
+                Whether to change nothing, and return what would be changed: the number of tasks,
+                and the first of them. With the journal of an earlier run, it is the number of tasks
+                that are left.
+
+            at_most: How many tasks may match; if more do, none is changed. ``None`` for any number.
+
+            journal:
+                The path of a file to write the state of each task to. If the run is killed, the
+                same call with the same file goes on where it was. The file contains the query and
+                the ids of the tasks. ``None`` to write nothing.
+
+            progress:
+                `True` to show the progress on standard error, or a function that is called with the
+                number of tasks that are settled and the number of all tasks.
+
+        Returns:
+            How many tasks were changed, and which were not. Failures of single tasks are in it;
+            its `~BulkSummary.raise_for_failures()` raises an error for them.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+
+            ValueError: The query has no filter, or one that the engine ignores; more than *at_most*
+                tasks match; or the journal is that of another bulk write. Nothing was changed.
+
+            CamundaError: The tasks could not be listed. Nothing was changed.
+        """
+        options = (everything, dry_run, at_most, journal, progress)
+        return self._bulk("set_retries", _checked_retries(retries), *options).run()
+
+    @overload
+    def set_retries_async(
+        self,
+        retries: int,
+        *,
+        everything: bool = ...,
+        dry_run: Literal[False] = ...,
+        at_most: int | None = ...,
+        journal: str | Path | None = ...,
+    ) -> BatchRun: ...
+
+    @overload
+    def set_retries_async(
+        self,
+        retries: int,
+        *,
+        everything: bool = ...,
+        dry_run: Literal[True],
+        at_most: int | None = ...,
+        journal: str | Path | None = ...,
+    ) -> BulkSummary: ...
+
+    def set_retries_async(
+        self,
+        retries: int,
+        *,
+        everything: bool = False,
+        dry_run: bool = False,
+        at_most: int | None = None,
+        journal: str | Path | None = None,
+    ) -> BatchRun | BulkSummary:
+        """
+        Create a batch, by which the engine sets the retries left of all tasks in the background.
+        Since 7.8.
+
+        Arguments have the same meaning as for `set_retries()`. If a task no longer exists when the
+        batch comes to it, a job of the batch fails.
+
+        Returns:
+            The batch, to wait for; for a dry run, a summary of what would be changed. With the
+            journal of an earlier run that has created its batch, that batch.
+
+        Raises:
+            ValueError: As for `set_retries()`; or no task matches; or an earlier run with this
+                journal got no answer, and may have created a batch.
+
+            OutcomeUnknown: No answer came; the engine may have created the batch.
+        """
+        options = (everything, dry_run, at_most, journal)
+        return self._bulk("set_retries_async", _checked_retries(retries), *options).run_async()
+
+    def unlock(
+        self,
+        *,
+        everything: bool = False,
+        dry_run: bool = False,
+        at_most: int | None = None,
+        journal: str | Path | None = None,
+        progress: bool | Callable[[int, int], object] = False,
+    ) -> BulkSummary:
+        """
+        Remove the locks of all tasks, one task after the other.
+
+        The engine removes any lock, whoever holds it. So each task is read again just before: if
+        its lock has changed since the listing, as the worker has extended it or another worker has
+        locked the task, it is not changed and counted in `BulkSummary.changed`. A worker that locks
+        the task in the milliseconds between the two requests loses its lock. A task that waits for
+        its next retry is locked as well: without the lock, it is tried again at once.
+
+        Arguments, returned value and errors have the same meaning as for `set_retries()`.
+        """
+        options = (everything, dry_run, at_most, journal, progress)
+        return self._bulk("unlock", None, *options).run()
+
+    def set_priority(
+        self,
+        priority: int,
+        *,
+        everything: bool = False,
+        dry_run: bool = False,
+        at_most: int | None = None,
+        journal: str | Path | None = None,
+        progress: bool | Callable[[int, int], object] = False,
+    ) -> BulkSummary:
+        """
+        Set the priority of all tasks, one after the other.
+
+        The other arguments, the returned value and the errors have the same meaning as for
+        `set_retries()`.
+
+        Args:
+            priority: The priority, an integer of 64 bits.
+        """
+        options = (everything, dry_run, at_most, journal, progress)
+        return self._bulk("set_priority", checks.integer("priority", priority), *options).run()
+
+    def _bulk(self, operation: str, value: int | None, *options: Any) -> "BulkWrite":
+        from camunda_ext._many.bulk import BulkWrite  # only now: most programs change nothing
 
         # A slice and the whole query have different tasks, so their journals must differ.
         window = [self._start, self._stop]
-        return TaskSource(
-            client=self._client,
-            proof=self._proof,
-            query=self.query,
-            tasks=self.__iter__,
-            count=self.count,
-            part={} if window == [0, None] else {"slice": window},
-        )
+        part = {} if window == [0, None] else {"slice": window}
+        tasks = (self.query, self.__iter__, self.count, part)
+        return BulkWrite(self._client, self._proof, *tasks, operation, value, *options)
 
 
 @exported
@@ -482,3 +630,7 @@ def _position(name: str, value: object, *, high: int | None = checks.INT32) -> i
             f"{name} must count from the beginning, not {value!r}: for the end, sort the other way"
         )
     return checks.integer(name, value, low=0, high=sys.maxsize if high is None else high)
+
+
+def _checked_retries(retries: object) -> int:
+    return checks.integer("retries", retries, low=0, high=checks.INT32)

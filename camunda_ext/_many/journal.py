@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from itertools import islice
-from typing import Any, Final
-
-import attrs
+from typing import Any, Final, NamedTuple
 
 from camunda_ext._many.files import refuse_shared_file, refuse_shared_folder
 from camunda_ext._wire.json import dumps, loads
-from camunda_ext._wire.value import Value
+from camunda_ext._wire.value import to_json
 from camunda_ext.dto import ExternalTask
 
 _KIND: Final = "camunda_ext bulk 1"
@@ -59,8 +55,7 @@ class TargetState(Enum):
 _SETTLED: Final = (TargetState.DONE, TargetState.GONE, TargetState.CHANGED)
 
 
-@attrs.frozen(eq=False, repr=False)
-class Target(Value):
+class Target(NamedTuple):
     """
     A task to change, as it was when it was listed.
     """
@@ -69,10 +64,10 @@ class Target(Value):
     id: str
 
     #: The worker that held the lock; ``None`` if none did.
-    worker_id: str | None = None
+    worker_id: str | None
 
     #: When the lock expires; ``None`` if the task was not locked.
-    lock_expiration_time: datetime | None = None
+    lock_expiration_time: datetime | None
 
     @classmethod
     def of(cls, task: ExternalTask) -> Target:
@@ -107,20 +102,22 @@ class Journal:
         *,
         look: bool = False,
     ) -> None:
-        #: The tasks to change; ``None`` until they are listed.
+        #: The tasks to change; ``None`` until all of them are listed.
         self.targets: tuple[Target, ...] | None = None
         #: The state of each task after the earlier runs, by id.
         self.states: dict[str, TargetState] = {}
         #: The id of the batch that an earlier run has created; ``None`` if none did.
         self.batch_id: str | None = None
-        self._is_listed = False
         self._path = path
         self._file = -1
-        self._is_read_only = look
         if path is not None and not (look and not os.path.exists(path)):
             self._file = _open(path, look=look)
             try:
-                self._read(dict(header))
+                whole = self._read(header)
+                if not look:
+                    os.ftruncate(self._file, whole)
+                    if not whole:
+                        self._write({"journal": _KIND, **header})
             except BaseException:
                 self.close()
                 raise
@@ -142,16 +139,14 @@ class Journal:
             target for target in self.targets or () if self.states.get(target.id) not in _SETTLED
         )
 
-    def list(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+    def list(self, targets: tuple[Target, ...]) -> None:
         """
-        Write down the tasks to change, and return them.
+        Write down the tasks to change.
         """
-        self.targets = tuple(targets)
-        rest = iter(self.targets)
-        while part := tuple(islice(rest, _TARGETS_IN_A_LINE)):
-            self._write({"tasks": [_to_json(target) for target in part]})
-        self._write({"listed": len(self.targets)})
-        return self.targets
+        self.targets = targets
+        for part in in_parts(targets, _TARGETS_IN_A_LINE):
+            self._write({"tasks": part})
+        self._write({"listed": len(targets)})
 
     def note(self, state: TargetState, targets: Iterable[Target], **details: str) -> None:
         """
@@ -166,50 +161,29 @@ class Journal:
         self._write({state.value: [target.id for target in targets], **details})
 
     def _write(self, event: Mapping[str, Any]) -> None:
-        if self._file < 0:
-            return
-        _write_all(self._file, _line(event))
+        line = _line(event)
+        while line and self._file >= 0:
+            line = line[os.write(self._file, line) :]
 
     # ------------------------------------------------------------------------------- earlier runs
 
-    def _read(self, header: dict[str, Any]) -> None:
+    def _read(self, header: Mapping[str, Any]) -> int:
+        """
+        Read what earlier runs have written, and return how many bytes of it this run continues: 0
+        if no earlier run has changed a task.
+        """
         with open(self._file, "rb", closefd=False) as file:
             content = file.read()
+        if not _BEGINNING.startswith(content[: len(_BEGINNING)]):
+            raise ValueError(f"{self._path} is there, and is no journal of a bulk write")
         # A run that was killed may have written only a part of the last line.
         whole = content.rfind(b"\n") + 1
-        lines = content[:whole].splitlines(keepends=True)
-        found_header = self._header_of(lines[0]) if lines else {}
-        if not lines and not _BEGINNING.startswith(content[: len(_BEGINNING)]):
-            raise self._no_journal()
-        for number, line in enumerate(lines[1:], 2):
-            try:
-                self._take(loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                raise ValueError(f"line {number} of the journal {self._path} is broken") from None
-        if self._is_listed and self.targets:
-            self._check(found_header, header)
-            if not self._is_read_only:
-                os.ftruncate(self._file, whole)
-            return
-        # The earlier run ended before it had changed a task, or no task matched: list them again.
-        self.targets = None
-        if not self._is_read_only:
-            os.ftruncate(self._file, 0)
-            _write_all(self._file, _line({"journal": _KIND, **header}))
-
-    def _header_of(self, line: bytes) -> dict[str, Any]:
-        header: Any = None
-        with suppress(ValueError):
-            header = loads(line)
-        if not isinstance(header, dict) or header.pop("journal", None) != _KIND:
-            raise self._no_journal()
-        return header
-
-    def _no_journal(self) -> ValueError:
-        return ValueError(f"{self._path} is there, and is no journal of a bulk write")
-
-    def _check(self, found: dict[str, Any], header: dict[str, Any]) -> None:
-        expected = loads(_line(header))
+        found = self._read_events(content[:whole])
+        if not self.targets:
+            # The earlier run ended before it had changed a task, or no task matched.
+            self.targets = None
+            return 0
+        expected = loads(_line({"journal": _KIND, **header}))
         for name in {**expected, **found}:
             if expected.get(name) != found.get(name):
                 raise ValueError(
@@ -217,40 +191,48 @@ class Journal:
                     f"{found.get(name)!r:.200}, not {expected.get(name)!r:.200}. Nothing was "
                     "changed"
                 )
+        return whole
 
-    def _take(self, event: dict[str, Any]) -> None:
-        if "tasks" in event:
-            self.targets = (self.targets or ()) + tuple(map(_from_json, event["tasks"]))
-        elif "listed" in event:
-            self.targets = self.targets or ()
-            if event["listed"] != len(self.targets):
-                raise ValueError("tasks are missing")
-            self._is_listed = True
-        else:
-            [state] = [state for state in TargetState if state.value in event]
-            self.states.update(dict.fromkeys(event[state.value], state))
-            self.batch_id = event.get("batch", self.batch_id)
+    def _read_events(self, content: bytes) -> dict[str, Any]:
+        """
+        Read all whole lines of the journal, and return its header.
+        """
+        header: dict[str, Any] = {}
+        targets: list[Target] = []
+        for number, line in enumerate(content.splitlines(), 1):
+            try:
+                event = loads(line)
+                if "journal" in event:
+                    header = event
+                elif "tasks" in event:
+                    targets += map(_to_target, event["tasks"])
+                elif "listed" in event:
+                    if event["listed"] != len(targets):
+                        raise ValueError("tasks are missing")
+                    self.targets = tuple(targets)
+                else:
+                    [state] = [state for state in TargetState if state.value in event]
+                    self.states.update(dict.fromkeys(event[state.value], state))
+                    self.batch_id = event.get("batch", self.batch_id)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise ValueError(f"line {number} of the journal {self._path} is broken") from None
+        return header
 
 
-def _write_all(file: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(file, content) :]
+def in_parts(targets: Sequence[Target], size: int) -> Iterator[Sequence[Target]]:
+    """
+    All *targets* in parts of *size* targets each; the last part may be shorter.
+    """
+    return (targets[start : start + size] for start in range(0, len(targets), size))
 
 
 def _line(event: Mapping[str, Any]) -> bytes:
-    return dumps(event).encode("ascii") + b"\n"
+    return dumps(to_json(event)).encode("ascii") + b"\n"
 
 
-def _to_json(target: Target) -> list[str | None]:
-    lock_end = target.lock_expiration_time
-    return [target.id, target.worker_id, None if lock_end is None else lock_end.isoformat()]
-
-
-def _from_json(target: Sequence[str | None]) -> Target:
-    id_, worker_id, lock_end = target
-    if id_ is None:
-        raise ValueError("a task without an id")
-    return Target(id_, worker_id, None if lock_end is None else datetime.fromisoformat(lock_end))
+def _to_target(item: Sequence[Any]) -> Target:
+    task_id, worker_id, lock_end = item
+    return Target(task_id, worker_id, lock_end and datetime.fromisoformat(lock_end))
 
 
 def _open(path: str | os.PathLike[str], *, look: bool) -> int:
