@@ -14,14 +14,11 @@ without a gap. So pages can be fetched ahead, at guessed offsets, and are used i
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from functools import partial
-from itertools import islice
 from operator import lt
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -48,36 +45,51 @@ _MOST_FRUITLESS: Final = 20
 _FIRST_AHEAD: Final = 4
 
 
-class _Ascending:
+class _Seen:
     """
-    The ids that were seen, if they ascend: all ids up to some id, and those of the latest page.
+    The ids of the results that were yielded.
+
+    Args:
+        in_order: Whether ids ascend. Then it is enough to keep the highest id of all pages but the
+            latest, and the ids of that; otherwise all ids are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_order: bool) -> None:
+        self.in_order = in_order
+        #: Whether results may still exist whose ids were kept by order alone, which failed.
+        self.has_forgotten = False
         self._floor = self._highest = ""
-        self.recent: set[str] = set()
+        self._kept: set[str] = set()
 
     def known(self, ids: Sequence[str]) -> list[bool]:
         """
-        Whether each of some ascending *ids* was seen.
+        Whether each result of a page was yielded, by their *ids*. The first one was if the page
+        overlaps with the earlier ones.
         """
-        # Most ids of a page are higher than all that were seen, and need no lookup.
-        count = bisect_right(ids, self._highest)
-        known = [id_ <= self._floor or id_ in self.recent for id_ in ids[:count]]
-        return known + [False] * (len(ids) - count)
+        floor, kept = self._floor, self._kept
+        known = [id_ <= floor or id_ in kept for id_ in ids]
+        if self.has_forgotten and True in known:
+            # Everything listed before an already yielded result was yielded as well.
+            last = len(known) - known[::-1].index(True)
+            known[:last] = [True] * last
+        return known
 
-    def update(self, new: Sequence[str]) -> None:
+    def add(self, ids: Sequence[str]) -> None:
         """
-        Add the *new* ids of a page. If they are higher than all before, only the highest id of the
-        previous page is kept.
+        Add the *ids* of a page that are not known.
         """
-        if not new:
+        if not ids:
             return
-        if self.recent and new[0] > self._highest:
-            self._floor, self.recent = self._highest, set(new)
-        else:
-            self.recent.update(new)
-        self._highest = max(self._highest, new[-1])
+        if self.in_order and ids[0] > self._highest:
+            self._floor, self._kept = self._highest, set()
+        self._kept.update(ids)
+        self._highest = max(self._highest, ids[-1])
+
+    def keep_all(self, *, has_forgotten: bool) -> None:
+        """
+        Keep all ids from now on, as ids do not ascend after all.
+        """
+        self.in_order, self.has_forgotten, self._floor = False, has_forgotten, ""
 
 
 class _Place(NamedTuple):
@@ -141,7 +153,7 @@ def walk(
         RuntimeError: The ids do not ascend after all, and it is unknown which results were seen; or
             the offset to continue at cannot be found.
     """
-    seen: _Ascending | set[str] = _Ascending() if in_id_order else set()
+    seen = _Seen(in_order=in_id_order)
     first_step = step = max(1, page_size // 4)
     # How many of the yielded results still exist, as far as known.
     surviving, yielded = 0, 0
@@ -150,8 +162,6 @@ def walk(
     # While the walk searches for the offset to continue at, it is between these two.
     low: int | None = None
     high: int | None = None
-    # How many results may still exist that were yielded before their ids were remembered.
-    forgotten = 0
     # How many results had vanished when it was last measured, out of how many, and their share.
     lost, lost_of, loss = 0, 0, 0.0
 
@@ -167,7 +177,7 @@ def walk(
         """
         Whether a page overlaps with the results that were seen.
         """
-        return any(_known(seen, [result.id for result in (page if forgotten else page[:1])]))
+        return any(seen.known([result.id for result in page])[:1])
 
     place = _Place(0, to_size(0), 0)
     with _Ahead(fetch, prefetch) as ahead:
@@ -185,13 +195,13 @@ def walk(
             else:
                 place, page = prefetched
             ids = [result.id for result in page]
-            if isinstance(seen, _Ascending) and not _ascend(ids):
-                # The database sorts ids by other rules than Python: remember all ids from now on.
-                seen, forgotten = seen.recent, surviving
+            if seen.in_order and not all(map(lt, ids, ids[1:])):
+                # The database sorts ids by other rules than Python.
+                seen.keep_all(has_forgotten=surviving > 0)
                 ahead.drop()
                 continue
-            known = _known(seen, ids)
-            if place.offset and not any(known if forgotten else known[:1]):
+            known = seen.known(ids)
+            if place.offset and not any(known[:1]):
                 # The page does not overlap: search before it. Request a whole page, as the number
                 # of missing results does not show where they are.
                 fruitless, high = fruitless + 1, place.offset
@@ -201,15 +211,12 @@ def walk(
                     low, offset, step = None, max(0, high - step), step * 4
                 place = place._replace(offset=offset, size=page_size)
                 continue
-            if forgotten and page and not any(known):
+            if seen.has_forgotten and page and not known[0]:
                 raise RuntimeError(
                     "this database does not sort ids as Python does, and the results that were "
                     "returned last are gone: add a sorting to the query, so that all ids are "
                     "remembered"
                 )
-            if forgotten:
-                # Everything listed before an already yielded result was yielded as well.
-                known = [any(known[index:]) for index in range(len(known))]
             new = [result for result, is_known in zip(page, known, strict=True) if not is_known]
             is_last = len(page) < place.size
             if high is not None and not new and not is_last:
@@ -225,7 +232,7 @@ def walk(
                 lost, lost_of, loss = yielded - surviving, place.yielded, min(1.0, max(0.0, share))
             if limit is not None:
                 del new[limit - yielded :]
-            seen.update([result.id for result in new])
+            seen.add([result.id for result in new])
             if not is_last:
                 ahead.ask(place, yielded, len(new), loss, to_size)
             yielded += (new_count := len(new))
@@ -242,16 +249,6 @@ def walk(
                 fruitless = 0
 
 
-class _Prefetch(Generic[T]):
-    """
-    A page that is being fetched, or was fetched, in a thread.
-    """
-
-    def __init__(self, place: _Place, page: Future[Sequence[T]]) -> None:
-        self.place = place
-        self.page = page
-
-
 class _Ahead(Generic[T]):
     """
     Pages that are fetched before the walk needs them, in the order of their offsets.
@@ -266,7 +263,7 @@ class _Ahead(Generic[T]):
         self._fetch = fetch
         self._most = most
         self._now = min(_FIRST_AHEAD, most)
-        self._queue: deque[_Prefetch[T]] = deque()
+        self._queue: deque[tuple[_Place, Future[Sequence[T]]]] = deque()
         self._threads: Threads | None = None
         self._process = os.getpid()
         #: Whether the first page of the queue did not overlap when it was last tried.
@@ -275,12 +272,7 @@ class _Ahead(Generic[T]):
     def __enter__(self) -> _Ahead[T]:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.drop()
         if self._threads is not None:
             # After Ctrl-C, do not wait for an engine that does not answer.
@@ -304,11 +296,11 @@ class _Ahead(Generic[T]):
             raise RuntimeError(
                 "this iteration began in another process, which has its threads: begin a new one"
             )
-        first = self._queue[0]
-        if not first.place.offset or fits(first.page.result()):
+        place, page = self._queue[0]
+        if not place.offset or fits(page.result()):
             self._queue.popleft()
             self._missed = False
-            return first.place, first.page.result()
+            return place, page.result()
         if self._missed:
             self.drop()
         else:
@@ -337,20 +329,17 @@ class _Ahead(Generic[T]):
 
             to_size: The size of a page, by the number of results that will have been yielded.
         """
-        expected = yielded + new + sum(prefetch.place.size - 1 for prefetch in self._queue)
-        last = self._queue[-1].place if self._queue else place
+        expected = yielded + new + sum(place.size - 1 for place, _ in self._queue)
+        last = self._queue[-1][0] if self._queue else place
         while len(self._queue) < self._now and to_size(expected) > 1 and not self._has_end():
             last = last.next(to_size(expected), yielded, loss)
-            self._queue.append(_Prefetch(last, self._submit(last)))
+            self._queue.append((last, self._submit(last)))
             expected += last.size - 1
         self._now = min(self._most, self._now * 2)
 
     def drop(self) -> None:
-        """
-        Drop all pages of the queue.
-        """
-        for prefetch in self._queue:
-            prefetch.page.cancel()
+        for _, page in self._queue:
+            page.cancel()
         self._queue.clear()
         self._missed = False
 
@@ -368,22 +357,7 @@ class _Ahead(Generic[T]):
         Whether the last page of the queue was fetched and is the last page of the results, or has
         failed.
         """
-        if not self._queue or not self._queue[-1].page.done():
+        if not self._queue:
             return False
-        last = self._queue[-1]
-        if last.page.exception() is not None:
-            return True
-        return len(last.page.result()) < last.place.size
-
-
-def _known(seen: _Ascending | set[str], ids: Sequence[str]) -> list[bool]:
-    """
-    Whether each of some *ids* was seen.
-    """
-    if isinstance(seen, _Ascending):
-        return seen.known(ids)
-    return [id_ in seen for id_ in ids]
-
-
-def _ascend(ids: Sequence[str]) -> bool:
-    return all(map(lt, ids, islice(ids, 1, None)))
+        place, page = self._queue[-1]
+        return page.done() and (page.exception() is not None or len(page.result()) < place.size)

@@ -17,12 +17,7 @@ from typing import Any
 
 class Threads:
     """
-    A pool of threads, each started when it is first needed.
-
-    Args:
-        most: The largest number of threads.
-
-        name: The name of the threads.
+    A pool of at most as many threads, each started when it is first needed.
     """
 
     def __init__(self, most: int, name: str) -> None:
