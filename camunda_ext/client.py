@@ -57,9 +57,9 @@ from camunda_ext.dto import (
     Version,
 )
 from camunda_ext.errors import NoAnswer, Refused, TaskNotFound
-from camunda_ext.history import OLDEST_LOG, HistoricExternalTaskLogQuery
+from camunda_ext.history import HistoricExternalTaskLogQuery
 from camunda_ext.hooks import Hook
-from camunda_ext.query import OLDEST, ExternalTaskQuery, Query
+from camunda_ext.query import TASKS, ExternalTaskQuery, Query, resource_of
 from camunda_ext.selection import LogSelection, Selection
 from camunda_ext.variables import VariablesLike
 
@@ -278,10 +278,9 @@ class ExternalTaskClient(TakenAsIs):
 
             via: ``GET`` to send the query in the URL; not every query has such a form.
         """
-        request = self._to_list(query, _page_params(first_result, max_results), via)
-        if query is not None:
-            self._proof(query).warn_of_newer(query)
-        return self._send(request)
+        page = _page_params(first_result, max_results)
+        kind = tuple[ExternalTask, ...]
+        return self._query("list", _to_query(query, ExternalTaskQuery), kind, via, page)
 
     def count(self, query: ExternalTaskQuery | None = None, *, via: Via = "POST") -> int:
         """
@@ -289,11 +288,7 @@ class ExternalTaskClient(TakenAsIs):
 
         If the engine is too old for a filter there is a warning, as in `list()`.
         """
-        path = "/external-task/count"
-        request = self._to_request("count", path, CountResult, ExternalTaskQuery, query, via)
-        if query is not None:
-            self._proof(query).warn_of_newer(query)
-        return self._send(request).count
+        return self._query("count", _to_query(query, ExternalTaskQuery), CountResult, via).count
 
     def check(self, query: ExternalTaskQuery | HistoricExternalTaskLogQuery) -> None:
         """
@@ -1026,19 +1021,10 @@ class ExternalTaskClient(TakenAsIs):
         without a sorting they are in that order: do not sort if you cut pages by hand, or use
         `select()`. If the engine is too old for a filter there is a warning, as in `list()`.
         """
-        request = self._to_request(
-            "log_list",
-            "/history/external-task-log",
-            tuple[HistoricExternalTaskLog, ...],
-            HistoricExternalTaskLogQuery,
-            query,
-            via,
-            _page_params(first_result, max_results),
-            since=OLDEST_LOG,
-        )
-        if query is not None:
-            self._proof(query).warn_of_newer(query)
-        return self._send(request)
+        page = _page_params(first_result, max_results)
+        query = _to_query(query, HistoricExternalTaskLogQuery)
+        kind = tuple[HistoricExternalTaskLog, ...]
+        return self._query("log_list", query, kind, via, page)
 
     def log_count(
         self, query: HistoricExternalTaskLogQuery | None = None, *, via: Via = "POST"
@@ -1048,14 +1034,8 @@ class ExternalTaskClient(TakenAsIs):
 
         If the engine is too old for a filter there is a warning, as in `list()`.
         """
-        path = "/history/external-task-log/count"
-        kind = HistoricExternalTaskLogQuery
-        request = self._to_request(
-            "log_count", path, CountResult, kind, query, via, since=OLDEST_LOG
-        )
-        if query is not None:
-            self._proof(query).warn_of_newer(query)
-        return self._send(request).count
+        query = _to_query(query, HistoricExternalTaskLogQuery)
+        return self._query("log_count", query, CountResult, via).count
 
     def log_get(self, entry: HistoricExternalTaskLog | str) -> HistoricExternalTaskLog:
         """
@@ -1316,31 +1296,31 @@ class ExternalTaskClient(TakenAsIs):
 
     # -------------------------------------------------------------------------- requests and checks
 
-    def _to_list(
-        self, query: ExternalTaskQuery | None, page: Mapping[str, str], via: Via
-    ) -> Request[tuple[ExternalTask, ...]]:
-        kind = tuple[ExternalTask, ...]
-        return self._to_request("list", "/external-task", kind, ExternalTaskQuery, query, via, page)
-
-    def _to_request(
+    def _query(
         self,
         operation: str,
-        path: str,
+        query: Query,
         returns: type[T],
-        kind: type[Query],
-        query: Query | None,
         via: Via,
         page: Mapping[str, str] | None = None,
-        since: str = OLDEST,
-    ) -> Request[T]:
+    ) -> T:
+        """
+        Send a query as it is; there is a warning for each filter that the engine is too old for.
+        """
         checks.literal("via", via, Via)
-        params, body = page or {}, None
-        query = _to_query(query, kind)
-        if via == "POST":
-            body = query
-        else:
-            params = {**project(encode(query, self._sender.dates)), **params}
-        return Request(operation, f"{via} {path}", returns, params=params, body=body, since=since)
+        resource = resource_of(query)
+        path = resource.path + ("/count" if returns is CountResult else "")
+        params = {} if via == "POST" else project(encode(query, self._sender.dates))
+        request = Request(
+            operation,
+            f"{via} {path}",
+            returns,
+            params={**params, **(page or {})},
+            body=query if via == "POST" else None,
+            since=resource.since,
+        )
+        self._proof(query).warn_of_newer(query)
+        return self._send(request)
 
     def _command(
         self,
@@ -1350,7 +1330,7 @@ class ExternalTaskClient(TakenAsIs):
         *,
         method: str = "POST",
         path: str | None = None,
-        since: str = OLDEST,
+        since: str = TASKS.since,
         worker_id: str | None = None,
     ) -> None:
         request = Request(
@@ -1402,18 +1382,16 @@ class ExternalTaskClient(TakenAsIs):
         """
         The `FilterProof` for a type of query; the client keeps what it learns about the engine.
         """
-        noun, operation, path, oldest = "tasks", "count", "/external-task/count", OLDEST
-        if isinstance(query, HistoricExternalTaskLogQuery):
-            noun, operation, oldest = "entries", "log_count", OLDEST_LOG
-            path = "/history/external-task-log/count"
+        resource = resource_of(query)
+        operation = "count" if isinstance(query, ExternalTaskQuery) else "log_count"
 
         def count(body: Mapping[str, object]) -> int:
-            request = Request(operation, f"POST {path}", CountResult, body=body, since=oldest)
+            target = f"POST {resource.path}/count"
+            request = Request(operation, target, CountResult, body=body, since=resource.since)
             return self._send(request).count
 
         return FilterProof(
-            noun=noun,
-            oldest=oldest,
+            noun=resource.noun,
             facts=self._facts,
             count=count,
             # The version is only for messages, so one attempt is enough.

@@ -7,13 +7,12 @@ from typing import ClassVar, Final
 
 import attrs
 
-from camunda_ext._display.explanation import Explanation, explanation_of
 from camunda_ext._wire import checks
 from camunda_ext._wire.value import exported
-from camunda_ext.query import Query, filter_field
+from camunda_ext.query import Query, Resource, filter_field
 
-#: The first engine version that has the log. An engine ignores filters that are newer than itself.
-OLDEST_LOG: Final = "7.7"
+#: What is asked for by `HistoricExternalTaskLogQuery`.
+LOG: Final = Resource("/history/external-task-log", "7.7", "entries")
 
 
 @exported
@@ -49,6 +48,7 @@ class HistoricExternalTaskLogQuery(Query):
     history level full.
     """
 
+    _resource: ClassVar[Resource] = LOG
     _criteria: ClassVar[type[Enum]] = LogSortBy
 
     _log_id: str | None = filter_field(since="7.7")
@@ -191,14 +191,3 @@ class HistoricExternalTaskLogQuery(Query):
         Only entries about the cancellation of a task, such as by a BPMN error.
         """
         return self._with("_deletion_log", True)
-
-    def explain(self, base_url: str = "http://localhost:8080/engine-rest") -> Explanation:
-        """
-        The query as a POST request, a GET request and a curl command, for a person to read. Nothing
-        is sent.
-
-        Args:
-            base_url: The engine's REST API.
-        """
-        newer = {name: since for name, since in self.filters().items() if since != OLDEST_LOG}
-        return explanation_of(self, base_url, "/history/external-task-log", newer_filters=newer)

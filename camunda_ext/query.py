@@ -24,8 +24,41 @@ from camunda_ext.dto import Operator, Sorting, SortOrder, VariableQueryParameter
 
 Q = TypeVar("Q", bound="Query")
 
-#: The oldest supported engine version. An engine ignores filters that are newer than itself.
-OLDEST: Final = "7.5"
+
+@attrs.frozen(eq=False)
+class Resource:
+    """
+    What the queries of a class ask for.
+    """
+
+    #: The path of the POST request for the results; their number is at ``/count`` below it.
+    path: str
+
+    #: The first engine version that has it. Later filters are ignored by older engines.
+    since: str
+
+    #: What the results are, in the plural.
+    noun: str
+
+
+#: What is asked for by `ExternalTaskQuery`, since the oldest supported engine version.
+TASKS: Final = Resource("/external-task", "7.5", "tasks")
+
+
+def resource_of(query: "Query") -> Resource:
+    """
+    What a query asks for.
+    """
+    return query._resource
+
+
+def newer_filters(query: "Query") -> dict[str, str]:
+    """
+    The filters that are set and that some engine with such queries ignores: the engine's name of
+    each, and the first version that knows it.
+    """
+    oldest = query._resource.since
+    return {name: since for name, since in query.filters().items() if since != oldest}
 
 
 class _Listed(EnumMeta):
@@ -54,7 +87,7 @@ class SortBy(str, Enum, metaclass=_Listed):
     CREATE_TIME = "createTime"
 
 
-def filter_field(*, since: str = OLDEST, **metadata: Any) -> Any:
+def filter_field(*, since: str = TASKS.since, **metadata: Any) -> Any:
     """
     Declare a filter.
 
@@ -83,6 +116,8 @@ class Query(TakenAsIs):
     """
     Base class of queries. A query is immutable; it compiles to a POST body or to GET parameters.
     """
+
+    _resource: ClassVar[Resource]
 
     #: The criteria that results can be sorted by.
     _criteria: ClassVar[type[Enum]]
@@ -197,6 +232,17 @@ class Query(TakenAsIs):
             "since" in field.metadata and field.metadata.get("excludes_tasks", True)
             for field, _ in self._set_fields()
         )
+
+    def explain(self, base_url: str = "http://localhost:8080/engine-rest") -> Explanation:
+        """
+        The query as a POST request, a GET request and a curl command, for a person to read. Nothing
+        is sent.
+
+        Args:
+            base_url: The engine's REST API.
+        """
+        newer = newer_filters(self)
+        return explanation_of(self, base_url, self._resource.path, newer_filters=newer)
 
     def __repr__(self) -> str:
         calls = "".join(
@@ -334,6 +380,7 @@ class ExternalTaskQuery(Query):
     for a filter with several values, it adds more of them.
     """
 
+    _resource: ClassVar[Resource] = TASKS
     _criteria: ClassVar[type[Enum]] = SortBy
 
     _external_task_id: str | None = filter_field()
@@ -582,17 +629,6 @@ class ExternalTaskQuery(Query):
         return self._with(
             "_process_variables", (*self.__dict__.get("_process_variables", ()), condition)
         )
-
-    def explain(self, base_url: str = "http://localhost:8080/engine-rest") -> Explanation:
-        """
-        The query as a POST request, a GET request and a curl command, for a person to read. Nothing
-        is sent.
-
-        Args:
-            base_url: The engine's REST API.
-        """
-        newer = {name: since for name, since in self.filters().items() if since != OLDEST}
-        return explanation_of(self, base_url, "/external-task", newer_filters=newer)
 
 
 def _plain(value: Any) -> Any:

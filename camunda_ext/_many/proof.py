@@ -19,7 +19,7 @@ import attrs
 from camunda_ext import errors
 from camunda_ext._wire.text import visible
 from camunda_ext._wire.warn import warn_caller
-from camunda_ext.query import Query
+from camunda_ext.query import Query, newer_filters
 
 #: A body that every engine ignores. If it is refused, something in front of the engine did that.
 _UNKNOWN: Final = {"noSuchFilter": {}, "noSuchFilters": "not a list"}
@@ -52,9 +52,6 @@ class FilterProof:
 
     #: What the filters select, in the plural, such as ``tasks``.
     noun: str
-
-    #: The version whose filters need no proof, as every engine with such queries knows them.
-    oldest: str
 
     #: What is known about the engine; updated by each proof.
     facts: EngineFacts
@@ -115,15 +112,9 @@ class FilterProof:
             ValueError: One of the filters excludes no task.
         """
         body = query.body()
-        for name, since in self._newer_filters(query).items():
+        for name, since in newer_filters(query).items():
             if self.count(_impossible(name, body[name])) != 0:
                 raise ValueError(f"{self._ignored(name, since)}. Nothing was changed")
-
-    def _newer_filters(self, query: Query) -> dict[str, str]:
-        """
-        The filters of a query that need a proof, each with the version that brought it.
-        """
-        return {name: since for name, since in query.filters().items() if since != self.oldest}
 
     def _unproven(self, query: Query) -> dict[str, str]:
         """
@@ -131,7 +122,7 @@ class FilterProof:
         """
         return {
             name: since
-            for name, since in self._newer_filters(query).items()
+            for name, since in newer_filters(query).items()
             if (self.noun, name) not in self.facts.proven
         }
 

@@ -17,7 +17,7 @@ from typing import Any
 
 class Threads:
     """
-    A pool of at most as many threads, each started when it is first needed.
+    A pool of up to *most* threads, each started when it is first needed.
     """
 
     def __init__(self, most: int, name: str) -> None:
