@@ -23,6 +23,7 @@ from typing import (
 import attrs
 
 from camunda_ext._display.explanation import Explanation
+from camunda_ext._display.progress import check_progress
 from camunda_ext._display.shown import TableDisplay
 from camunda_ext._display.tables import LOG, TASKS, TableStyle
 from camunda_ext._many import pages
@@ -369,6 +370,7 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
     def _counted(self, progress: bool | Callable[[int, int], object]) -> Generator[R, None, None]:
         from camunda_ext._many import export
 
+        check_progress(progress)
         noun = self._table_style.plural
         return export.counted(iter(self), progress, self.count, every=self._page_size, noun=noun)
 

@@ -21,11 +21,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO, TypeVar, get_args, get_origin, get_type_hints
 
-from camunda_ext._display.progress import Progress, check_progress, show_progress
+from camunda_ext._display.progress import Progress, show_progress
 from camunda_ext._wire.json import dumps
 from camunda_ext._wire.names import typed_fields, without_none
 from camunda_ext._wire.value import Record, names_of, to_json
-from camunda_ext.dto import ExternalTask
 
 R = TypeVar("R", bound=Record)
 
@@ -59,12 +58,11 @@ def column_types(kind: Any) -> dict[str, type]:
     for name in names_of(kind):
         if name not in hints:
             hints[name] = get_type_hints(getattr(kind, name).fget)["return"]
-    return {name: _column_type(without_none(hint)) for name, hint in hints.items()}
-
-
-def _column_type(hint: Any) -> type:
-    kind: type = type(get_args(hint)[0]) if get_origin(hint) is Literal else hint
-    return kind
+    types = {name: without_none(hint) for name, hint in hints.items()}
+    return {
+        name: type(get_args(hint)[0]) if get_origin(hint) is Literal else hint
+        for name, hint in types.items()
+    }
 
 
 # ------------------------------------------------------------------------------------------- files
@@ -87,7 +85,9 @@ def new_file(path: str | Path, *, overwrite: bool) -> Iterator[TextIO]:
 
         FileNotFoundError: The directory does not exist.
     """
-    _refuse_dangling_link(path)
+    if os.path.islink(path) and not os.path.exists(path):
+        # The user who has created the link would choose where the tasks are written to.
+        raise FileExistsError(f"{str(path)!r} is a link to {os.readlink(path)!r}, which is nothing")
     # If the path is a link, its target is replaced, and the link stays.
     target = Path(os.path.realpath(path))
     _refuse_existing(target, overwrite=overwrite)
@@ -104,36 +104,17 @@ def new_file(path: str | Path, *, overwrite: bool) -> Iterator[TextIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())  # or after a crash of the machine the file could be empty
-        if overwrite or not _link(partial, target):
-            _refuse_existing(target, overwrite=overwrite)
-            partial.replace(target)
+        # Not all file systems have links.
+        with suppress(OSError):
+            if not overwrite:
+                # Unlike renaming, this never replaces a file that another process has created
+                # meanwhile.
+                os.link(partial, target)
+                return
+        _refuse_existing(target, overwrite=overwrite)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _link(partial: Path, target: Path) -> bool:
-    """
-    Whether the finished file now has its name as well; ``False`` if the file system has no links.
-
-    Unlike renaming, this never replaces a file that another process has created meanwhile.
-
-    Raises:
-        FileExistsError: There is a file with that name.
-    """
-    try:
-        os.link(partial, target)
-    except FileExistsError:
-        _refuse_existing(target, overwrite=False)
-        raise
-    except OSError:
-        return False
-    return True
-
-
-def _refuse_dangling_link(path: str | Path) -> None:
-    if os.path.islink(path) and not os.path.exists(path):
-        # The user who has created the link would choose where the tasks are written to.
-        raise FileExistsError(f"{str(path)!r} is a link to {os.readlink(path)!r}, which is nothing")
 
 
 def _refuse_existing(target: Path, *, overwrite: bool) -> None:
@@ -154,9 +135,7 @@ def write_jsonl(results: Iterable[Record], file: TextIO) -> int:
     return count
 
 
-def write_csv(
-    results: Iterable[Record], file: TextIO, *, raw: bool, kind: Any = ExternalTask
-) -> int:
+def write_csv(results: Iterable[Record], file: TextIO, *, raw: bool, kind: Any) -> int:
     """
     Write a header and a row for each result as CSV, and return the number of results.
 
@@ -238,9 +217,11 @@ def frame_maker(library: str | None, kind: Any) -> Callable[[Iterable[Record]], 
 
 def _parts(results: Iterable[Record], types: dict[str, type]) -> Iterator[dict[str, list[Any]]]:
     """
-    Parts of the results as columns by name, with values that both libraries can convert.
+    Parts of the results as columns by name, with values that both libraries can convert. The first
+    part has no results, so that there is one in any case.
     """
     to_values, rest = attrgetter(*types), iter(results)
+    yield {name: [] for name in types}
     while rows := [to_values(result) for result in islice(rest, _ROWS)]:
         columns = zip(types.items(), zip(*rows, strict=True), strict=True)
         yield {name: list(map(_CONVERTERS[kind], column)) for (name, kind), column in columns}
@@ -256,9 +237,9 @@ def _in_utc(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
     try:
-        return moment.astimezone(timezone.utc).replace(tzinfo=None)
+        return moment.astimezone(timezone.utc)
     except OverflowError:  # in UTC it would be in the year 10000
-        return datetime.max
+        return datetime.max.replace(tzinfo=timezone.utc)
 
 
 def _unchanged(value: Any) -> Any:
@@ -274,51 +255,32 @@ _CONVERTERS: Final[dict[type, Callable[[Any], Any]]] = {
 
 
 def _to_pandas(pandas: Any, types: dict[str, type], parts: Iterable[dict[str, list[Any]]]) -> Any:
-    dtypes = {str: "string", datetime: "datetime64[ms]", int: "Int64", bool: "boolean"}
-
-    def to_frame(columns: dict[str, list[Any]]) -> Any:
-        frame = {
-            name: pandas.Series(column, dtype=dtypes[types[name]])
-            for name, column in columns.items()
-        }
-        for name in _dates(types):
-            frame[name] = frame[name].dt.tz_localize("UTC")
-        return pandas.DataFrame(frame)
-
-    frames = [to_frame(columns) for columns in parts]
-    return pandas.concat(frames, ignore_index=True) if frames else to_frame(_no_rows(types))
+    dtypes = {str: "string", datetime: "datetime64[ms, UTC]", int: "Int64", bool: "boolean"}
+    frames = (
+        pandas.DataFrame(
+            {name: pandas.Series(part[name], dtype=dtypes[kind]) for name, kind in types.items()}
+        )
+        for part in parts
+    )
+    return pandas.concat(frames, ignore_index=True)
 
 
 def _to_polars(polars: Any, types: dict[str, type], parts: Iterable[dict[str, list[Any]]]) -> Any:
     dtypes = {
         str: polars.String,
-        datetime: polars.Datetime("ms"),
+        datetime: polars.Datetime("ms", "UTC"),
         int: polars.Int64,
         bool: polars.Boolean,
     }
     schema = {name: dtypes[kind] for name, kind in types.items()}
-
-    def to_frame(columns: dict[str, list[Any]]) -> Any:
-        frame = polars.DataFrame(columns, schema=schema)
-        return frame.with_columns(polars.col(*_dates(types)).dt.replace_time_zone("UTC"))
-
-    frames = [to_frame(columns) for columns in parts]
-    return polars.concat(frames) if frames else to_frame(_no_rows(types))
-
-
-def _dates(types: dict[str, type]) -> list[str]:
-    return [name for name, kind in types.items() if kind is datetime]
-
-
-def _no_rows(types: dict[str, type]) -> dict[str, list[Any]]:
-    return {name: [] for name in types}
+    return polars.concat(polars.DataFrame(part, schema=schema) for part in parts)
 
 
 # ---------------------------------------------------------------------------------------- progress
 
 
 def counted(
-    results: Iterator[R], progress: Progress, count: Callable[[], int], *, every: int, noun: str
+    results: Iterable[R], progress: Progress, count: Callable[[], int], *, every: int, noun: str
 ) -> Generator[R, None, None]:
     """
     The same *results*, with the progress shown while they are consumed.
@@ -334,13 +296,6 @@ def counted(
 
         noun: What the results are, in the plural.
     """
-    check_progress(progress)
-    return _counted(results, progress, count, every, noun)
-
-
-def _counted(
-    results: Iterator[R], progress: Progress, count: Callable[[], int], every: int, noun: str
-) -> Generator[R, None, None]:
     if progress is False:
         yield from results
         return
