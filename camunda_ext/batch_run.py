@@ -248,7 +248,13 @@ class BatchRun(TakenAsIs):
             CamundaError: The engine could not be asked.
         """
         check_progress(progress)
-        seconds = _checked_timeout(timeout)
+        if timeout == math.inf:
+            raise ValueError(
+                "timeout must be finite, not inf: pass None to wait as long as it takes"
+            )
+        seconds = None
+        if timeout is not None:
+            seconds = checks.seconds("timeout", timeout, may_be_zero=True)
         with show_progress(progress, f"<BatchRun {visible(self.id)}>") as report:
             return self._wait(seconds, report)
 
@@ -264,7 +270,8 @@ class BatchRun(TakenAsIs):
                     raise
                 raise TimeoutError(f"{result or self!r}, after {seconds:g} s: {error}") from None
             result = self._last = self._gone() if statistics is None else _result(statistics)
-            self._report(report, result)
+            total = self._total or 0
+            report(total - result.failed_jobs - result.waiting_jobs, total)
             is_stuck = result.failed_jobs and not result.waiting_jobs
             if result.finished or result.gone or result.suspended or is_stuck:
                 return result
@@ -301,11 +308,6 @@ class BatchRun(TakenAsIs):
             return attrs.evolve(last, gone=True)
         return attrs.evolve(last, finished=True, gone=True, waiting_jobs=0)
 
-    def _report(self, report: Callable[[int, int], object], result: BatchResult) -> None:
-        total = self._total or 0
-        done = total if result.finished else total - result.failed_jobs - result.waiting_jobs
-        report(done, total)
-
 
 def _result(statistics: BatchStatistics) -> BatchResult:
     failed = min(statistics.failed_jobs, statistics.remaining_jobs)
@@ -320,12 +322,3 @@ def _result(statistics: BatchStatistics) -> BatchResult:
         waiting_jobs=statistics.remaining_jobs - failed,
         suspended=bool(statistics.suspended),
     )
-
-
-def _checked_timeout(timeout: float | timedelta | None) -> float | None:
-    """
-    The *timeout* of `BatchRun.wait()` in seconds.
-    """
-    if timeout == math.inf:
-        raise ValueError("timeout must be finite, not inf: pass None to wait as long as it takes")
-    return None if timeout is None else checks.seconds("timeout", timeout, may_be_zero=True)

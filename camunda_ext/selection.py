@@ -69,18 +69,14 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
     _client: TaskClient
     _proof: FilterProof = attrs.field(eq=False)
     query: Q
-    _page_size: int = attrs.field(default=500)
-    _prefetch: int = attrs.field(default=0)
+    _page_size: int = 500
+    _prefetch: int = 0
     _start: int = 0
     _stop: int | None = None
 
-    @_page_size.validator
-    def _pages_overlap(self, _: "attrs.Attribute[int]", value: object) -> None:
-        checks.integer("page_size", value, low=2, high=checks.INT32)
-
-    @_prefetch.validator
-    def _few_threads(self, _: "attrs.Attribute[int]", value: object) -> None:
-        checks.integer("prefetch", value, low=0, high=_MOST_AHEAD)
+    def __attrs_post_init__(self) -> None:
+        checks.integer("page_size", self._page_size, low=2, high=checks.INT32)
+        checks.integer("prefetch", self._prefetch, low=0, high=_MOST_AHEAD)
 
     # ----------------------------------------------------------------------- to be implemented
 
@@ -581,12 +577,8 @@ class Selection(_Results[ExternalTask, ExternalTaskQuery]):
 class LogSelection(_Results[HistoricExternalTaskLog, HistoricExternalTaskLogQuery]):
     """
     The entries of the historic external task log that match a query, from
-    `ExternalTaskClient.select()`. They are requested from the engine when they are used. Since 7.7,
-    at history level full.
-
-    Each use sends new requests. A selection never changes, and keeps no results. Before its first
-    request, the client makes sure that the engine honours each filter of the query, see
-    `ExternalTaskClient.check()`; if the engine is too old for a filter, it is a `ValueError`.
+    `ExternalTaskClient.select()`. They are requested from the engine when they are used, with the
+    same checks as those of a `Selection`. Since 7.7, at history level full.
 
     Iterating yields all entries that match, page by page, in the order of ids. Entries may be
     written and deleted meanwhile: each entry that exists during the whole iteration is yielded
