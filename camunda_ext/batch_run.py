@@ -283,10 +283,7 @@ class BatchRun(TakenAsIs):
 
     def _client_until(self, until: float | None) -> BatchClient:
         """
-        The client, with a time-out that ends each call when the wait ends.
-
-        Args:
-            until: When the wait ends, by the clock; ``None`` if it has no end.
+        The client, with a time-out that ends each call when the wait ends; ``None`` for no end.
         """
         if until is None:
             return self._client

@@ -338,10 +338,8 @@ def _arguments_of(
     name: str, field: "attrs.Attribute[Any]", value: Any
 ) -> Iterator[tuple[Any, ...]]:
     """
-    The arguments of each call that is needed to set a field to a *value* of a JSON body.
-
-    Args:
-        name: The engine's name of the field, for error messages.
+    The arguments of each call that is needed to set a field to a *value* of a JSON body, which has
+    the field by its *name* at the engine.
     """
     if "parts" in field.metadata:
         parts = [wire_name(part) for part in field.metadata["parts"]]

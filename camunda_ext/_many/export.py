@@ -74,11 +74,6 @@ def new_file(path: str | Path, *, overwrite: bool) -> Iterator[TextIO]:
     A file to write to, which gets its name at the end of the block. If the block raises an error,
     the file is removed.
 
-    Args:
-        path: The path of the file.
-
-        overwrite: Whether to replace a file with this path.
-
     Raises:
         FileExistsError: The file exists and may not be replaced, or the path is no regular file, or
             a link whose target does not exist.
@@ -137,12 +132,8 @@ def write_jsonl(results: Iterable[Record], file: TextIO) -> int:
 
 def write_csv(results: Iterable[Record], file: TextIO, *, raw: bool, kind: Any) -> int:
     """
-    Write a header and a row for each result as CSV, and return the number of results.
-
-    Args:
-        raw: Whether to write texts unchanged, even if a spreadsheet could take them for formulas.
-
-        kind: The class of the results, which has the columns.
+    Write a header with the columns of *kind*, the class of the results, and a row for each result
+    as CSV; return the number of results.
     """
     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
     writer.writerow(names_of(kind))
@@ -168,10 +159,7 @@ def csv_cell(value: object) -> object:
 
 def to_cell(value: object, *, raw: bool) -> object:
     """
-    The *value* as a cell of a CSV file, see `csv_cell()`.
-
-    Args:
-        raw: Whether to return a text unchanged, even if a spreadsheet could take it for a formula.
+    The *value* as a cell of a CSV file, see `csv_cell()`; a text is unchanged if it is to be *raw*.
     """
     if isinstance(value, str):
         return value if raw else _guarded(value)
@@ -190,17 +178,11 @@ def _guarded(text: str) -> str:
 
 def frame_maker(library: str | None, kind: Any) -> Callable[[Iterable[Record]], Any]:
     """
-    A function that converts results to a data frame.
-
-    Args:
-        library: ``pandas`` or ``polars``; ``None`` for the first of them that is installed.
-
-        kind: The class of the results, which has the columns.
+    A function that converts results of the class *kind* to a data frame of a library; ``None`` is
+    for the first of both that is installed.
 
     Raises:
-        ImportError: The library is not installed; with ``None``, none of the two is.
-
-        ValueError: The library is none of the two.
+        ImportError, ValueError: As for `Selection.to_dataframe()`.
     """
     makers = {"pandas": _to_pandas, "polars": _to_polars}
     if library is not None and library not in makers:
@@ -283,18 +265,11 @@ def counted(
     results: Iterable[R], progress: Progress, count: Callable[[], int], *, every: int, noun: str
 ) -> Generator[R, None, None]:
     """
-    The same *results*, with the progress shown while they are consumed.
+    The same *results*, with the progress shown after *every* so many of them.
 
     Args:
-        progress: Whether to show the progress on standard error, or a function to call with the
-            number of results so far and the number of all results.
-
         count: Returns the number of all results. It is called once, and not if *progress* is
             `False`.
-
-        every: After how many results to show the progress.
-
-        noun: What the results are, in the plural.
     """
     if progress is False:
         yield from results

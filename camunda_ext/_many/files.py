@@ -51,12 +51,8 @@ def refuse_shared_folder(path: str | os.PathLike[str]) -> None:
 
 def refuse_shared_file(file: int, path: str | os.PathLike[str]) -> None:
     """
-    Refuse an open file that another user could have written.
-
-    Args:
-        file: The file descriptor, so that the checked file is the one that is read.
-
-        path: The path of the file, for the error.
+    Refuse an open file that another user could have written. *file* is its descriptor, so that the
+    checked file is the one that is read; *path* is for the error.
 
     Raises:
         ValueError: It is no regular file, it belongs to another user, or its group or others may

@@ -107,14 +107,8 @@ class _Place(NamedTuple):
 
     def next(self, size: int, yielded: int, loss: float) -> _Place:
         """
-        The guessed position of the next page, which overlaps with this one.
-
-        Args:
-            size: Size of the next page.
-
-            yielded: How many results the walk has yielded by now.
-
-            loss: The share of results that vanish after they were yielded, from 0 to 1.
+        The guessed position of the next page, which overlaps with this one. *loss* is the share of
+        results that vanish after they were yielded, from 0 to 1.
         """
         vanished = round(loss * (yielded - self.yielded))
         # If results vanish, overlap more: it costs less to read some twice than to step back.
@@ -251,12 +245,7 @@ def walk(
 
 class _Ahead(Generic[T]):
     """
-    Pages that are fetched before the walk needs them, in the order of their offsets.
-
-    Args:
-        fetch: Fetches a page, see `walk()`.
-
-        most: How many pages to fetch ahead; 0 for none.
+    Up to *most* pages that are fetched before the walk needs them, in the order of their offsets.
     """
 
     def __init__(self, fetch: Callable[[int, int], Sequence[T]], most: int) -> None:
@@ -286,9 +275,6 @@ class _Ahead(Generic[T]):
 
         A page that does not overlap is tried once more, after the walk has fetched the page before
         it. If it does not overlap then, the guessed offsets are wrong, and all pages are dropped.
-
-        Args:
-            fits: Whether a page overlaps.
         """
         if not self._queue:
             return None
@@ -316,17 +302,10 @@ class _Ahead(Generic[T]):
         to_size: Callable[[int], int],
     ) -> None:
         """
-        Start to fetch the pages that follow a page.
+        Start to fetch the pages that follow the one at *place*, whose *new* results come after
+        those that were *yielded*.
 
         Args:
-            place: Position of the page.
-
-            yielded: How many results were yielded before those of the page.
-
-            new: How many new results the page has.
-
-            loss: The share of results that vanish after they were yielded, from 0 to 1.
-
             to_size: The size of a page, by the number of results that will have been yielded.
         """
         expected = yielded + new + sum(place.size - 1 for place, _ in self._queue)
