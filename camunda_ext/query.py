@@ -9,7 +9,7 @@ its name.
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum, EnumMeta
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 import attrs
 
@@ -25,19 +25,15 @@ from camunda_ext.dto import Operator, Sorting, SortOrder, VariableQueryParameter
 Q = TypeVar("Q", bound="Query")
 
 
-@attrs.frozen(eq=False)
-class Resource:
+class Resource(NamedTuple):
     """
-    What the queries of a class ask for.
+    What the queries of a class ask for: the path of the POST request for the results, with their
+    number at ``/count`` below it; the first engine version that has it; and what the results are,
+    in the plural.
     """
 
-    #: The path of the POST request for the results; their number is at ``/count`` below it.
     path: str
-
-    #: The first engine version that has it. Later filters are ignored by older engines.
     since: str
-
-    #: What the results are, in the plural.
     noun: str
 
 
@@ -101,8 +97,8 @@ def filter_field(*, since: str = TASKS.since, **metadata: Any) -> Any:
         parts: For a filter that collects the values of several calls: the attributes of a value
             that are the arguments of one call.
 
-        read: Function that converts values of a JSON body to the arguments of one call, such as a
-            text to a date.
+        read: Function that converts the last argument of a call from JSON, such as a text to a
+            date.
     """
     return attrs.field(default=None, metadata={"since": since, **metadata})
 
@@ -210,7 +206,7 @@ class Query(TakenAsIs):
             field = fields[name]
             if value is None or (value is False and _is_flag(field)):
                 continue  # To the engine, both mean that the filter is not set.
-            for arguments in _arguments_of(name, field, value):
+            for arguments in _calls_of_json(name, field, value):
                 query = getattr(query, _method(field))(*arguments)
         return query
 
@@ -334,38 +330,43 @@ def _calls(field: "attrs.Attribute[Any]", value: Any) -> Iterator[tuple[Any, ...
         yield value if isinstance(value, tuple) else (value,)
 
 
-def _arguments_of(
+def _calls_of_json(
     name: str, field: "attrs.Attribute[Any]", value: Any
 ) -> Iterator[tuple[Any, ...]]:
     """
     The arguments of each call that is needed to set a field to a *value* of a JSON body, which has
     the field by its *name* at the engine.
     """
-    if "parts" in field.metadata:
-        parts = [wire_name(part) for part in field.metadata["parts"]]
-        if not isinstance(value, (list, tuple)) or not value:
+    parts = [wire_name(part) for part in field.metadata.get("parts", ())]
+    read, is_list = field.metadata.get("read"), isinstance(value, (list, tuple))
+    if parts:
+        if not is_list or not value:
             raise ValueError(f"{name} must be a list with something in it, not {value!r:.80}")
         for item in value:
             if not isinstance(item, Mapping) or not {*item} <= {*parts}:
                 raise ValueError(f"each of {name} must have {parts}, not {item!r:.80}")
-            # A body has no entry for ``None``.
-            yield _read(field, *map(item.get, parts))
-    elif isinstance(value, (list, tuple)) is not field.name.endswith("_in"):
+            *others, last = map(item.get, parts)  # a body has no entry for ``None``
+            yield (*others, last if read is None else read(last))
+    elif is_list is not field.name.endswith("_in") or (_is_flag(field) and value is not True):
         raise ValueError(f"{name} cannot be {value!r:.80}")
     elif _is_flag(field):
-        if value is not True:
-            raise ValueError(f"{name} cannot be {value!r:.80}")
         yield ()
-    elif isinstance(value, (list, tuple)):
+    elif is_list:
         yield tuple(value)
     else:
-        yield _read(field, value)
+        yield (value if read is None else read(value),)
 
 
-def _read(field: "attrs.Attribute[Any]", *arguments: Any) -> tuple[Any, ...]:
-    read = field.metadata.get("read")
-    read_arguments: tuple[Any, ...] = arguments if read is None else read(*arguments)
-    return read_arguments
+def _date_or_same(value: Any) -> Any:
+    """
+    Convert a text to a date if it is exactly what the engine writes for that date; return any other
+    value unchanged.
+    """
+    try:
+        date = aware_date(value)
+        return date if MODERN.format(date) == value else value
+    except (TypeError, ValueError):
+        return value
 
 
 @exported
@@ -389,8 +390,8 @@ class ExternalTaskQuery(Query):
     _not_locked: bool | None = filter_field()
     _with_retries_left: bool | None = filter_field()
     _no_retries_left: bool | None = filter_field()
-    _lock_expiration_after: datetime | None = filter_field(read=lambda text: (aware_date(text),))
-    _lock_expiration_before: datetime | None = filter_field(read=lambda text: (aware_date(text),))
+    _lock_expiration_after: datetime | None = filter_field(read=aware_date)
+    _lock_expiration_before: datetime | None = filter_field(read=aware_date)
     _activity_id: str | None = filter_field()
     _activity_id_in: tuple[str, ...] | None = filter_field(since="7.13")
     _execution_id: str | None = filter_field()
@@ -412,7 +413,7 @@ class ExternalTaskQuery(Query):
         since="7.24",
         method="process_variable",
         parts=("name", "operator", "value"),
-        read=lambda name, operator, value: (name, operator, date_or_same(value)),
+        read=_date_or_same,
     )
 
     def external_task_id(self, external_task_id: str) -> "ExternalTaskQuery":
@@ -635,15 +636,3 @@ def _plain(value: Any) -> Any:
     """
     plain = checks.native("value", value.value if isinstance(value, Enum) else value)
     return checks.aware("value", plain) if isinstance(plain, datetime) else plain
-
-
-def date_or_same(value: Any) -> Any:
-    """
-    Convert a text to a date if it is exactly what the engine writes for that date; return any other
-    value unchanged.
-    """
-    try:
-        date = aware_date(value)
-        return date if MODERN.format(date) == value else value
-    except (TypeError, ValueError):
-        return value
