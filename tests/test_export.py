@@ -26,6 +26,7 @@ from camunda_ext import (
     LogSelection,
     NoAnswer,
     Selection,
+    safety,
 )
 from camunda_ext._many import export as export_module
 from camunda_ext.safety import csv_cell
@@ -381,7 +382,7 @@ def test_an_export_that_fails_leaves_no_thread(
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    for name in ("dumps", "to_cell"):
+    for name in ("dumps", "csv_cell"):
         monkeypatch.setattr(f"camunda_ext._many.export.{name}", fail)
     monkeypatch.setitem(export_module._CONVERTERS, str, fail)
     with Engine() as engine, engine.client() as client:
@@ -676,8 +677,8 @@ def test_nothing_unseen_hides_a_formula() -> None:
     ]
 
     assert len(unseen) > 200
-    assert [one for one in unseen if not export_module._guarded(f"{one}=1").startswith("'")] == []
-    assert [one for one in unseen if export_module._guarded(f"a;{one}=1") != f"a;{one}'=1"] == []
+    assert [one for one in unseen if not safety._guarded(f"{one}=1").startswith("'")] == []
+    assert [one for one in unseen if safety._guarded(f"a;{one}=1") != f"a;{one}'=1"] == []
 
 
 @pytest.mark.parametrize("unseen", ["\t", "\n", ";", " ", "\t\n", '"', "\u200b"])
@@ -687,7 +688,7 @@ def test_a_text_of_nothing_is_guarded_in_no_time(unseen: str) -> None:
     """
     text = unseen * 200_000
 
-    assert export_module._guarded(text).removeprefix("'") == text
+    assert safety._guarded(text).removeprefix("'") == text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 import secrets
 import stat
 import sys
@@ -24,26 +23,11 @@ from typing import Any, Final, Literal, TextIO, TypeVar, get_args, get_origin, g
 from camunda_ext._display.progress import Progress, show_progress
 from camunda_ext._wire.json import dumps
 from camunda_ext._wire.names import typed_fields, without_none
-from camunda_ext._wire.value import Record, names_of, to_json
+from camunda_ext._wire.value import Record, names_of
+from camunda_ext.safety import csv_cell
 
 R = TypeVar("R", bound=Record)
 
-#: Characters that begin a formula in a spreadsheet; the wide forms do so in some locales.
-_SIGNS: Final = "=+\\-@＝＋－＠﹢﹣﹦−"  # noqa: RUF001
-#: Invisible characters, which some spreadsheets skip before a formula: control characters, spaces,
-#: format characters (categories Zs and Cf of Unicode), marks, fillers and noncharacters; and the
-#: quote, which a parser of CSV removes.
-_UNSEEN: Final = (
-    '"\\x00-\\x08\\x0b\\x0c\\x0e-\\x20\\x7f-\\xa0\\xad\\u0300-\\u036f\\u0600-\\u0605\\u061c\\u06dd'
-    "\\u070f\\u0890\\u0891\\u08e2\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f\\u2000-\\u200f"
-    "\\u2028-\\u202f\\u205f-\\u206f\\u20d0-\\u20ff\\u2800\\u3000\\u3164\\ud800-\\uf8ff\\ufe00-\\ufe0f"
-    "\\ufe20-\\ufe2f\\ufeff\\uffa0\\ufff0-\\uffff\\U000110bd\\U000110cd\\U00013430-\\U0001343f"
-    "\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff"
-)
-_FORMULA: Final = re.compile(rf"[\t\r\n]|[{_UNSEEN}]*[{_SIGNS}]")
-#: A formula within a text: where a semicolon, a bar or a tab separates cells, the text after one
-#: is a cell of its own, and so is a new line.
-_INNER_FORMULA: Final = re.compile(rf"([;|\t\r\n][{_UNSEEN}]*)([{_SIGNS}])")
 #: How many rows are converted to a part of a data frame at a time.
 _ROWS: Final = 10_000
 
@@ -139,38 +123,10 @@ def write_csv(results: Iterable[Record], file: TextIO, *, raw: bool, kind: Any) 
     writer.writerow(names_of(kind))
     to_values, count = attrgetter(*names_of(kind)), 0
     for result in results:
-        writer.writerow([to_cell(value, raw=raw) for value in to_values(result)])
+        row = to_values(result)
+        writer.writerow([value if raw and type(value) is str else csv_cell(value) for value in row])
         count += 1
     return count
-
-
-def csv_cell(value: object) -> object:
-    """
-    The *value* as a cell of a CSV file with columns of your own.
-
-    It is written as by `~camunda_ext.Selection.to_csv()`.
-
-    A text that a spreadsheet could take for a formula gets a ``'`` before it, a `bool` is ``true``
-    or ``false``, and a date is in ISO 8601. All cells should be quoted, as by
-    ``csv.writer(file, quoting=csv.QUOTE_ALL)``.
-    """
-    return to_cell(value, raw=False)
-
-
-def to_cell(value: object, *, raw: bool) -> object:
-    """
-    The *value* as a cell of a CSV file, see `csv_cell()`; a text is unchanged if it is to be *raw*.
-    """
-    if isinstance(value, str):
-        return value if raw else _guarded(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return to_json(value) if isinstance(value, datetime) else value
-
-
-def _guarded(text: str) -> str:
-    guarded = _INNER_FORMULA.sub(r"\1'\2", text)
-    return f"'{guarded}" if _FORMULA.match(text) else guarded
 
 
 # ------------------------------------------------------------------------------------- data frames

@@ -16,10 +16,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from camunda_ext._many.files import refuse_shared_file, refuse_shared_folder
 from camunda_ext._wire.json import dumps, loads
 from camunda_ext._wire.value import to_json
 from camunda_ext.dto import ExternalTask
+from camunda_ext.safety import refuse_shared_file, refuse_shared_folder
 
 _KIND: Final = "camunda_ext bulk 1"
 #: The first bytes of every journal. A run that was killed at once may have left only some of them.
