@@ -23,7 +23,7 @@ from typing import (
 import attrs
 
 from camunda_ext._display.explanation import Explanation
-from camunda_ext._display.progress import check_progress
+from camunda_ext._display.progress import check_progress, show_progress
 from camunda_ext._display.shown import TableDisplay
 from camunda_ext._display.tables import LOG, TASKS, TableStyle
 from camunda_ext._many import pages
@@ -364,11 +364,27 @@ class _Results(TableDisplay, Value, Generic[R, Q]):
         return self._fetch(self._start + at, wanted)
 
     def _counted(self, progress: bool | Callable[[int, int], object]) -> Generator[R, None, None]:
-        from camunda_ext._many import export
-
+        """
+        All results, with the progress shown after each page.
+        """
         check_progress(progress)
-        noun = self._table_style.plural
-        return export.counted(iter(self), progress, self.count, every=self._page_size, noun=noun)
+        return self._reporting(iter(self), progress)
+
+    def _reporting(
+        self, results: Iterator[R], progress: bool | Callable[[int, int], object]
+    ) -> Generator[R, None, None]:
+        if progress is False:
+            yield from results
+            return
+        total, done = self.count(), 0
+        with show_progress(progress, self._table_style.plural) as report:
+            report(0, total)
+            for done, result in enumerate(results, 1):
+                yield result
+                if not done % self._page_size:
+                    report(done, total)
+            if done % self._page_size:
+                report(done, total)
 
 
 @exported

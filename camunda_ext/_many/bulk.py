@@ -57,19 +57,12 @@ class BulkWrite:
         ValueError: The query has no filter, and *everything* is `False`.
     """
 
-    #: The client of the engine.
     client: TaskClient
-
-    #: Proves the filters of the query.
     proof: FilterProof
-
-    #: The query.
     query: ExternalTaskQuery
 
-    #: Returns an iterable of all tasks that match, each once.
+    #: Return all tasks that match, each once, and the number of them.
     tasks: Callable[[], Iterable[ExternalTask]]
-
-    #: Returns the number of tasks that match.
     count: Callable[[], int]
 
     #: The part of the query's results, such as a slice, to be written to the journal's header.

@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -18,15 +18,12 @@ from importlib.util import find_spec
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, Literal, TextIO, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TextIO, get_args, get_origin, get_type_hints
 
-from camunda_ext._display.progress import Progress, show_progress
 from camunda_ext._wire.json import dumps
 from camunda_ext._wire.names import typed_fields, without_none
 from camunda_ext._wire.value import Record, names_of
 from camunda_ext.safety import csv_cell
-
-R = TypeVar("R", bound=Record)
 
 #: How many rows are converted to a part of a data frame at a time.
 _ROWS: Final = 10_000
@@ -212,30 +209,3 @@ def _to_polars(polars: Any, types: dict[str, type], parts: Iterable[dict[str, li
     }
     schema = {name: dtypes[kind] for name, kind in types.items()}
     return polars.concat(polars.DataFrame(part, schema=schema) for part in parts)
-
-
-# ---------------------------------------------------------------------------------------- progress
-
-
-def counted(
-    results: Iterable[R], progress: Progress, count: Callable[[], int], *, every: int, noun: str
-) -> Generator[R, None, None]:
-    """
-    The same *results*, with the progress shown after *every* so many of them.
-
-    Args:
-        count: Returns the number of all results. It is called once, and not if *progress* is
-            `False`.
-    """
-    if progress is False:
-        yield from results
-        return
-    total, done = count(), 0
-    with show_progress(progress, noun) as report:
-        report(0, total)
-        for done, result in enumerate(results, 1):
-            yield result
-            if not done % every:
-                report(done, total)
-        if done % every:
-            report(done, total)
