@@ -66,14 +66,10 @@ class FilterProof:
         """
         Warn, once for each filter, of those that are newer than the version of the engine.
         """
-        unwarned = {
-            name: since
-            for name, since in self._unproven(query).items()
-            if (self.noun, name) not in self.facts.warned
-        }
-        if not unwarned or (version := self._version()) is None:
+        newer = self._newer(query, self.facts.proven | self.facts.warned)
+        if not newer or (version := self._version()) is None:
             return
-        for name, since in unwarned.items():
+        for name, since in newer.items():
             if _is_before(version, since):
                 self.facts.warned.add((self.noun, name))
                 warn_caller(self._ignored(name, since))
@@ -88,7 +84,7 @@ class FilterProof:
         Raises:
             ValueError: The engine does not know one of the filters.
         """
-        unproven = self._unproven(query)
+        unproven = self._newer(query, self.facts.proven)
         if not unproven:
             return
         # If something in front of the engine refused such values, the counts would prove nothing.
@@ -116,15 +112,12 @@ class FilterProof:
             if self.count(_impossible(name, body[name])) != 0:
                 raise ValueError(f"{self._ignored(name, since)}. Nothing was changed")
 
-    def _unproven(self, query: Query) -> dict[str, str]:
+    def _newer(self, query: Query, settled: set[tuple[str, str]]) -> dict[str, str]:
         """
-        The filters of a query that still need a proof, each with the version that brought it.
+        The filters of a query that need a proof, but for those that are *settled*.
         """
-        return {
-            name: since
-            for name, since in newer_filters(query).items()
-            if (self.noun, name) not in self.facts.proven
-        }
+        newer = newer_filters(query).items()
+        return {name: since for name, since in newer if (self.noun, name) not in settled}
 
     def _version(self) -> str | None:
         """
