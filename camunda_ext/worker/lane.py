@@ -405,25 +405,30 @@ class Lane:
         if most > 1:
             self._most_tasks = most // 2
             return
+        failed: dict[str, EngineFailure] = {}
         for topic in topics:
             began, worker_id = self.shared.clock.now(), self.worker_id
             try:
                 fetched = self._request(worker_id, [topic], 1, 0.0)
             except EngineFailure as error:
-                log.error(
-                    "topic %r is left out for a minute: the engine cannot write one of its tasks, "
-                    "which probably has an object of an unknown class: %s",
-                    topic.topic_name,
-                    error,
-                )
+                failed[topic.topic_name] = error
                 self._generation += 1
                 self._look_after(worker_id, began, 0.0)
-                self._left_out[topic.topic_name] = began + _LEFT_OUT
             except CamundaError as error:
                 self._after_error(error, worker_id, (), began, 0.0)
                 return
             else:
                 self._take_in(fetched, worker_id, 1, self.shared.clock.now())
+        if len(failed) == len(topics):
+            return  # It may be the engine: all that helps is to wait.
+        for name, failure in failed.items():
+            log.error(
+                "topic %r is left out for a minute: the engine cannot write one of its tasks, "
+                "which probably has an object of an unknown class: %s",
+                name,
+                failure,
+            )
+            self._left_out[name] = self.shared.clock.now() + _LEFT_OUT
 
     # -------------------------------------------------------------------------------- what has come
 
