@@ -84,7 +84,7 @@ _ROWS = {
 _BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Row]]] = {
     **BENCHMARKS,
     "pages": partial(pages.rows, tasks=2_500),
-    "worker": partial(worker.rows, tasks=60),
+    "worker": partial(worker.rows, tasks=60, beside_javascript=False),
 }
 
 

@@ -39,11 +39,8 @@ class MonotonicClock:
     The machine's own clock.
     """
 
-    def now(self) -> float:
-        """
-        The time in seconds, since some moment in the past.
-        """
-        return monotonic()
+    #: The time in seconds, since some moment in the past.
+    now = staticmethod(monotonic)
 
     def wait(self, inbox: SimpleQueue[Any], until: float) -> Any:
         """

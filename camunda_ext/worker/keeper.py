@@ -79,7 +79,8 @@ class Keeper:
         """
         with self._lock:
             self._chores.add(chore)
-        if chore.due() < self._wakes_at:
+        # While the keeper is awake it looks at all chores before it sleeps.
+        if self._wakes_at > -inf and chore.due() < self._wakes_at:
             self._inbox.put(True)
 
     def remove(self, chore: Chore) -> None:
@@ -198,7 +199,7 @@ def extend(task: Task, hold: Hold, shared: Shared) -> None:
             return  # It was fetched again meanwhile, and has a new lock.
         if then is AfterExtension.KEPT:
             hold.lease = lease.extended(duration, sent)
-            if shared.hooks:
+            if shared.hooks.functions:
                 shared.hooks.tell(Extended(task=task, seconds=duration))
         elif then is AfterExtension.AGAIN:
             hold.lease = lease.again(now())

@@ -350,7 +350,7 @@ class Lane:
     def _tell_poll(
         self, asked: int, received: int, error: CamundaError | None, began: float
     ) -> None:
-        if self.shared.hooks:
+        if self.shared.hooks.functions:
             seconds = self.shared.clock.now() - began
             self.shared.hooks.tell(
                 Polled(lane=self.name, asked=asked, received=received, error=error, seconds=seconds)
@@ -554,7 +554,7 @@ class Lane:
         began = shared.clock.now()
         held.thread_id = threading.get_ident()
         self._set_deadline(held, began)
-        if shared.hooks:
+        if shared.hooks.functions:
             shared.hooks.tell(Began(lane=self.name, task=task))
         error, outcome = self._call(held)
         now = shared.clock.now()
@@ -567,7 +567,7 @@ class Lane:
             return None
         if error is not None and not isinstance(error, (Report, Abandoned)):
             log.warning("task %s of topic %r failed", task.id, task.topic_name, exc_info=error)
-        if shared.hooks:
+        if shared.hooks.functions:
             shared.hooks.tell(
                 Ended(lane=self.name, task=task, outcome=outcome, error=error, seconds=now - began)
             )
@@ -641,7 +641,7 @@ class Lane:
         self.keeper.add(held)
 
     def _tell_report(self, held: Held, outcome: Outcome, result: Result, began: float) -> None:
-        if self.shared.hooks:
+        if self.shared.hooks.functions:
             self.shared.hooks.tell(
                 Reported(
                     lane=self.name,

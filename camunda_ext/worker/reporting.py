@@ -24,11 +24,6 @@ from camunda_ext.worker.rules import AfterReport, Report, after_report, report_w
 from camunda_ext.worker.shared import Shared, log
 from camunda_ext.worker.task import Hold, Task
 
-_KINDS: Final[tuple[tuple[type, Report], ...]] = (
-    (Completed, Report.COMPLETE),
-    (BpmnError, Report.BPMN_ERROR),
-    (Failure, Report.FAILURE),
-)
 #: What becomes of a report when no more can be done for it.
 _RESULTS: Final[dict[AfterReport, Result]] = {
     AfterReport.DONE: "done",
@@ -137,12 +132,12 @@ class Reporting:
         return None
 
     def _after(self, error: Exception | None) -> AfterReport:
-        then = after_report(
-            next(kind for cls, kind in _KINDS if isinstance(self.outcome, cls)),
-            error,
-            in_doubt=self._in_doubt,
-            is_own=self.shared.is_own,
-        )
+        if error is None:
+            return AfterReport.DONE
+        kind = Report.COMPLETE
+        if not isinstance(self.outcome, Completed):
+            kind = Report.FAILURE if isinstance(self.outcome, Failure) else Report.BPMN_ERROR
+        then = after_report(kind, error, in_doubt=self._in_doubt, is_own=self.shared.is_own)
         self._in_doubt = self._in_doubt or isinstance(error, OutcomeUnknown)
         return then
 

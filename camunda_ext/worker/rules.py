@@ -359,20 +359,18 @@ REPORT_RULES: Final[
 
 
 def after_report(
-    report: Report, error: Exception | None, *, in_doubt: bool, is_own: Callable[[str], bool]
+    report: Report, error: Exception, *, in_doubt: bool, is_own: Callable[[str], bool]
 ) -> AfterReport:
     """
-    What follows a report.
+    What follows a report that has failed.
 
     Args:
-        error: The error of the call; ``None`` if it has succeeded.
+        error: The error of the call.
 
         in_doubt: Whether there was no answer to an earlier attempt of the same report.
 
         is_own: Whether a worker id is one of this worker's.
     """
-    if error is None:
-        return AfterReport.DONE
     then = next(
         then
         for reports, kinds, then in REPORT_RULES

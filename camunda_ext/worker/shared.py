@@ -102,20 +102,18 @@ class Hooks:
     def __init__(self, hooks: Iterable[WorkerHook]) -> None:
         if callable(hooks) or not isinstance(hooks, Iterable):
             raise TypeError("hooks must be an iterable of functions")
-        self._hooks: Sequence[WorkerHook] = tuple(hooks)
-        for hook in self._hooks:
+        #: The functions; where there are none, no event has to be made.
+        self.functions: Sequence[WorkerHook] = tuple(hooks)
+        for hook in self.functions:
             if not callable(hook):
                 raise TypeError(f"each of hooks must be a function, not {hook!r:.80}")
         self._failed: set[int] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._hooks)
 
     def tell(self, event: Event) -> None:
         """
         Call all hooks with an event.
         """
-        for hook in self._hooks:
+        for hook in self.functions:
             try:
                 hook(event)
             except Exception:

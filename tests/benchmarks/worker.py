@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from camunda_ext import ExternalTaskClient, Topic, Worker
 from camunda_ext.hooks import Outgoing
-from tests.benchmarks import stub
+from tests.benchmarks import javascript, stub
 from tests.benchmarks._rounds import Effort, Took, side_by_side
 from tests.benchmarks._table import Row
 
@@ -29,6 +29,7 @@ _MOST_ROUNDS: Final = 7
 #: 1 / 0.85: the worker does at least 0.85 times as many tasks in a second.
 _BOUND_OF_TIME: Final = 1.18
 _BOUND_OF_CPU: Final = 1.15
+_BOUND_OF_JAVASCRIPT: Final = 1.0
 _BOUND_OF_REQUESTS: Final = 1.05
 _BOUND_OF_POLL: Final = 2.0
 _MANY_TOPICS: Final = 1000
@@ -130,7 +131,7 @@ def _poll_of(client: ExternalTaskClient, topics: int) -> Callable[[], Any]:
     return lambda: client.fetch_and_lock("worker", each, max_tasks=1)
 
 
-def rows(effort: Effort, *, tasks: int = _TASKS) -> Iterator[Row]:
+def rows(effort: Effort, *, tasks: int = _TASKS, beside_javascript: bool = True) -> Iterator[Row]:
     """
     Measure a worker with a backlog of tasks that take no time.
     """
@@ -146,6 +147,21 @@ def rows(effort: Effort, *, tasks: int = _TASKS) -> Iterator[Row]:
                 ratios=ratios,
                 judged=judged,  # type: ignore[arg-type]
                 bound=bound,
+            )
+        missing = javascript.install() if beside_javascript else "it was not asked for"
+        if missing is not None:
+            print(f"The JavaScript client is left out: {missing}.")
+        else:
+            yield Row(
+                what=f"{tasks:,} tasks by {_SLOTS} slots",
+                against="the JavaScript client, as many at the same time",
+                ratios=side_by_side(
+                    lambda: _by_worker(client, tasks),
+                    lambda: javascript.handle(url, _TOPIC, tasks, _SLOTS),
+                    rounds=rounds,
+                ),
+                judged="wall",
+                bound=_BOUND_OF_JAVASCRIPT,
             )
         yield Row(
             what="requests for each task of a backlog",
