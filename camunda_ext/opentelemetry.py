@@ -1,24 +1,27 @@
 """
-Spans and metrics of OpenTelemetry, following its semantic conventions for HTTP clients.
+Spans and metrics of OpenTelemetry, following its semantic conventions for HTTP clients, and spans
+around the handlers of a worker, following those for messaging.
 
-It needs the extra ``opentelemetry``. The names of attributes are written out here: they are stable,
-but the package that defines constants for them is not.
+It needs the extra ``opentelemetry``. The names of attributes are written out here: the package that
+defines constants for them is not stable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from camunda_ext import __version__
 from camunda_ext.hooks import Ended, Outgoing
+from camunda_ext.worker import Abandoned, BpmnError, Completed, Failure, Postpone, Task
 
 try:
     from opentelemetry import context, metrics, propagate, trace
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.propagators.textmap import TextMapPropagator
     from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ImportError as missing:
     raise ImportError(
         'camunda_ext.opentelemetry needs OpenTelemetry: pip install "camunda_ext[opentelemetry]"'
@@ -40,6 +43,8 @@ _SUPPRESS_ALL: Final[str] = getattr(
 _SUPPRESS_HTTP: Final[str] = getattr(
     context, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation"
 )
+
+_TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
 
 
 class OpenTelemetry:
@@ -158,3 +163,101 @@ def _result_attributes(ended: Ended) -> dict[str, str | int]:
     elif status is None:
         attributes["error.type"] = "_OTHER"  # another exception ended the attempt, such as Ctrl-C
     return attributes
+
+
+class TaskSpans:
+    """
+    A middleware that records a span around each handler.
+
+    Pass it to a worker: ``Worker(client, middleware=[TaskSpans()])``. What the handler does, with
+    this library or with others that are instrumented, becomes a child of the span. The report comes
+    after the handler, and so is outside of it.
+
+    Args:
+        parent_from:
+            The name of a variable that has the ``traceparent`` of the span that the task belongs
+            to, as W3C Trace Context writes it. A task without one begins a trace of its own, as all
+            do without this argument.
+
+        tracer_provider: Provider of the tracer; ``None`` for the global one.
+
+    Raises:
+        TypeError: *parent_from* is no text.
+    """
+
+    def __init__(
+        self, *, parent_from: str | None = None, tracer_provider: TracerProvider | None = None
+    ) -> None:
+        if parent_from is not None and not isinstance(parent_from, str):
+            raise TypeError(f"parent_from must be a variable's name, not {parent_from!r:.80}")
+        self._parent_from = parent_from
+        self._tracer = trace.get_tracer("camunda_ext", __version__, tracer_provider)
+
+    def __call__(self, task: Task, call_next: Callable[[], Any], /) -> Any:
+        """
+        Call the handler within a span, unless instrumentations are suppressed.
+        """
+        if context.get_value(_SUPPRESS_ALL):
+            return call_next()
+        with self._tracer.start_as_current_span(
+            f"process {task.topic_name}",
+            context=self._parent(task),
+            kind=SpanKind.CONSUMER,
+            attributes=_task_attributes(task),
+            # Its message may contain personal data.
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                result = call_next()
+            except BaseException as error:
+                outcome = _outcome_of(error)
+                span.set_attribute("camunda.outcome", outcome)
+                if outcome == Failure.__name__:
+                    error_class = type(error).__name__
+                    span.set_attribute("error.type", error_class)
+                    span.set_status(Status(StatusCode.ERROR, error_class))
+                raise
+            span.set_attribute("camunda.outcome", Completed.__name__)
+            return result
+
+    def _parent(self, task: Task) -> context.Context:
+        """
+        The context of the span that the task belongs to; that of the thread if there is none.
+        """
+        here = context.get_current()
+        if self._parent_from is None or self._parent_from not in task.variables:
+            return here
+        # Not converted: whether a variable can be read is the handler's business.
+        value = task.variables.typed(self._parent_from).value
+        carrier = {"traceparent": value} if isinstance(value, str) else {}
+        return _TRACE_CONTEXT.extract(carrier, here)
+
+
+def _task_attributes(task: Task) -> dict[str, str]:
+    """
+    The attributes of a task: ids, and names that the model gives.
+    """
+    attributes = {
+        "messaging.system": "camunda",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": task.topic_name,
+        "messaging.message.id": task.id,
+        "messaging.message.conversation_id": task.process_instance_id,
+        "messaging.client.id": task.worker_id,
+        # Not part of the conventions.
+        "camunda.process_definition_key": task.process_definition_key,
+        "camunda.activity_id": task.activity_id,
+    }
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def _outcome_of(error: BaseException) -> str:
+    """
+    The name of the outcome of a handler that has raised.
+    """
+    for kind in (BpmnError, Postpone, Abandoned):
+        if isinstance(error, kind):
+            return kind.__name__
+    return Failure.__name__

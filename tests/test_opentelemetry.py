@@ -1,5 +1,5 @@
 """
-What OpenTelemetry gets to see of a client, on real sockets.
+What OpenTelemetry gets to see of a client, on real sockets, and of the handlers of a worker.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from opentelemetry.trace import SpanKind, StatusCode
 from requests.auth import AuthBase
 
 import camunda_ext
-from camunda_ext import CamundaError, ExternalTaskClient, NotSent, Retry, Timeout
+from camunda_ext import CamundaError, ExternalTaskClient, NotSent, Retry, Timeout, Worker
 from camunda_ext.hooks import Ended, Outgoing
-from camunda_ext.opentelemetry import OpenTelemetry
+from camunda_ext.opentelemetry import OpenTelemetry, TaskSpans
+from camunda_ext.testing import Engine
+from camunda_ext.worker import Abandoned, BpmnError, Failure, Postpone, Task
 from tests.stub import (
     NO_CONTENT,
     OPERATIONS,
@@ -97,6 +99,8 @@ class Watch:
         self._meters = MeterProvider([self._reader], shutdown_on_exit=False)
         tracers = TracerProvider(ALWAYS_ON, shutdown_on_exit=False)
         tracers.add_span_processor(SimpleSpanProcessor(self._spans))
+        #: The provider of the hook.
+        self.tracers: Final = tracers
         #: Of the same provider as the hook's own.
         self.tracer: Final = tracers.get_tracer("a program")
         #: The hook.
@@ -633,6 +637,199 @@ def test_a_closed_client_leaves_nothing_behind(watch: Watch) -> None:
         _complete(client)
 
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+# ------------------------------------------------------------------------------------- handlers
+
+#: A trace that was begun elsewhere.
+_TRACE_ID: Final = "0af7651916cd43dd8448eb211c80319c"
+_TRACEPARENT: Final = f"00-{_TRACE_ID}-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """
+    An embedded engine.
+    """
+    with Engine() as engine:
+        yield engine
+
+
+def _work(
+    engine: Engine, watch: Watch, handler: Callable[[Task], object], **options: Any
+) -> tuple[Task, list[Shown]]:
+    """
+    Handle the engine's only task; return it, and the spans.
+    """
+    spans = TaskSpans(tracer_provider=watch.tracers, **options)
+    worker = Worker(engine.client(), middleware=[spans])
+    worker.handles("invoice")(handler)
+    (handled,) = worker.run_once(raising=False)
+    return handled.task, watch.shown
+
+
+def _raiser(error: BaseException) -> Callable[[Task], object]:
+    def handler(task: Task) -> object:
+        raise error
+
+    return handler
+
+
+def test_a_handler_is_a_span(engine: Engine, watch: Watch) -> None:
+    """
+    It is named by the topic, and says which task it was and what came of it.
+    """
+    engine.create_task("invoice", variables={"amount": 100})
+
+    task, shown = _work(engine, watch, lambda task: {"paid": True})
+
+    assert shown == [
+        Shown(
+            name="process invoice",
+            kind=SpanKind.CONSUMER,
+            attributes={
+                "camunda.activity_id": task.activity_id,
+                "camunda.outcome": "Completed",
+                "camunda.process_definition_key": task.process_definition_key,
+                "messaging.client.id": task.worker_id,
+                "messaging.destination.name": "invoice",
+                "messaging.message.conversation_id": task.process_instance_id,
+                "messaging.message.id": task.id,
+                "messaging.operation.name": "process",
+                "messaging.operation.type": "process",
+                "messaging.system": "camunda",
+            },
+        )
+    ]
+
+
+def test_the_calls_of_a_handler_are_children_and_its_report_is_none(
+    engine: Engine, watch: Watch
+) -> None:
+    """
+    The span ends with the handler: the fetch came before it, the report comes after it.
+    """
+    client = engine.client(hooks=[watch.hook])
+    worker = Worker(client, middleware=[TaskSpans(tracer_provider=watch.tracers)])
+    worker.handles("invoice")(lambda task: client.set_priority(task.id, 7))
+    engine.create_task("invoice")
+
+    worker.run_once()
+
+    (handler,) = (span for span in watch.spans if span.kind is SpanKind.CONSUMER)
+    assert [(span.name, span.parent) for span in watch.spans] == [
+        ("POST /external-task/fetchAndLock", None),
+        ("PUT /external-task/{task_id}/priority", handler.context),
+        ("process invoice", None),
+        ("POST /external-task/{task_id}/complete", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (BpmnError("NO-MONEY"), "BpmnError"),
+        (Postpone(60_000), "Postpone"),
+        (Abandoned("the worker stops"), "Abandoned"),
+    ],
+)
+def test_what_a_handler_says_of_a_task_is_no_error(
+    engine: Engine, watch: Watch, error: Exception, outcome: str
+) -> None:
+    """
+    A BPMN error belongs to the process, a task that is given back is done another time.
+    """
+    engine.create_task("invoice")
+
+    _, (shown,) = _work(engine, watch, _raiser(error))
+
+    assert (shown.status, shown.attributes["camunda.outcome"]) == (StatusCode.UNSET, outcome)
+    assert "error.type" not in shown.attributes
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (Failure("the bank of Ada is closed"), "Failure"),
+        (LookupError("no such invoice of Ada"), "LookupError"),
+        (KeyboardInterrupt("Ada"), "KeyboardInterrupt"),
+    ],
+)
+def test_a_failure_is_told_by_its_class(
+    engine: Engine, watch: Watch, error: BaseException, name: str
+) -> None:
+    """
+    And by nothing else: its message may be about somebody.
+    """
+    engine.create_task("invoice")
+
+    _, (shown,) = _work(engine, watch, _raiser(error))
+
+    assert (shown.status, shown.description, shown.events) == (StatusCode.ERROR, name, 0)
+    assert shown.attributes["camunda.outcome"] == "Failure"
+    assert shown.attributes["error.type"] == name
+    assert "Ada" not in "".join(span.to_json() for span in watch.spans)
+
+
+def test_a_task_continues_the_trace_of_a_variable(engine: Engine, watch: Watch) -> None:
+    """
+    Its span is the child of the one that has started the process.
+    """
+    engine.create_task("invoice", variables={"trace": _TRACEPARENT})
+
+    _work(engine, watch, lambda task: None, parent_from="trace")
+
+    (span,) = watch.spans
+    assert span.parent is not None
+    assert (f"{span.parent.trace_id:032x}", f"{span.parent.span_id:016x}") == (
+        _TRACE_ID,
+        "b7ad6b7169203331",
+    )
+    assert span.parent.is_remote
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"trace": None},
+        {"trace": 17},
+        {"trace": "00-not-a-trace"},
+        {"traceparent": _TRACEPARENT},
+    ],
+    ids=["none", "null", "number", "malformed", "another variable"],
+)
+def test_without_a_traceparent_a_task_begins_a_trace(
+    engine: Engine, watch: Watch, variables: dict[str, Any]
+) -> None:
+    """
+    Whatever the variable has, the handler is called.
+    """
+    engine.create_task("invoice", variables=variables)
+
+    _, (shown,) = _work(engine, watch, lambda task: None, parent_from="trace")
+
+    assert (shown.has_parent, shown.attributes["camunda.outcome"]) == (False, "Completed")
+
+
+def test_the_variable_of_a_parent_has_a_name() -> None:
+    """
+    A mistake is told when the middleware is made.
+    """
+    with pytest.raises(TypeError, match="parent_from must be a variable's name, not True"):
+        TaskSpans(parent_from=True)  # type: ignore[arg-type]
+
+
+def test_a_handler_in_quiet_has_no_span(engine: Engine, watch: Watch) -> None:
+    """
+    As no attempt has one.
+    """
+    engine.create_task("invoice")
+    token = context.attach(context.set_value(_QUIET_ALL, True))
+    task, shown = _work(engine, watch, lambda task: None)
+    context.detach(token)
+
+    assert (task.topic_name, shown) == ("invoice", [])
 
 
 # ---------------------------------------------------------------------------------- without extra
