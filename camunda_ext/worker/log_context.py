@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from camunda_ext.worker.task import Task
 
-#: What `log_context` tells about the task that is handled; empty outside of handlers.
+#: What `log_context()` tells about the task that is handled; empty outside of handlers.
 task_context: Final[contextvars.ContextVar[Mapping[str, str | None]]] = contextvars.ContextVar(
     "camunda_ext_task_context",
     default=MappingProxyType({}),  # it cannot be changed
@@ -18,7 +18,7 @@ task_context: Final[contextvars.ContextVar[Mapping[str, str | None]]] = contextv
 
 def log_context(task: Task, call_next: Callable[[], Any]) -> Any:
     """
-    A middleware that puts the task's ids into the context variable ``task_context``, for logs.
+    A middleware that puts the task's ids into the context variable `task_context`, for logs.
     """
     task_context.set(
         {
