@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, Final
 
 import attrs
+from _rules import row
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -46,21 +47,16 @@ class FilterTable(SphinxDirective):
 
 def _table(query: type[Any]) -> Iterator[str]:
     yield from (".. list-table::", "   :header-rows: 1", "")
-    yield from _row("Method", "Filter of the engine", "Takes", "Since")
+    yield from row("Method", "Filter of the engine", "Takes", "Since")
     for field in attrs.fields(query):
         if "since" in field.metadata:
             method = field.metadata.get("method", field.name.lstrip("_"))
-            yield from _row(
+            yield from row(
                 f"`~camunda_ext.{query.__name__}.{method}()`",
                 f"``{wire_name(field.name)}``",
                 _TAKES[without_none(field.type)],
                 field.metadata["since"],
             )
-
-
-def _row(*cells: str) -> Iterator[str]:
-    for number, cell in enumerate(cells):
-        yield f"   {' ' if number else '*'} - {cell}"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -56,9 +56,9 @@ def _table() -> Iterator[str]:
         after = rule_of(operation).after
         alike.setdefault(tuple(after[kind] for kind in FailureKind), []).append(_to_text(operation))
     yield from (".. list-table::", "   :header-rows: 1", "   :stub-columns: 1", "")
-    yield from _row("", *(_TITLES[kind] for kind in FailureKind))
+    yield from row("", *(_TITLES[kind] for kind in FailureKind))
     for resends, operations in alike.items():
-        yield from _row(", ".join(operations), *(_CELLS[resend] for resend in resends))
+        yield from row(", ".join(operations), *(_CELLS[resend] for resend in resends))
 
 
 def _to_text(operation: str) -> str:
@@ -74,7 +74,10 @@ def _to_text(operation: str) -> str:
     return f"{link} by ids" if f"{operation} by query" in RULES else link
 
 
-def _row(*cells: str) -> Iterator[str]:
+def row(*cells: str) -> Iterator[str]:
+    """
+    A row of a ``list-table``.
+    """
     for number, cell in enumerate(cells):
         yield f"   {' ' if number else '*'} - {cell}"
 

@@ -28,6 +28,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "_filters",
     "_rules",
+    "_worker_rules",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
