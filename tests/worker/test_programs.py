@@ -1,12 +1,14 @@
 """
-The worker of the tutorial, as a reader would run it.
+The workers of the tutorial and of the README, as a reader would run them.
 """
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 from pathlib import Path
 from typing import Final
@@ -47,3 +49,22 @@ def test_the_worker_of_the_tutorial_charges_and_stops(tmp_path: Path) -> None:
 
         assert (first, rest, worker.returncode) == ("charging order-17 1250\n", "", 0)
         assert client.count() == 0
+
+
+def test_the_worker_of_the_readme_charges(tmp_path: Path) -> None:
+    """
+    But for its last line, which waits for a signal.
+    """
+    text = (_DOCS.parent / "README.rst").read_text("utf-8")
+    found = re.search(r"code-block:: python\n\n(.+?)\n    worker\.run\(\)", text, re.DOTALL)
+    assert found is not None
+    program = textwrap.dedent(found[1])
+    with Engine() as engine:
+        task_id = engine.create_task("invoice", variables={"amount": 1250})
+        instance_id = engine.client().get(task_id).process_instance_id
+        path = tmp_path / "worker.py"
+        program = program.replace("http://localhost:8080/engine-rest", engine.url)
+        path.write_text(f"{program}\nworker.drain()\n", "utf-8")
+        subprocess.run([sys.executable, str(path)], check=True, timeout=60)
+
+        assert engine.variables(instance_id) == {"amount": 1250, "paid": False}
