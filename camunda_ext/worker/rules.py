@@ -378,12 +378,10 @@ def after_report(
     )
     if then is AfterReport.GONE and in_doubt:
         return AfterReport.UNPROVEN
-    if (
-        report in _RESULTS
-        and isinstance(error, errors.LockLost)
-        and (error.worker_id is None or is_own(error.worker_id))
-    ):
-        return AfterReport.LOCK_AGAIN  # nobody has taken the task, so the result counts
+    if isinstance(error, errors.LockLost) and (
+        error.worker_id is None or is_own(error.worker_id)
+    ):  # nobody has taken the task, so a result counts
+        return AfterReport.LOCK_AGAIN if report in _RESULTS else AfterReport.LEFT
     return then
 
 

@@ -22,6 +22,7 @@ from camunda_ext.worker import (
     Task,
     TaskRetries,
 )
+from camunda_ext.worker.events import Lost, Reported
 
 
 @attrs.frozen
@@ -306,3 +307,24 @@ def test_a_stop_leaves_no_lock(engine: Engine) -> None:
 
     assert engine.client().count(ExternalTaskQuery().locked()) == 0
     assert engine.client().count() == 2
+
+
+def test_a_failure_of_an_unlocked_task_is_not_taken(engine: Engine) -> None:
+    """
+    Somebody has unlocked the task by hand, and no worker has it.
+    """
+    client = engine.client()
+    events: list[object] = []
+    worker = Worker(client, hooks=[events.append])
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> None:
+        client.unlock(task)
+        raise LookupError("no such invoice")
+
+    engine.create_task("invoice")
+    (done,) = worker.run_once(raising=False)
+
+    assert done.task.lost is None
+    assert [event for event in events if isinstance(event, Lost)] == []
+    assert [event.result for event in events if isinstance(event, Reported)] == ["left"]
