@@ -378,10 +378,8 @@ def after_report(
     )
     if then is AfterReport.GONE and in_doubt:
         return AfterReport.UNPROVEN
-    if isinstance(error, errors.LockLost) and (
-        error.worker_id is None or is_own(error.worker_id)
-    ):  # nobody has taken the task, so a result counts
-        return AfterReport.LOCK_AGAIN if report in _RESULTS else AfterReport.LEFT
+    if isinstance(error, errors.LockLost) and (error.worker_id is None or is_own(error.worker_id)):
+        return AfterReport.LOCK_AGAIN  # nobody has taken the task, so the report counts
     return then
 
 

@@ -309,9 +309,9 @@ def test_a_stop_leaves_no_lock(engine: Engine) -> None:
     assert engine.client().count() == 2
 
 
-def test_a_failure_of_an_unlocked_task_is_not_taken(engine: Engine) -> None:
+def test_a_failure_of_an_unlocked_task_counts(engine: Engine) -> None:
     """
-    Somebody has unlocked the task by hand, and no worker has it.
+    Somebody has unlocked the task by hand, and no worker has it: so it is locked anew.
     """
     client = engine.client()
     events: list[object] = []
@@ -327,4 +327,5 @@ def test_a_failure_of_an_unlocked_task_is_not_taken(engine: Engine) -> None:
 
     assert done.task.lost is None
     assert [event for event in events if isinstance(event, Lost)] == []
-    assert [event.result for event in events if isinstance(event, Reported)] == ["left"]
+    assert [event.result for event in events if isinstance(event, Reported)] == ["done"]
+    assert client.get(done.task.id).retries == 3
