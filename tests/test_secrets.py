@@ -274,7 +274,7 @@ def test_no_answer_that_repeats_a_secret_shows_it(
     answer = _SHAPES[shape](_ESCAPES[escape](_SIGNED).encode("ascii"))
     with Stub(answer) as stub, _SENDERS[sender](stub.url) as client:
         if sender == "proxy":
-            client._sender.transport._injected.proxies = {  # type: ignore[attr-defined]
+            client._sender.transport._sessions.proxies = {  # type: ignore[attr-defined]
                 "http": f"http://kim:{quote(_SIGNED, safe='')}@127.0.0.1:{stub.port}"
             }
         with pytest.raises(CamundaError) as raised:

@@ -1864,7 +1864,7 @@ def test_a_call_through_a_wrapper_has_its_own_deadline(monkeypatch: pytest.Monke
     with Stub(answer) as stub, ExternalTaskClient(stub.url, retry=False) as client:
         client.count()
         transport: Any = client._sender.transport
-        [session] = transport._pool._idle
+        [session] = transport._sessions._idle
         session.call.deadline = 0.0  # long ago
         monkeypatch.setattr(requests.Session, "request", watched)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from math import inf
 from threading import TIMEOUT_MAX
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -73,7 +74,7 @@ class Sender:
         Send a request, and return its decoded answer. All calls go through here.
         """
         total = self.timeout.plus(request.extra_time).total
-        deadline = None if total is None else monotonic() + total
+        deadline = inf if total is None else monotonic() + total
         answer: T = _Call(self, request, deadline).run().answer
         return answer
 
@@ -102,7 +103,7 @@ class _Call:
     The call of one request with all its attempts.
 
     Args:
-        deadline: When the call must be over, by the monotonic clock; ``None`` for no deadline.
+        deadline: When the call must be over, by the monotonic clock.
 
         may_ask: Whether the engine may be asked about the cause of an error.
     """
@@ -111,7 +112,7 @@ class _Call:
         self,
         sender: Sender,
         request: Request[Any],
-        deadline: float | None,
+        deadline: float,
         *,
         may_ask: bool = True,
     ) -> None:
@@ -347,7 +348,7 @@ class _Call:
         """
         Whether the deadline is more than some *seconds* away.
         """
-        return self._deadline is None or monotonic() + seconds < self._deadline
+        return monotonic() + seconds < self._deadline
 
     # ------------------------------------------------------------------- questions about a failure
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from math import inf
 from time import monotonic, sleep
 from typing import Any, Final, Protocol
 
@@ -66,8 +67,8 @@ class Looks:
     #: When the first attempt of the command began, by the monotonic clock.
     began: float
 
-    #: When the call must be over, by the monotonic clock; ``None`` for no deadline.
-    deadline: float | None
+    #: When the call must be over, by the monotonic clock.
+    deadline: float
 
     def at_task(self, *, patient: bool) -> tuple[Evidence, errors.CamundaError | None]:
         """
@@ -78,9 +79,8 @@ class Looks:
                 still execute the command. A resend would execute the process behind the task at the
                 same time.
         """
-        until = monotonic() + _PATIENCE
-        if self.deadline is not None:
-            until = (monotonic() + self.deadline) / 2
+        now = monotonic()
+        until = now + _PATIENCE if self.deadline == inf else (now + self.deadline) / 2
         pause = _FIRST_PAUSE
         while True:
             evidence, not_found = self._at_task_once()
@@ -142,7 +142,7 @@ class Looks:
         return entries
 
     def _has_time(self) -> bool:
-        return self.deadline is None or monotonic() < self.deadline
+        return monotonic() < self.deadline
 
 
 def _server_clock(response: HttpResponse) -> datetime | None:

@@ -116,7 +116,7 @@ class Request(Generic[T]):
         return body_ids if task_id is None else (task_id, *body_ids)
 
     def to_http(
-        self, base: str, dates: DateFormat, timeout: Timeout, deadline: float | None
+        self, base: str, dates: DateFormat, timeout: Timeout, deadline: float
     ) -> HttpRequest:
         """
         The HTTP request for this operation.
@@ -128,8 +128,7 @@ class Request(Generic[T]):
 
             timeout: The client's time-outs; `extra_time` is added.
 
-            deadline: When the call must be over, in seconds of the monotonic clock; ``None`` for no
-                deadline.
+            deadline: When the call must be over, by the monotonic clock.
         """
         headers = {"Accept": _ACCEPT.get(self.returns, "application/json")}
         content = None

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import attrs
 import requests
+from requests.exceptions import ContentDecodingError
 from requests.structures import CaseInsensitiveDict
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 
-#: How many bytes are read at a time.
+#: How many bytes are read, or decompressed from, at a time.
 _PIECE: Final = 64 * 1024
-#: How many bytes are decompressed at a time.
+#: Most bytes that a piece is decompressed to at a time.
 _UNPACKED_PIECE: Final = 1024 * 1024
 #: Argument ``wbits`` of zlib: a stream with the header of gzip, of any window size.
 _GZIP: Final = 31
@@ -66,14 +67,14 @@ class Incoming:
         raw = response.raw if is_unread else None
         return cls(status, headers, raw, getattr(response, "request", None), response)
 
-    def read(self, most: int, deadline: float | None, *, any_encoding: bool) -> bytes:
+    def read(self, most: int, deadline: float, *, any_encoding: bool) -> bytes:
         """
         The body, decompressed.
 
         Args:
             most: How many bytes it may have.
 
-            deadline: When the call must be over, by the monotonic clock; ``None`` for no deadline.
+            deadline: When the call must be over, by the monotonic clock.
 
             any_encoding: Whether the request may have accepted encodings other than gzip.
         """
@@ -92,10 +93,10 @@ class Incoming:
         if decode or encoding == "identity":
             return content
         if encoding != "gzip":
-            raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
+            raise ContentDecodingError(f"{encoding} was not asked for")
         return gunzip(content, most, deadline)
 
-    def _read_before(self, encoding: str, most: int, deadline: float | None) -> bytes:
+    def _read_before(self, encoding: str, most: int, deadline: float) -> bytes:
         """
         The body that an adapter, a hook or a library for tests has read, and mostly decompressed.
         """
@@ -118,7 +119,7 @@ class Incoming:
             self.raw.release_conn()
 
 
-def _pieces(raw: Any, most: int, deadline: float | None, *, decode: bool) -> Iterator[bytes]:
+def _pieces(raw: Any, most: int, deadline: float, *, decode: bool) -> Iterator[bytes]:
     """
     The pieces of the body. The deadline is checked after each: the read time-out alone would not
     end an answer that comes byte by byte.
@@ -134,7 +135,7 @@ def _pieces(raw: Any, most: int, deadline: float | None, *, decode: bool) -> Ite
         _refuse_late(deadline)
 
 
-def gunzip(content: bytes, most: int, deadline: float | None) -> bytes:
+def gunzip(content: bytes, most: int, deadline: float) -> bytes:
     """
     A decompressed body; the size is checked on the way, as it may be a thousand times that of the
     compressed body.
@@ -144,38 +145,31 @@ def gunzip(content: bytes, most: int, deadline: float | None) -> bytes:
 
         requests.RequestException: The body is malformed, or the deadline has passed.
     """
-    if not content:
-        return content  # as of a 204, whatever its headers say
-    unpacked, size, start = [], 0, 0
-    whole = memoryview(content)
-    for _ in range(_MOST_MEMBERS):
-        unpacker = zlib.decompressobj(wbits=_GZIP)
-        while not unpacker.eof and start < len(content):
-            packed: Any = whole[start : start + _UNPACKED_PIECE]
-            start += len(packed)
-            while packed and not unpacker.eof:
-                _refuse_late(deadline)
-                try:
-                    piece = unpacker.decompress(packed, _UNPACKED_PIECE)
-                except zlib.error:
-                    raise _broken_gzip() from None
-                size += len(piece)
-                if size > most:
-                    raise TooLarge(most)
-                unpacked.append(piece)
-                packed = unpacker.unconsumed_tail
-        start -= len(unpacker.unused_data)
-        if not unpacker.eof:
-            break
-        if start == len(content):
-            return b"".join(unpacked)
-    raise _broken_gzip()
+    broken = ContentDecodingError("broken gzip")
+    unpacked, size = [], 0
+    unpacker, members = zlib.decompressobj(wbits=_GZIP), 1
+    for start in range(0, len(content), _PIECE):
+        packed = content[start : start + _PIECE]
+        while packed:
+            _refuse_late(deadline)
+            if unpacker.eof:
+                unpacker, members = zlib.decompressobj(wbits=_GZIP), members + 1
+            if members > _MOST_MEMBERS:
+                raise broken
+            try:
+                piece = unpacker.decompress(packed, _UNPACKED_PIECE)
+            except zlib.error:
+                raise broken from None
+            size += len(piece)
+            if size > most:
+                raise TooLarge(most)
+            unpacked.append(piece)
+            packed = unpacker.unused_data or unpacker.unconsumed_tail
+    if content and not unpacker.eof:  # the body of a 204 is empty, whatever its headers say
+        raise broken
+    return b"".join(unpacked)
 
 
-def _broken_gzip() -> Exception:
-    return requests.exceptions.ContentDecodingError("broken gzip")
-
-
-def _refuse_late(deadline: float | None) -> None:
-    if deadline is not None and monotonic() > deadline:
+def _refuse_late(deadline: float) -> None:
+    if monotonic() > deadline:
         raise requests.ReadTimeout("the answer took longer than the whole call may take")

@@ -5,6 +5,7 @@ A request and its answer as plain values, the time-outs of a call, and the kinds
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import Enum
+from math import inf
 from typing import Any
 
 import attrs
@@ -13,7 +14,11 @@ from camunda_ext._wire import checks
 from camunda_ext._wire.value import Value, exported
 
 
-def _check_seconds(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
+def _to_seconds(value: float | timedelta | None) -> float | None:
+    return None if value is None else checks.to_seconds(value)
+
+
+def _check_wait(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if value is not None:
         checks.seconds(field.name, value)
 
@@ -28,27 +33,15 @@ class Timeout(Value):
     """
 
     #: For connecting.
-    connect: float | None = attrs.field(
-        default=3.0,
-        converter=attrs.converters.optional(checks.to_seconds),
-        validator=_check_seconds,
-    )
+    connect: float | None = attrs.field(default=3.0, converter=_to_seconds, validator=_check_wait)
 
     #: For the next piece of the answer.
-    read: float | None = attrs.field(
-        default=60.0,
-        converter=attrs.converters.optional(checks.to_seconds),
-        validator=_check_seconds,
-    )
+    read: float | None = attrs.field(default=60.0, converter=_to_seconds, validator=_check_wait)
 
     #: For the whole call: all attempts, the waits between them, and all looks at the task. With a
     #: `requests.Session` of your own, a call may last `read` longer; and a server that sends the
     #: head of its answer byte by byte can make it last for any time.
-    total: float | None = attrs.field(
-        default=120.0,
-        converter=attrs.converters.optional(checks.to_seconds),
-        validator=_check_seconds,
-    )
+    total: float | None = attrs.field(default=120.0, converter=_to_seconds, validator=_check_wait)
 
     @classmethod
     def of(cls, timeout: "Timeout | float | timedelta | None") -> "Timeout":
@@ -95,8 +88,8 @@ class HttpRequest:
     #: How long to wait.
     timeout: Timeout
 
-    #: When the call must be over, by the monotonic clock; ``None`` if it may take any time.
-    deadline: float | None = None
+    #: When the call must be over, by the monotonic clock.
+    deadline: float = inf
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

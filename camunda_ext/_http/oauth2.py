@@ -25,7 +25,8 @@ from camunda_ext._http.messages import (
     HttpResponse,
     Timeout,
 )
-from camunda_ext._http.settings import connection_settings
+from camunda_ext._http.pool import Pool
+from camunda_ext._http.session import session_opener
 from camunda_ext._http.transport import RequestsTransport, TransportFailure
 from camunda_ext._secrets.hidden import Secret, hiding, token_problem, utf8
 from camunda_ext._wire import checks
@@ -162,12 +163,12 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
             auth = Basic(quote_plus(client_id), quote_plus(client_secret))
         else:
             form |= {"client_id": client_id, "client_secret": client_secret}
-        settings = connection_settings(
-            url, verify=verify, cert=cert, proxies=proxies, has_credentials=True
+        open_session = session_opener(
+            url, {}, verify=verify, cert=cert, proxies=proxies, has_credentials=True
         )
         # No connection is kept: the server would have closed it before the next token is fetched.
         self._transport = RequestsTransport(
-            auth=auth, headers={}, own=settings, max_answer=_LARGEST_ANSWER, pool_size=0
+            Pool(open_session, size=0), auth=auth, max_answer=_LARGEST_ANSWER
         )
         self._url, self._form = Secret(url), Secret(urlencode(form))
         # Without its query, which may hold a key.

@@ -6,27 +6,75 @@ last.
 from __future__ import annotations
 
 import io
+import os
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
+from math import inf
 from time import monotonic
 from typing import Any, Final
+from urllib.parse import urlsplit
 from weakref import ref
 
 import attrs
 import requests
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
+from requests.utils import default_user_agent, get_environ_proxies
 from urllib3.connectionpool import HTTPConnectionPool
 
-from camunda_ext._http.settings import ConnectionSettings
 from camunda_ext._http.shortcut import KnownAdapter, Shortcut
+from camunda_ext._version import __version__
+from camunda_ext._wire.urls import is_loopback
+from camunda_ext._wire.warn import warn_caller
 
 #: How many bytes are read from a socket at a time. Servers send a long answer in chunks of a few
 #: KiB, several of which arrive together: a call that gets 1,000 tasks in 128 KiB takes 12 % less
 #: time than with the 8 KiB of `http.client`.
 _BUFFER: Final = 64 * 1024
+
+
+def session_opener(
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    verify: bool | str,
+    cert: str | tuple[str, str] | None,
+    proxies: Mapping[str, str] | None,
+    has_credentials: bool,
+) -> Callable[[], OwnSession]:
+    """
+    A function that opens sessions with a server, with the user's settings and otherwise those of
+    the environment.
+
+    Warns of settings that give secrets away.
+
+    Raises:
+        TypeError, ValueError: A setting is invalid.
+    """
+    is_local = is_loopback(url)
+    if proxies is None:
+        # A proxy of the environment is not for requests that stay on this machine.
+        proxies = {} if is_local else get_environ_proxies(url)
+    if not isinstance(proxies, Mapping):
+        raise TypeError("proxies must be a mapping")
+    if verify is True:
+        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    if isinstance(verify, str) and not os.path.exists(verify):
+        raise ValueError(f"verify: there is no CA bundle {verify!r}")
+    for path in (cert,) if isinstance(cert, str) else cert or ():
+        if not os.path.exists(path):
+            raise ValueError(f"cert: there is no file {path!r}")
+    if verify is False:
+        warn_caller("verify=False: anybody on the way can read and change what is sent")
+    target = urlsplit(url)
+    if target.scheme == "http" and has_credentials and not is_local:
+        warn_caller(
+            f"credentials go to {target.hostname} by plain http, for anybody on the way to read"
+        )
+    return partial(OwnSession, headers, verify=verify, cert=cert, proxies=dict(proxies))
 
 
 class OwnSession(requests.Session):
@@ -35,15 +83,25 @@ class OwnSession(requests.Session):
     environment.
     """
 
-    def __init__(self, settings: ConnectionSettings, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        headers: Mapping[str, str],
+        *,
+        verify: bool | str,
+        cert: str | tuple[str, str] | None,
+        proxies: Mapping[str, str],
+    ) -> None:
         super().__init__()
         # If it were set, an entry of netrc would replace the credentials, and the environment's CA
         # bundle would overrule `verify`.
         self.trust_env = False
-        self.verify = settings.verify
-        self.cert = settings.cert
-        self.proxies = dict(settings.proxies)
-        self.headers = CaseInsensitiveDict(headers)
+        self.verify = verify
+        self.cert = cert
+        self.proxies = dict(proxies)
+        agent = f"camunda_ext/{__version__} {default_user_agent()}"
+        self.headers = CaseInsensitiveDict(
+            {"Accept-Encoding": "gzip", "User-Agent": agent, **headers}
+        )
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         #: The call in progress.
         self.call = CallInProgress()
@@ -77,7 +135,7 @@ class CallInProgress:
     """
 
     #: When the call must be over, by the monotonic clock.
-    deadline: float | None = None
+    deadline: float = inf
 
     #: How long to wait for the server to take or to send the next bytes, in seconds.
     read: float | None = None
@@ -132,13 +190,8 @@ _SENT_AT_ONCE: Final = 64 * 1024
 
 def _watched(kind: Any, call: CallInProgress) -> Any:
     """
-    A class of connections that keep to the deadline, note when a request leaves, and send it as a
-    whole.
-
-    Args:
-        kind: The class of urllib3, for plain or for TLS connections.
-
-        call: The call in progress.
+    A class of connections that keep to the deadline of the *call*, note when a request leaves, and
+    send it as a whole; derived from a class of urllib3, for plain or for TLS connections.
     """
 
     class Watched(kind):  # type: ignore[misc]  # plain ones and those with TLS alike
@@ -183,7 +236,7 @@ def _watched(kind: Any, call: CallInProgress) -> Any:
             # In pieces, for a socket's time-out is for all that is sent at once.
             whole = memoryview(part)
             for start in range(0, len(whole), _SENT_AT_ONCE):
-                if call.deadline is not None and monotonic() > call.deadline:
+                if monotonic() > call.deadline:
                     raise TimeoutError("the request took longer than the whole call may take")
                 super().send(whole[start : start + _SENT_AT_ONCE])
 
@@ -228,14 +281,12 @@ class _TimedReader(io.RawIOBase):
         Raises:
             TimeoutError: The deadline has passed, or nothing came within the time-out.
         """
-        deadline = self._call.deadline
-        if deadline is not None:
-            left = deadline - monotonic()
-            if left <= 0:
-                raise TimeoutError("the answer took longer than the whole call may take")
-            longest = self._sock.gettimeout()
-            if longest is None or left < longest:
-                self._sock.settimeout(left)
+        left = self._call.deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer took longer than the whole call may take")
+        longest = self._sock.gettimeout()
+        if left < (inf if longest is None else longest):
+            self._sock.settimeout(left)
         return self._sock.recv_into(buffer)
 
     def close(self) -> None:

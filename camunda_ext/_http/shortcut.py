@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import FunctionType
 from typing import Any, Final
+from urllib.parse import urlsplit
 from weakref import ref
 
 import requests
@@ -29,9 +31,12 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import BaseHTTPResponse
 
 from camunda_ext._http.body import Incoming
+from camunda_ext._http.messages import HttpRequest
+
+Methods = tuple[tuple[str, object], ...]
 
 
-def _own_methods(kind: type, *names: str) -> tuple[tuple[str, object], ...]:
+def _own_methods(kind: type, *names: str) -> Methods:
     """
     The names and methods of a class, as its own module has defined them; ``None`` instead of a
     method that a library has replaced before this module was loaded.
@@ -51,8 +56,6 @@ _SESSION_METHODS: Final = _own_methods(
 _ADAPTER_METHODS: Final = _own_methods(
     HTTPAdapter, "send", "cert_verify", "request_url", "add_headers", "build_response"
 )
-
-
 #: How an adapter chooses the pool of connections; the quick way does it once for each server.
 _POOL_METHODS: Final = _own_methods(
     HTTPAdapter, "get_connection_with_tls_context", "build_connection_pool_key_attributes"
@@ -65,7 +68,7 @@ class KnownAdapter(HTTPAdapter):
     """
 
 
-def _is_unchanged(thing: object, methods: tuple[tuple[str, object], ...]) -> bool:
+def _is_unchanged(thing: object, methods: Methods) -> bool:
     kind, attributes = type(thing), vars(thing)
     return all(
         getattr(kind, name, None) is method and name not in attributes for name, method in methods
@@ -105,36 +108,30 @@ def hooks_of(session: requests.Session) -> list[Any]:
 
 def prepared_request(
     session: requests.Session,
-    method: str,
-    url: str,
+    request: HttpRequest,
     headers: Mapping[str, str],
-    content: bytes | None,
     auth: AuthBase | None,
 ) -> PreparedRequest:
     """
     A signed request of a plain session.
 
     Args:
-        url: The URL, encoded.
-
         headers: The headers besides those of the session, already checked.
-
-        content: The body; ``None`` for none.
 
         auth: Signs the request; ``None`` for no credentials.
     """
     prepared: Any = PreparedRequest()
-    prepared.method = method
-    prepared.url = url
+    prepared.method = request.method
+    prepared.url = _as_requests_writes(request.url)
     # In a session's headers, None stands for a header that is not to be sent.
     merged: Any = (*session.headers.items(), *headers.items())
     prepared.headers = CaseInsensitiveDict(
         (name, value) for name, value in merged if value is not None
     )
-    prepared.body = content
+    prepared.body = content = request.content
     # The auth of requests for Digest reads and adds cookies there.
     prepared._cookies = session.cookies
-    if content is not None or method != "GET":
+    if content is not None or request.method != "GET":
         prepared.headers["Content-Length"] = str(len(content or b""))
     if auth is None:
         return prepared  # type: ignore[no-any-return]  # an object of requests
@@ -142,6 +139,21 @@ def prepared_request(
     if signed.body is not content:  # as requests does after an auth object
         signed.prepare_content_length(signed.body)
     return signed
+
+
+def _as_requests_writes(url: str) -> str:
+    """
+    A URL with its host as requests writes it, such as one with an umlaut, and with a path.
+    """
+    parts = urlsplit(url)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    rest = url[len(origin) :]
+    return _prepared_origin(origin) + (rest if rest.startswith("/") else f"/{rest}")
+
+
+@lru_cache(maxsize=64)
+def _prepared_origin(origin: str) -> str:
+    return str(requests.Request("GET", f"{origin}/").prepare().url).rstrip("/")
 
 
 class Shortcut:
@@ -159,9 +171,7 @@ class Shortcut:
         session: requests.Session,
         adapter: Any,
         prepared: PreparedRequest,
-        *,
-        connect: float | None,
-        read: float | None,
+        waits: tuple[float | None, float | None],
     ) -> Incoming:
         """
         Send a request, and return the answer, its body still to be read.
@@ -169,9 +179,8 @@ class Shortcut:
         Args:
             adapter: The adapter that `plain_adapter()` returned for the request.
 
-            connect: How long to wait for the connection, in seconds.
-
-            read: How long to wait for each piece of the answer, in seconds.
+            waits: How long to wait for the connection, and for each piece of the answer, in
+                seconds.
 
         Raises:
             requests.RequestException: There was no answer; of the class that requests would raise.
@@ -191,7 +200,7 @@ class Shortcut:
                 preload_content=False,
                 decode_content=False,
                 retries=adapter.max_retries,
-                timeout=urllib3.Timeout(connect=connect, read=read),
+                timeout=urllib3.Timeout(connect=waits[0], read=waits[1]),
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             kind = _kind_of(error)

@@ -7,21 +7,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
+from math import inf
 from time import monotonic
+from types import MappingProxyType
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
+import attrs
 import requests
 from requests import PreparedRequest, Session as Session
 from requests.auth import AuthBase
-from requests.utils import default_user_agent
 
 from camunda_ext._http.body import Incoming, TooLarge
 from camunda_ext._http.credentials import AuthFailed, to_auth_of
 from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse
 from camunda_ext._http.pool import Pool
-from camunda_ext._http.session import OwnSession
-from camunda_ext._http.settings import ConnectionSettings, connection_settings
+from camunda_ext._http.session import OwnSession, session_opener
 from camunda_ext._http.shortcut import (
     Shortcut,
     hooks_of,
@@ -30,7 +30,6 @@ from camunda_ext._http.shortcut import (
     prepared_request,
 )
 from camunda_ext._secrets.tracebacks import without_library_frames
-from camunda_ext._version import __version__
 from camunda_ext._wire.checks import check_header
 
 #: Default of ``max_answer``: how many bytes an answer may have.
@@ -43,36 +42,32 @@ _SHORTEST: Final = 0.001
 _SMALL_BODY: Final = 64 * 1024
 
 
+@attrs.define(eq=False)
 class TransportFailure(Exception):
     """
     An attempt ended without a complete answer.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        *,
-        sent: bool = True,
-        is_temporary: bool = True,
-        kind: FailureKind = FailureKind.NO_ANSWER,
-        status: int | None = None,
-        hint: str = "",
-        cause: Exception | None = None,
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        #: Whether the request may have been sent.
-        self.sent = sent
-        #: Whether a retry makes sense.
-        self.is_temporary = is_temporary
-        #: Why there was no answer.
-        self.kind = kind
-        #: The status of an answer that came in part.
-        self.status = status
-        #: What the user can do about it; may be empty.
-        self.hint = hint
-        #: The exception of a user's own function; ``None`` if there is none.
-        self.cause = cause
+    #: What happened.
+    reason: str
+
+    #: Whether the request may have been sent.
+    sent: bool = attrs.field(default=True, kw_only=True)
+
+    #: Whether a retry makes sense.
+    is_temporary: bool = attrs.field(default=True, kw_only=True)
+
+    #: Why there was no answer.
+    kind: FailureKind = attrs.field(default=FailureKind.NO_ANSWER, kw_only=True)
+
+    #: The status of an answer that came in part.
+    status: int | None = attrs.field(default=None, kw_only=True)
+
+    #: What the user can do about it; may be empty.
+    hint: str = attrs.field(default="", kw_only=True)
+
+    #: The exception of a user's own function; ``None`` if there is none.
+    cause: Exception | None = attrs.field(default=None, kw_only=True)
 
 
 class Transport(Protocol):
@@ -92,28 +87,29 @@ class Transport(Protocol):
 class RequestsTransport:
     """
     A `Transport` with a pool of own sessions, each for one call at a time, or with the user's.
+
+    Args:
+        auth: Signs each request; ``None`` for no credentials, or those of the user's session.
+
+        headers: The headers of each request; those of own sessions are set already.
+
+        max_answer: How many bytes an answer may have.
     """
 
     def __init__(
         self,
+        sessions: Pool | requests.Session,
         *,
         auth: AuthBase | None,
-        headers: Mapping[str, str],
-        own: requests.Session | ConnectionSettings,
+        headers: Mapping[str, str] = MappingProxyType({}),
         max_answer: int,
-        pool_size: int,
     ) -> None:
         self._auth = auth
+        self._sessions = sessions
         self._headers = headers
         self._max_answer = max_answer
-        self._injected = own if isinstance(own, requests.Session) else None
         self._shortcut = Shortcut()
-        self._pool = None
-        if isinstance(own, ConnectionSettings):
-            self._pool = Pool(partial(_open, own, headers), pool_size)
         self._closed = False
-        # The scheme and host of the last URL, as in the request and as sent.
-        self._origin = "", ""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -126,17 +122,16 @@ class RequestsTransport:
             raise TransportFailure(
                 "the client is closed", sent=False, is_temporary=False, hint="Make a new one."
             )
-        if self._pool is None:
-            assert self._injected is not None  # noqa: S101  # one of the two is there
-            return self._attempt(self._injected, request)
-        session = self._pool.lend()
+        if isinstance(self._sessions, requests.Session):
+            return self._attempt(self._sessions, request)
+        session = self._sessions.lend()
         try:
             answer = self._attempt(session, request)
         except BaseException:
             # The rest of an answer may still arrive on its connection.
             session.close()
             raise
-        self._pool.give_back(session)
+        self._sessions.give_back(session)
         return answer
 
     def close(self) -> None:
@@ -144,8 +139,8 @@ class RequestsTransport:
         Close all connections; those in use are closed when they are given back.
         """
         self._closed = True
-        if self._pool is not None:
-            self._pool.close()
+        if isinstance(self._sessions, Pool):
+            self._sessions.close()
 
     def _attempt(self, session: requests.Session, request: HttpRequest) -> HttpResponse:
         status: int | None = None
@@ -155,7 +150,9 @@ class RequestsTransport:
             try:
                 status = incoming.status
                 content = incoming.read(
-                    self._max_answer, request.deadline, any_encoding=self._injected is not None
+                    self._max_answer,
+                    request.deadline,
+                    any_encoding=not isinstance(session, OwnSession),
                 )
             finally:
                 incoming.close()
@@ -182,7 +179,7 @@ class RequestsTransport:
         """
         The answer to a request, its body still to be read.
 
-        It is sent by the quick way, or by `requests.Session.request` if that would do more.
+        It is sent by the quick way, or by requests if that would do more.
         """
         headers, auth, shortcut = request.headers, self._auth, self._shortcut
         if isinstance(session, OwnSession):
@@ -192,53 +189,35 @@ class RequestsTransport:
             headers = {**self._headers, **headers}
             auth = auth or to_auth_of(session)
         try:
-            if is_plain(session):
-                prepared = prepared_request(
-                    session,
+            if not is_plain(session):
+                response = session.request(
                     request.method,
-                    self._to_url(request.url),
-                    headers,
-                    request.content,
-                    auth,
+                    request.url,
+                    data=request.content,
+                    headers=headers,
+                    auth=auth,
+                    timeout=_waits(session, request),
+                    hooks={"response": [*hooks_of(session), _forget_location]},
+                    allow_redirects=False,
+                    stream=True,
                 )
-                if request.deadline is not None and monotonic() >= request.deadline:
-                    # To get credentials may have taken all the time.
-                    raise requests.ConnectTimeout("the call's time was over before it was sent")
-                adapter = plain_adapter(session, prepared)
-                if adapter is not None:
-                    connect, read = _waits(session, request)
-                    return shortcut.send(session, adapter, prepared, connect=connect, read=read)
-                # Signed already: a second signature might consume a one-time token or a nonce.
-                auth = _Signed(prepared)
-            response = session.request(
-                request.method,
-                request.url,
-                data=request.content,
-                headers=headers,
-                auth=auth,
-                timeout=_waits(session, request),
-                hooks={"response": [*hooks_of(session), _forget_location]},
-                allow_redirects=False,
-                stream=True,
-            )
+                return Incoming.of(response)
+            prepared = prepared_request(session, request, headers, auth)
+            if monotonic() >= request.deadline:
+                # To get credentials may have taken all the time.
+                raise requests.ConnectTimeout("the call's time was over before it was sent")
+            waits = _waits(session, request)
+            adapter = plain_adapter(session, prepared)
+            if adapter is not None:
+                return shortcut.send(session, adapter, prepared, waits)
+            prepared.hooks["response"].append(_forget_location)
+            response = session.send(prepared, timeout=waits, allow_redirects=False, stream=True)
         except requests.HTTPError as error:
             # A hook of the user's session has called raise_for_status(); the status is read later.
             if error.response is None:
                 raise
             response = error.response
         return Incoming.of(response)
-
-    def _to_url(self, url: str) -> str:
-        """
-        A URL with its host as requests writes it, such as one with an umlaut, and with a path.
-        """
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        rest = url[len(origin) :]
-        if self._origin[0] != origin:
-            prepared = requests.Request("GET", f"{origin}/").prepare()
-            self._origin = origin, str(prepared.url).rstrip("/")
-        return self._origin[1] + (rest if rest.startswith("/") else f"/{rest}")
 
     def _failure(
         self, error: Exception, session: requests.Session, url: str, status: int | None
@@ -283,18 +262,6 @@ class RequestsTransport:
         )
 
 
-class _Signed(AuthBase):
-    """
-    Signs a request by replacing it with one that is signed already.
-    """
-
-    def __init__(self, signed: PreparedRequest) -> None:
-        self._signed = signed
-
-    def __call__(self, r: PreparedRequest) -> PreparedRequest:
-        return self._signed
-
-
 def _was_sent(error: Exception, session: requests.Session, url: str, proxy: str | None) -> bool:
     """
     Whether any byte of a request may have left.
@@ -330,24 +297,13 @@ def _waits(session: requests.Session, request: HttpRequest) -> tuple[float | Non
     if not is_own and len(request.content or b"") > _SMALL_BODY and connect is not None:
         # Connections other than ours send a body under the time-out for the connection.
         connect = read if read is None else max(connect, read)
-    if request.deadline is not None:
+    if request.deadline != inf:
         left = max(request.deadline - monotonic(), _SHORTEST)
         connect = left if connect is None else min(connect, left)
         read = left if read is None else min(read, left)
     if isinstance(session, OwnSession):
         session.call.read = read
     return connect, read
-
-
-def _open(settings: ConnectionSettings, headers: Mapping[str, str]) -> OwnSession:
-    return OwnSession(
-        settings,
-        headers={
-            "Accept-Encoding": "gzip",
-            "User-Agent": f"camunda_ext/{__version__} {default_user_agent()}",
-            **headers,
-        },
-    )
 
 
 def to_transport(
@@ -373,16 +329,16 @@ def to_transport(
             raise ValueError("with session=, set verify, cert and proxies on the session itself")
         if pool_size != POOL_SIZE:
             raise ValueError("with session=, pool_size belongs to the adapters of the session")
-    own = session or connection_settings(
+        return RequestsTransport(session, auth=auth, headers=headers, max_answer=max_answer)
+    open_session = session_opener(
         base_url,
+        headers,
         verify=verify,
         cert=cert,
         proxies=proxies,
         has_credentials=auth is not None or any(map(_SECRET_HEADER.search, headers)),
     )
-    return RequestsTransport(
-        auth=auth, headers=headers, own=own, max_answer=max_answer, pool_size=pool_size
-    )
+    return RequestsTransport(Pool(open_session, pool_size), auth=auth, max_answer=max_answer)
 
 
 #: Matches the names of headers that hold secrets.
