@@ -405,9 +405,13 @@ def test_what_cannot_be_decoded_has_come() -> None:
     So it is about an answer, and the request may have been done.
     """
     undecodable = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    came, never_left = (
+        reasons.reason_of(requests.ConnectionError(error), "http://engine.invalid", None)
+        for error in (undecodable, UnicodeError("label too long"))
+    )
 
-    assert not reasons.is_never_sent(requests.ConnectionError(undecodable), None)
-    assert reasons.is_never_sent(requests.ConnectionError(UnicodeError("label too long")), None)
+    assert not came.is_never_sent
+    assert never_left.is_never_sent
 
 
 @pytest.mark.parametrize("kind", _OF_ANOTHER_NETWORK)

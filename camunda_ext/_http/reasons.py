@@ -38,6 +38,9 @@ class Reason(NamedTuple):
     #: Whether a retry makes sense.
     is_temporary: bool = True
 
+    #: Whether nothing was sent for certain, as a setting, the URL or a header is invalid.
+    is_never_sent: bool = False
+
 
 #: Exceptions about the network, whatever package raises them.
 _ABOUT_NETWORK: Final = (
@@ -84,51 +87,6 @@ def is_about_connection(error: Exception) -> bool:
     return raising in LIBRARIES
 
 
-def is_never_sent(error: Exception, proxy: str | None) -> bool:
-    """
-    Whether an exception proves that nothing was sent, as a setting, the URL or a header is invalid.
-    """
-    return (
-        _is_about_url(error)
-        or _is_about_header(error)
-        or _is_about_tls_files(error)
-        or _is_about_proxy_url(error, proxy)
-    )
-
-
-def _is_about_url(error: Exception) -> bool:
-    # An exception about decoding is about an answer.
-    return any(
-        isinstance(candidate, _ABOUT_URLS) and not isinstance(candidate, UnicodeDecodeError)
-        for candidate in (error, _innermost(error))
-    )
-
-
-def _is_about_header(error: Exception) -> bool:
-    cause = _innermost(error)
-    return (
-        # Where this is not the innermost exception, it is about the headers of an answer.
-        isinstance(cause, requests.exceptions.InvalidHeader)
-        or (isinstance(cause, UnicodeEncodeError) and cause.encoding == "latin-1")
-        or (type(cause) is ValueError and str(cause).startswith("Invalid header"))
-    )
-
-
-def _is_about_tls_files(error: Exception) -> bool:
-    cause = _innermost(error)
-    if isinstance(cause, ssl.SSLError):
-        return cause.reason in _FILE_CODES or "PEM lib" in str(cause)
-    # If a file does not exist, requests raises an OSError without an errno.
-    return type(error) is OSError and str(error).startswith("Could not find")
-
-
-def _is_about_proxy_url(error: Exception, proxy: str | None) -> bool:
-    if proxy is None or _has_host(proxy):
-        return False
-    # With a URL without a host, requests goes on with None, which may end in a TypeError.
-    return isinstance(error, TypeError) or _is_about_url(error)
-
-
 def is_before_connected(error: Exception) -> bool:
     """
     Whether an exception was raised before a connection was established.
@@ -167,23 +125,10 @@ def reason_of(error: Exception, url: str, proxy: str | None) -> Reason:
         proxy: The URL of the proxy, which may hold credentials; ``None`` for no proxy.
     """
     name, cause = type(error).__name__, _innermost(error)
-    if _is_about_proxy_url(error, proxy):
-        hint = "Look at proxies=, or at the environment: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
-        return Reason(f"{name}: the proxy URL is invalid", hint, is_temporary=False)
-    if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
-        return Reason(
-            f"{name}: a SOCKS proxy needs a package of its own", _SOCKS, is_temporary=False
-        )
-    if _is_about_header(error):
-        return Reason(f"{name}: a header is invalid", _HEADER, is_temporary=False)
-    if _is_about_url(error):
-        host = urlsplit(url).hostname or ""
-        return Reason(
-            f"{name}: {host!r:.80} is no valid host name", "Look at the URL.", is_temporary=False
-        )
-    if _is_about_tls_files(error):
-        text = getattr(cause, "strerror", None) or str(cause)
-        return Reason(f"{name}: {text}", _TLS_FILES, is_temporary=False)
+    wrong = _wrong_setting(error, cause, url, proxy)
+    if wrong is not None:
+        text, hint = wrong
+        return Reason(f"{name}: {text}", hint, is_temporary=False, is_never_sent=True)
     if isinstance(cause, (ssl.SSLError, CertificateError)):
         asked = "proxy" if isinstance(error, requests.exceptions.ProxyError) else "server"
         return _reason_of_tls(name, cause, asked)
@@ -192,58 +137,96 @@ def reason_of(error: Exception, url: str, proxy: str | None) -> Reason:
     ):
         return _reason_of_connection(error, cause, proxy)
     if isinstance(cause, OSError) and cause.strerror:
-        return Reason(f"{name}: {cause.strerror}", _hint_of(cause.strerror))
-    if not isinstance(cause, (OSError, HTTPError, HTTPException)):
+        text = cause.strerror
+    elif not isinstance(cause, (OSError, HTTPError, HTTPException)):
         return Reason(name)  # The message may quote a header.
-    if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
-        return Reason(f"{name}: {_NO_HTTP}")  # The message may repeat the request.
-    # The time-out is left out, as it depends on how much time was left for the call.
-    text = _text_of(cause).partition(" (read timeout=")[0]
-    return Reason(f"{name}: {text}".rstrip(": "), _hint_of(text))
+    elif isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
+        text = "the answer is not HTTP"  # The message may repeat the request.
+    else:
+        # The time-out is left out, as it depends on how much time was left for the call.
+        text = _text_of(cause).partition(" (read timeout=")[0]
+    return Reason(f"{name}: {text}".rstrip(": "), _PROXY_AUTH if "407" in text else "")
+
+
+def _wrong_setting(
+    error: Exception, cause: Exception, url: str, proxy: str | None
+) -> tuple[str, str] | None:
+    """
+    Which setting is invalid, so that nothing was sent, and what to do; ``None`` if there is none.
+    """
+    # An exception about decoding is about an answer.
+    is_about_url = any(
+        isinstance(candidate, _ABOUT_URLS) and not isinstance(candidate, UnicodeDecodeError)
+        for candidate in (error, cause)
+    )
+    # With a proxy without a host, requests goes on with None, which may end in a TypeError.
+    if (
+        (is_about_url or isinstance(error, TypeError))
+        and proxy is not None
+        and not _has_host(proxy)
+    ):
+        return "the proxy URL is invalid", _PROXY
+    if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
+        return "a SOCKS proxy needs a package of its own", _SOCKS
+    if (
+        # Where this is not the innermost exception, it is about the headers of an answer.
+        isinstance(cause, requests.exceptions.InvalidHeader)
+        or (isinstance(cause, UnicodeEncodeError) and cause.encoding == "latin-1")
+        or (type(cause) is ValueError and str(cause).startswith("Invalid header"))
+    ):
+        return "a header is invalid", _HEADER
+    if is_about_url:
+        return f"{urlsplit(url).hostname or ''!r:.80} is no valid host name", "Look at the URL."
+    is_about_files = (
+        cause.reason in _FILE_CODES or "PEM lib" in str(cause)
+        if isinstance(cause, ssl.SSLError)
+        # If a file does not exist, requests raises an OSError without an errno.
+        else type(error) is OSError and str(error).startswith("Could not find")
+    )
+    if is_about_files:
+        return getattr(cause, "strerror", None) or str(cause), _TLS_FILES
+    return None
 
 
 def _reason_of_tls(name: str, cause: ssl.SSLError | CertificateError, asked: str) -> Reason:
     if isinstance(cause, (ssl.SSLCertVerificationError, CertificateError)):
         text = getattr(cause, "verify_message", None) or str(cause)
         return Reason(f"{name}: {text.rstrip('.')}", _CERTIFICATE, is_temporary=False)
-    reason, text = cause.reason or "", cause.strerror or str(cause)
-    hint = next((hint for sign, hint in _TLS_HINTS.items() if sign in reason), "")
+    code = cause.reason or ""
+    hint = next((hint for codes, hint in _TLS_HINTS if re.search(codes, code)), "")
+    text = cause.strerror or str(cause)
     return Reason(f"{name}: {text}", hint.format(asked=asked), is_temporary=not hint)
 
 
-_NO_HTTP: Final = "the answer is not HTTP"
 _CERTIFICATE: Final = (
     "The certificate is not trusted: pass the path of its CA bundle as verify=, or have the "
     "certificate put right."
 )
-_CLIENT_CERTIFICATE: Final = "If the server asks for a client certificate, pass it as cert=."
-_NO_TLS: Final = "The {asked} does not speak TLS there: does its URL begin with http://?"
-_OTHER_TLS: Final = "The {asked} speaks another version of TLS than this machine's OpenSSL."
+#: Hints for errors that a retry cannot mend, by OpenSSL's codes.
+_TLS_HINTS: Final = (
+    (
+        "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE",
+        "The {asked} does not speak TLS there: does its URL begin with http://?",
+    ),
+    (
+        "ALERT_(BAD_CERTIFICATE|CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE)",
+        "If the server asks for a client certificate, pass it as cert=.",
+    ),
+    (
+        "PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL",
+        "The {asked} speaks another version of TLS than this machine's OpenSSL.",
+    ),
+)
+#: OpenSSL's codes for files with other contents than expected.
+_FILE_CODES: Final = ("NO_CERTIFICATE_OR_CRL_FOUND", "KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
 _TLS_FILES: Final = "Look at the files of verify= and cert=, or at REQUESTS_CA_BUNDLE."
 _HEADER: Final = (
     "Headers and credentials have one line, in characters of Latin-1, and do not begin with a "
     "blank."
 )
-#: OpenSSL's codes for files with other contents than expected.
-_FILE_CODES: Final = ("NO_CERTIFICATE_OR_CRL_FOUND", "KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH")
-#: Hints for errors that a retry cannot mend, by parts of OpenSSL's codes.
-_TLS_HINTS: Final = {
-    "WRONG_VERSION_NUMBER": _NO_TLS,
-    "RECORD_LAYER_FAILURE": _NO_TLS,
-    "ALERT_BAD_CERTIFICATE": _CLIENT_CERTIFICATE,
-    "ALERT_CERTIFICATE": _CLIENT_CERTIFICATE,
-    "ALERT_HANDSHAKE_FAILURE": _CLIENT_CERTIFICATE,
-    "ALERT_UNKNOWN_CA": _CLIENT_CERTIFICATE,
-    "ALERT_UNSUPPORTED_CERTIFICATE": _CLIENT_CERTIFICATE,
-    "PROTOCOL_VERSION": _OTHER_TLS,
-    "UNSUPPORTED_PROTOCOL": _OTHER_TLS,
-}
+_PROXY: Final = "Look at proxies=, or at the environment: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
 _SOCKS: Final = "pip install 'requests[socks]'."
 _PROXY_AUTH: Final = "The proxy wants credentials: they belong in its URL, see proxies=."
-
-
-def _hint_of(text: str) -> str:
-    return _PROXY_AUTH if "407" in text else ""
 
 
 def _has_host(url: str) -> bool:

@@ -229,10 +229,19 @@ class RequestsTransport:
             return without_library_frames(error)
         proxy = reasons.proxy_of(url, session.proxies, trust_env=session.trust_env)
         reason = reasons.reason_of(error, url, proxy)
+        is_sent = session.call.is_sent if isinstance(session, OwnSession) else None
+        if is_sent is None and reason.is_never_sent:
+            is_sent = False
+        elif is_sent is None:
+            # No connection of ours was used, so only the exception can tell. That of requests is
+            # the same for a connection that was reset as for one that was refused; and if the
+            # adapter sends again, the last exception says nothing about the first try.
+            retries = getattr(session.get_adapter(url), "max_retries", None)
+            is_sent = getattr(retries, "total", None) != 0 or not reasons.is_before_connected(error)
         sent = getattr(error, "request", None)
         return TransportFailure(
             masks.without(reason.text, self._secrets_of(session, url, sent)),
-            sent=status is not None or _was_sent(error, session, url, proxy),
+            sent=status is not None or is_sent,
             is_temporary=reason.is_temporary,
             kind=FailureKind.TIMED_OUT if reasons.is_timeout(error) else FailureKind.NO_ANSWER,
             status=status,
@@ -260,24 +269,6 @@ class RequestsTransport:
             *(str(cookie.value or "") for cookie in session.cookies),
             *masks.of_proxy(proxy),
         )
-
-
-def _was_sent(error: Exception, session: requests.Session, url: str, proxy: str | None) -> bool:
-    """
-    Whether any byte of a request may have left.
-    """
-    if isinstance(session, OwnSession) and session.call.is_sent is not None:
-        return session.call.is_sent
-    from camunda_ext._http import reasons
-
-    # No connection of ours was used, so only the exception can tell. That of requests is the same
-    # for a connection that was reset as for one that was refused.
-    if reasons.is_never_sent(error, proxy):
-        return False
-    retries = getattr(session.get_adapter(url), "max_retries", None)
-    if getattr(retries, "total", None) != 0:
-        return True  # The adapter sends again: its last exception says nothing about the first try.
-    return not reasons.is_before_connected(error)
 
 
 def _forget_location(response: requests.Response, **_: object) -> None:
