@@ -4,17 +4,15 @@ Check and decode answers, and turn unexpected ones into errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from email.message import Message
-from functools import partial
 from types import NoneType
 from typing import Any, Final
 
-from requests.structures import CaseInsensitiveDict
+import attrs
 
-from camunda_ext import errors
 from camunda_ext._call.backoff import to_date
-from camunda_ext._call.request import AnyAnswer, Request
+from camunda_ext._call.request import AnyAnswer
 from camunda_ext._http.messages import HttpResponse
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.decode import decode, decode_each
@@ -22,14 +20,20 @@ from camunda_ext._wire.json import loads
 from camunda_ext.dto import FetchedTasks, LockedExternalTask, UnreadableTask
 from camunda_ext.variables import VariableValue
 
-#: Longest answer that is cleaned of secrets piece by piece, in bytes.
-_LONGEST_SEARCHED: Final = 64 * 1024
+#: Longest answer that is cleaned of secrets, in bytes.
+_LONGEST_CLEANED: Final = 64 * 1024
 _REPEATS: Final = "an answer that repeats what it was sent"
 
 
 class UnexpectedAnswer(Exception):
     """
     An answer is not what the operation expects; the message is empty if the status explains it.
+    """
+
+
+class UnreadableAnswer(UnexpectedAnswer):
+    """
+    An answer is not JSON, or does not have the expected types; the message quotes it.
     """
 
 
@@ -74,7 +78,7 @@ def read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
         dates: The engine's format of dates.
 
     Raises:
-        UnexpectedAnswer: The content is not JSON, or does not have the expected types.
+        UnreadableAnswer: The content is not JSON, or does not have the expected types.
     """
     content = response.content
     if response.status == 204:
@@ -88,14 +92,14 @@ def read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
             return _read_any(response)
         if returns is FetchedTasks:
             tasks, failures = decode_each(content, LockedExternalTask, dates)
-            if failures:  # Their reasons quote the answer.
-                failures = _without_secrets(failures, response)
-            unreadable = [UnreadableTask(id=id_, reason=reason) for id_, reason in failures]
+            # The reasons quote the answer.
+            hidden = _REPEATS if failures and _repeats_secrets(response) else None
+            unreadable = [UnreadableTask(id=id_, reason=hidden or why) for id_, why in failures]
             date = to_date(response.headers.get("date"))
             return FetchedTasks(tasks, unreadable=unreadable, answered_at=date)
         return decode(content, returns, dates)
     except ValueError as error:
-        raise UnexpectedAnswer(str(error)) from None
+        raise UnreadableAnswer(str(error)) from None
 
 
 def _read_any(response: HttpResponse) -> Any:
@@ -165,76 +169,35 @@ def _media_type(text: object) -> str:
     return str(text).partition(";")[0].strip().lower()
 
 
-# ------------------------------------------------------------------------------- unexpected answers
-
-
-def to_error(
-    request: Request[Any],
-    url: str,
-    response: HttpResponse,
-    problem: UnexpectedAnswer,
-    dates: DateFormat,
-) -> errors.CamundaError:
-    """
-    The error for an unexpected answer.
-
-    It holds none of the secrets that were sent, even if the server repeats them in its answer.
-    """
-    from camunda_ext._secrets import masks  # only now: few answers are unexpected
-
-    secrets = response.secrets()
-    clean = partial(masks.without, secrets=secrets)
-    reason = str(problem)
-    if len(response.content) > _LONGEST_SEARCHED:
-        if reason and masks.may_be_in(response.content, secrets):
-            reason = _REPEATS
-    elif reason:
-        reason = _reason_without_secrets(request.returns, response, reason, clean, dates)
-    return errors.from_response(
-        request, url, response.status, response.content, reason=reason, clean=clean
-    )
-
-
-def _reason_without_secrets(
+def reason_without_secrets(
     returns: Any,
     response: HttpResponse,
-    reason: str,
+    problem: UnexpectedAnswer,
     clean: Callable[[str], str],
     dates: DateFormat,
 ) -> str:
     """
     The reason why an answer is unexpected, without the secrets that the answer repeats.
 
-    The reason quotes cut parts of the answer, in which half of a secret would not be recognized. So
-    the answer is cleaned, and checked again for the reason.
+    Args:
+        clean: Removes secrets from a text.
     """
-    text = response.content.decode("utf-8", "surrogateescape")
-    headers = {name: clean(value) for name, value in response.headers.items()}
-    cleaned = clean(text)
-    if cleaned == text and headers == dict(response.headers.items()):
-        return reason
-    without_secrets = HttpResponse(
-        status=response.status,
-        headers=CaseInsensitiveDict(headers),
-        content=cleaned.encode("utf-8", "surrogateescape"),
-    )
+    if not isinstance(problem, UnreadableAnswer):
+        return clean(str(problem))
+    if len(response.content) > _LONGEST_CLEANED:
+        return _REPEATS if _repeats_secrets(response) else str(problem)
+    # The reason quotes cut parts of the answer, in which half of a secret would not be recognized.
+    # So the answer is cleaned, and read again.
+    text = clean(response.content.decode("utf-8", "surrogateescape"))
+    cleaned = attrs.evolve(response, content=text.encode("utf-8", "surrogateescape"))
     try:
-        check(returns, without_secrets)
-        read(returns, without_secrets, dates)
-    except UnexpectedAnswer as problem:
-        return str(problem)
-    # The reason for a file quotes a whole header, in which secrets are recognized.
-    return clean(reason) if returns is bytes else _REPEATS
+        read(returns, cleaned, dates)
+    except UnreadableAnswer as same_problem:
+        return str(same_problem)
+    return _REPEATS
 
 
-def _without_secrets(
-    failures: Sequence[tuple[str, str]], response: HttpResponse
-) -> list[tuple[str, str]]:
-    """
-    Replace the reasons in pairs of id and reason if the answer repeats secrets.
-    """
+def _repeats_secrets(response: HttpResponse) -> bool:
     from camunda_ext._secrets import masks  # only now: few answers are unexpected
 
-    if masks.may_be_in(response.content, response.secrets()):
-        return [(id_, _REPEATS) for id_, _ in failures]
-    return list(failures)
+    return masks.may_be_in(response.content, response.secrets())

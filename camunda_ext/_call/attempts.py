@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import attrs
 
 from camunda_ext import errors
-from camunda_ext._call import answers
+from camunda_ext._call import answers, refusals
 from camunda_ext._call.backoff import Quota, Retry, RetryPolicy, retry_after
 from camunda_ext._call.characters import OddCharacter, first_odd, hint_of
 from camunda_ext._call.evidence import Evidence
@@ -201,19 +201,13 @@ class _Call:
             response = self._sender.transport.send(http)
             answer = self._read(response)
         except TransportFailure as failure:
-            if failure.sent:
-                no_answer = errors.no_answer(
-                    request, url, failure.reason, status=failure.status, hint=failure.hint
-                )
-                return _Result(None, no_answer, None, failure.kind)
-            error = errors.not_sent(request, url, failure.reason, hint=failure.hint)
-            error.__cause__ = failure.cause
-            kind = FailureKind.NOT_SENT if failure.is_temporary else None
-            return _Result(None, error, None, kind)
+            error = refusals.of_failure(request, url, failure)
+            not_sent = FailureKind.NOT_SENT if failure.is_temporary else None
+            return _Result(None, error, None, failure.kind if failure.sent else not_sent)
         except answers.UnexpectedAnswer as problem:
             assert response is not None  # noqa: S101  # only reading a response raises it
-            unexpected = answers.to_error(request, url, response, problem, self._sender.dates)
-            return _Result(None, unexpected, response)
+            error = refusals.of_answer(request, url, response, problem, self._sender.dates)
+            return _Result(None, error, response)
         return _Result(answer, None, response)
 
     def _read(self, response: HttpResponse) -> Any:
@@ -262,9 +256,10 @@ class _Call:
         self._attempts.append(errors.Attempt(error=summary, seconds=seconds))
         if isinstance(error, errors.NoAnswer):
             self._doubt, self._is_lost = error, True
-        elif self._request.doubt and failure_kind(error, failure) is FailureKind.DATABASE:
+        elif self._request.rule.doubt and failure_kind(error, failure) is FailureKind.DATABASE:
             # The database may have committed, and only its answer to the engine was lost.
-            self._doubt = errors.to_outcome_unknown(error, self._request, self._http.url)
+            self._doubt = errors.OutcomeUnknown(error.message)
+            vars(self._doubt).update(vars(error), hint=self._request.rule.doubt)
 
     # ---------------------------------------------------------------------------- the next attempt
 
@@ -394,7 +389,6 @@ class _Call:
     def _looks(self) -> Looks:
         return Looks(
             request=self._request,
-            url=self._http.url,
             ask=lambda question: _Call(self._sender, question, self._deadline).run(),
             began=self._began,
             deadline=self._deadline,
@@ -406,7 +400,9 @@ class _Call:
         """
         if len(self._attempts) == 1 or "task_id" not in self._request.ids:
             return False
-        return step is Resend.LOOK or (self._doubt is not None and self._request.doubt is not None)
+        return step is Resend.LOOK or (
+            self._doubt is not None and self._request.rule.doubt is not None
+        )
 
     def _look(
         self, error: errors.CamundaError, kind: FailureKind | None, *, last: bool
@@ -422,6 +418,9 @@ class _Call:
             self._doubt = None  # the engine has answered, so nothing is in progress
         if evidence is Evidence.NOT_DONE and not last:
             return None
+        if not_found is not None:  # as the error of the command, not of the look
+            not_found.operation, not_found.method = error.operation, error.method
+            not_found.url = error.url
         # If the engine refused all attempts, the task had the wanted state before.
         if evidence is Evidence.DONE and not (kind is FailureKind.FAILED and self._doubt is None):
             return _Result()

@@ -58,9 +58,6 @@ class Looks:
     #: The command.
     request: Request[Any]
 
-    #: The whole URL of the command.
-    url: str
-
     #: Sends a request within the deadline of the call, and returns its result.
     ask: Callable[[Request[Any]], QuestionResult]
 
@@ -96,7 +93,7 @@ class Looks:
         try:
             result = self.ask(Request("get", endpoint, ExternalTask, self.request.ids))
         except errors.TaskNotFound as error:
-            return Evidence.GONE, errors.for_other_request(error, self.request, self.url)
+            return Evidence.GONE, error.with_traceback(None)
         except errors.CamundaError:
             return Evidence.UNCLEAR, None
         assert result.response is not None  # noqa: S101  # a task comes in a response

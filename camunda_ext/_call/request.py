@@ -100,13 +100,6 @@ class Request(Generic[T]):
         return self.endpoint.partition(" ")[2]
 
     @property
-    def doubt(self) -> str | None:
-        """
-        How to find out whether the request took effect; ``None`` if it only reads.
-        """
-        return self.rule.doubt
-
-    @property
     def task_ids(self) -> tuple[str, ...]:
         """
         Ids of the external tasks in the path and in the body.
