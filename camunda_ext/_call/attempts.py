@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from math import inf
 from threading import TIMEOUT_MAX
 from time import monotonic, sleep
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -20,7 +20,7 @@ from camunda_ext._call.characters import OddCharacter, first_odd, hint_of
 from camunda_ext._call.evidence import Evidence
 from camunda_ext._call.hooks import Hooks
 from camunda_ext._call.log import CallLog
-from camunda_ext._call.looks import Looks
+from camunda_ext._call.looks import look_at_history, look_at_task
 from camunda_ext._call.request import Raw, Request
 from camunda_ext._call.rules import Resend, failure_kind
 from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse, Timeout
@@ -34,6 +34,10 @@ from camunda_ext.hooks import Ended, Failed, Outgoing
 from camunda_ext.variables import VariableValue
 
 T = TypeVar("T")
+
+#: How long to look at a task that a command may still be changing, in seconds, if the call has no
+#: deadline.
+_PATIENCE: Final = 30.0
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -94,8 +98,8 @@ class _Result:
     #: The HTTP response; ``None`` if there was none.
     response: HttpResponse | None = None
 
-    #: Why there was no answer; ``None`` if retrying cannot help.
-    failure: FailureKind | None = FailureKind.NO_ANSWER
+    #: The kind of the failure; ``None`` if retrying cannot help.
+    kind: FailureKind | None = None
 
 
 class _Call:
@@ -105,24 +109,19 @@ class _Call:
     Args:
         deadline: When the call must be over, by the monotonic clock.
 
-        may_ask: Whether the engine may be asked about the cause of an error.
+        is_question: Whether the request is a question about the failure of another one.
     """
 
     def __init__(
-        self,
-        sender: Sender,
-        request: Request[Any],
-        deadline: float,
-        *,
-        may_ask: bool = True,
+        self, sender: Sender, request: Request[Any], deadline: float, *, is_question: bool = False
     ) -> None:
         self._sender = sender
         self._request = request
-        self._may_ask = may_ask
+        self._is_question = is_question
         self._deadline = deadline
         self._began = monotonic()
         self._http = request.to_http(sender.base, sender.dates, sender.timeout, deadline)
-        self._log = CallLog(request, self._http)
+        self._log = CallLog(request, self._http, bodies=sender.log_bodies)
         self._attempts: list[errors.Attempt] = []
         #: Error of the last attempt that may have taken effect.
         self._doubt: errors.NoAnswer | None = None
@@ -153,7 +152,6 @@ class _Call:
             # After a look has shown that a failed attempt took effect, there is no successful one.
             attempts=len(self._attempts) + (result.response is not None and result.error is None),
             seconds=monotonic() - self._began,
-            bodies=self._sender.log_bodies,
         )
         if result.error is None:
             self._sender.quota.give(self._paid)
@@ -167,7 +165,13 @@ class _Call:
         begun = monotonic()
         http, after = self._http, None
         if self._sender.hooks:
-            outgoing = self._outgoing()
+            outgoing = Outgoing(
+                operation=self._request.operation,
+                method=http.method,
+                url=http.url,
+                template=self._request.path,
+                attempt=len(self._attempts) + 1,
+            )
             after = self._sender.hooks.before(outgoing)
             http = attrs.evolve(http, headers={**http.headers, **outgoing.headers})
         result = None
@@ -177,38 +181,34 @@ class _Call:
             # Also after another exception, such as Ctrl-C: a hook may have to clean up.
             seconds = monotonic() - begun
             if after is not None:
-                after(_ended(result, seconds))
+                response = None if result is None else result.response
+                status = None if response is None else response.status
+                error = None if result is None else result.error
+                after(Ended(status=status, error=error, seconds=seconds))
         if result.error is not None:
-            self._note(result.error, result.failure, seconds)
+            self._note(result.error, result.kind, seconds)
         return result
-
-    def _outgoing(self) -> Outgoing:
-        return Outgoing(
-            operation=self._request.operation,
-            method=self._http.method,
-            url=self._http.url,
-            template=self._request.path,
-            attempt=len(self._attempts) + 1,
-        )
 
     def _send_once(self, http: HttpRequest) -> _Result:
         """
         Send the request once, and return the decoded answer or the error.
         """
         request, url = self._request, self._http.url
-        response = None
+        response, no_answer = None, None
         try:
             response = self._sender.transport.send(http)
-            answer = self._read(response)
+            return _Result(self._read(response), None, response)
         except TransportFailure as failure:
             error = refusals.of_failure(request, url, failure)
-            not_sent = FailureKind.NOT_SENT if failure.is_temporary else None
-            return _Result(None, error, None, failure.kind if failure.sent else not_sent)
+            if failure.sent:
+                no_answer = failure.kind
+            elif failure.is_temporary:
+                no_answer = FailureKind.NOT_SENT
         except answers.UnexpectedAnswer as problem:
             assert response is not None  # noqa: S101  # only reading a response raises it
             error = refusals.of_answer(request, url, response, problem, self._sender.dates)
-            return _Result(None, error, response)
-        return _Result(answer, None, response)
+            no_answer = FailureKind.NO_ANSWER
+        return _Result(None, error, response, failure_kind(error, no_answer))
 
     def _read(self, response: HttpResponse) -> Any:
         """
@@ -242,13 +242,12 @@ class _Call:
         )
         try:
             # Asked once: if a gateway answers everything with a page, a repetition does not help.
-            return answers.is_contents_of(self._ask_once(question), response)
+            variable, _ = self._ask(question, once=True)
+            return answers.is_contents_of(variable, response)
         except errors.CamundaError:
             return False
 
-    def _note(
-        self, error: errors.CamundaError, failure: FailureKind | None, seconds: float
-    ) -> None:
+    def _note(self, error: errors.CamundaError, kind: FailureKind | None, seconds: float) -> None:
         """
         Record a failed attempt, and whether it may have taken effect.
         """
@@ -256,7 +255,7 @@ class _Call:
         self._attempts.append(errors.Attempt(error=summary, seconds=seconds))
         if isinstance(error, errors.NoAnswer):
             self._doubt, self._is_lost = error, True
-        elif self._request.rule.doubt and failure_kind(error, failure) is FailureKind.DATABASE:
+        elif self._request.rule.doubt and kind is FailureKind.DATABASE:
             # The database may have committed, and only its answer to the engine was lost.
             self._doubt = errors.OutcomeUnknown(error.message)
             vars(self._doubt).update(vars(error), hint=self._request.rule.doubt)
@@ -268,47 +267,34 @@ class _Call:
         Wait until the next attempt may begin, and return ``None``; or return the final result of
         the call, if there is no next attempt.
         """
-        kind = failure_kind(error, result.failure)
+        kind = result.kind
         odd = self._odd_character() if kind is FailureKind.DATABASE else None
         if odd is not None and self._is_refused(odd):
             self._doubt = None  # the database has refused all attempts
             error.hint = hint_of(odd)
             return self._final_error(error)
         step = Resend.STOP if kind is None else self._request.rule.after[kind]
-        wait: float | None = 0.0
-        if self._has_other_credentials(error):
-            step = Resend.AGAIN
+        wait: float | None = None
+        if isinstance(error, errors.Unauthorized) and not self._is_renewed:
+            # New credentials are fetched once for a call.
+            self._is_renewed = self._sender.renew()
+            step, wait = (Resend.AGAIN, 0.0) if self._is_renewed else (step, wait)
         elif odd is not None and len(self._attempts) > 1:
             raised = self._doubt or error
             raised.hint += f" The text of {odd.where} has {odd}, which some databases refuse."
-            wait = None
         elif step is not Resend.STOP:
             wait = self._wait_after(result, error)
-        if step is Resend.STOP or wait is None:
+        if wait is None:
             if kind is not None and self._is_worth_a_look(step):
                 return self._look(error, kind, last=True)
             return self._final_error(error)
-        self._log.will_go_on(
-            error,
-            attempt=len(self._attempts),
-            wait=wait,
-            what="sent again" if step is Resend.AGAIN else "looked at",
-        )
+        self._log.will_go_on(error, step, attempt=len(self._attempts), wait=wait)
         sleep(wait)
         final = None
         if step is not Resend.AGAIN:
             final = self._look(error, kind, last=step is Resend.LAST_LOOK)
         # A look or new credentials may have taken all the time.
         return final or (None if self._has_time() else self._final_error(error))
-
-    def _has_other_credentials(self, error: errors.CamundaError) -> bool:
-        """
-        Fetch new credentials, once, if the old ones were refused; return whether there are any.
-        """
-        if self._is_renewed or not isinstance(error, errors.Unauthorized):
-            return False
-        self._is_renewed = self._sender.renew()
-        return self._is_renewed
 
     def _wait_after(self, result: _Result, error: errors.CamundaError) -> float | None:
         """
@@ -347,19 +333,25 @@ class _Call:
 
     # ------------------------------------------------------------------- questions about a failure
 
-    def _ask_once(self, question: Request[T]) -> T:
+    def _ask(self, question: Request[Any], *, once: bool = False) -> tuple[Any, HttpResponse]:
         """
-        Send another request within this call, without resends, and return its decoded answer.
+        Send another request within this call, and return its decoded and its HTTP answer.
+
+        Args:
+            once: Whether to send it once, however that fails.
         """
-        sender = attrs.evolve(self._sender, retry=Retry(attempts=1))
-        answer: T = _Call(sender, question, self._deadline, may_ask=False).run().answer
-        return answer
+        if not self._has_time():
+            raise errors.NotSent("the time of the call is over")
+        sender = attrs.evolve(self._sender, retry=Retry(attempts=1)) if once else self._sender
+        result = _Call(sender, question, self._deadline, is_question=True).run()
+        assert result.response is not None  # noqa: S101  # a question succeeds by its answer alone
+        return result.answer, result.response
 
     def _odd_character(self) -> OddCharacter | None:
         """
         The first character of the request that a database may have refused; ``None`` for none.
         """
-        if not self._may_ask or isinstance(self._request.body, Raw):
+        if self._is_question or isinstance(self._request.body, Raw):
             return None
         body = None if self._http.content is None else loads(self._http.content)
         return first_odd(body) or first_odd(dict(self._request.params))
@@ -379,20 +371,12 @@ class _Call:
         """
         path, body = "POST /external-task/count", {"topicName": character}
         try:
-            self._ask_once(Request("count", path, CountResult, body=body))
+            self._ask(Request("count", path, CountResult, body=body), once=True)
         except errors.CamundaError as error:
             return failure_kind(error, None) or FailureKind.NO_ANSWER
         return None
 
     # --------------------------------------------------------------------------------------- doubt
-
-    def _looks(self) -> Looks:
-        return Looks(
-            request=self._request,
-            ask=lambda question: _Call(self._sender, question, self._deadline).run(),
-            began=self._began,
-            deadline=self._deadline,
-        )
 
     def _is_worth_a_look(self, step: Resend) -> bool:
         """
@@ -413,7 +397,12 @@ class _Call:
         Args:
             last: Whether the request must not be sent again, whatever the look shows.
         """
-        evidence, not_found = self._looks().at_task(patient=kind is FailureKind.TIMED_OUT)
+        until = now = monotonic()
+        if kind is FailureKind.TIMED_OUT:
+            # The engine may still execute the command. A resend would execute the process behind
+            # the task at the same time.
+            until += _PATIENCE if self._deadline == inf else (self._deadline - now) / 2
+        evidence, not_found = look_at_task(self._request, self._ask, began=self._began, until=until)
         if evidence is Evidence.NOT_DONE and kind is FailureKind.DATABASE and not self._is_lost:
             self._doubt = None  # the engine has answered, so nothing is in progress
         if evidence is Evidence.NOT_DONE and not last:
@@ -435,7 +424,7 @@ class _Call:
         if self._doubt is None or isinstance(error, self._request.rule.settles):
             return _Result(None, error)
         if isinstance(error, errors.TaskNotFound):
-            evidence = self._looks().at_history()
+            evidence = look_at_history(self._request, self._ask)
             if evidence is Evidence.DONE:
                 return _Result()
             if evidence is Evidence.NOT_DONE:
@@ -453,10 +442,3 @@ class _Call:
                 None if content is None else content.decode("ascii"),
             )
         return _Result(None, self._doubt)
-
-
-def _ended(result: _Result | None, seconds: float) -> Ended:
-    if result is None:
-        return Ended(status=None, error=None, seconds=seconds)
-    status = None if result.response is None else result.response.status
-    return Ended(status=status, error=result.error, seconds=seconds)

@@ -24,9 +24,9 @@ from camunda_ext.dto import (
     Retries,
 )
 
-#: Tolerance for comparing times: the header Date has whole seconds, and some databases round the
-#: ends of locks to whole seconds.
-_TOLERANCE: Final = timedelta(seconds=2)
+#: Tolerance for comparing times, in seconds: the header Date has whole seconds, and some databases
+#: round the ends of locks to whole seconds.
+_TOLERANCE: Final = 2.0
 
 
 class Evidence(Enum):
@@ -62,57 +62,42 @@ class TaskSnapshot:
     #: The time since the first attempt of the command began, in seconds.
     since: float
 
+    def is_locked_for(self, duration: int, *, or_longer: bool = False) -> bool:
+        """
+        Whether the lock ends when a lock of a *duration* in milliseconds would end that one of the
+        attempts has set.
+        """
+        end = self.task.lock_expiration_time
+        if self.now is None or end is None:
+            return False
+        late = (end - self.now).total_seconds() - duration / 1000
+        return late >= -self.since - _TOLERANCE and (or_longer or late <= _TOLERANCE)
+
 
 def from_task(request: Request[Any], snapshot: TaskSnapshot) -> Evidence:
     """
     Whether a task that still exists shows that an earlier attempt of a command took effect.
     """
+    task = snapshot.task
     if request.operation == "unlock":
-        return _after_unlock(snapshot.task, request.worker_id)
+        return _after_unlock(task, request.worker_id)
     match request.body:
         case ExternalTaskFailure():
             return _after_failure(request.body, snapshot)
         case Priority(priority=priority):
-            return Evidence.DONE if snapshot.task.priority == priority else Evidence.UNCLEAR
+            is_done = task.priority == priority
         case Retries(retries=retries):
-            return Evidence.DONE if snapshot.task.retries == retries else Evidence.UNCLEAR
+            is_done = task.retries == retries
         case LockExternalTask(worker_id=worker_id, lock_duration=duration):
             # The engine does not shorten a lock that the worker has already.
-            return _after_lock(snapshot, worker_id, duration, or_later=True)
+            is_done = task.worker_id == worker_id and snapshot.is_locked_for(
+                duration, or_longer=True
+            )
         case ExtendLockOnExternalTask(worker_id=worker_id, new_duration=duration):
-            return _after_lock(snapshot, worker_id, duration, or_later=False)
-    return Evidence.NOT_DONE  # the other commands would have ended the task
-
-
-def _after_lock(
-    snapshot: TaskSnapshot, worker_id: str, duration: int, *, or_later: bool
-) -> Evidence:
-    task = snapshot.task
-    if task.worker_id != worker_id or task.lock_expiration_time is None:
-        return Evidence.UNCLEAR
-    expiration = _expiration_range(snapshot, duration)
-    if expiration is None or task.lock_expiration_time < expiration[0]:
-        return Evidence.UNCLEAR
-    if or_later or task.lock_expiration_time <= expiration[1]:
-        return Evidence.DONE
-    return Evidence.UNCLEAR
-
-
-def _expiration_range(snapshot: TaskSnapshot, duration: int) -> tuple[datetime, datetime] | None:
-    """
-    The earliest and the latest time at which a lock can expire that one of the attempts has set;
-    ``None`` if it cannot be computed.
-
-    Args:
-        duration: Duration of the lock, in milliseconds.
-    """
-    if snapshot.now is None:
-        return None
-    try:
-        latest = snapshot.now + timedelta(milliseconds=duration)
-        return latest - timedelta(seconds=snapshot.since) - _TOLERANCE, latest + _TOLERANCE
-    except OverflowError:  # beyond the years of `datetime`
-        return None
+            is_done = task.worker_id == worker_id and snapshot.is_locked_for(duration)
+        case _:
+            return Evidence.NOT_DONE  # the other commands would have ended the task
+    return Evidence.DONE if is_done else Evidence.UNCLEAR
 
 
 def _after_unlock(task: ExternalTask, worker_id: str | None) -> Evidence:
@@ -128,12 +113,8 @@ def _after_failure(body: ExternalTaskFailure, snapshot: TaskSnapshot) -> Evidenc
     if (task.retries, _stored(task.error_message)) != (body.retries, _stored(body.error_message)):
         return Evidence.NOT_DONE if task.worker_id == body.worker_id else Evidence.UNCLEAR
     # An earlier failure may have had the same values; the end of the lock tells them apart.
-    expiration = _expiration_range(snapshot, body.retry_timeout or 0)
-    if expiration is None or task.lock_expiration_time is None:
-        return Evidence.UNCLEAR
-    if expiration[0] <= task.lock_expiration_time <= expiration[1]:
-        return Evidence.DONE
-    return Evidence.UNCLEAR
+    is_done = snapshot.is_locked_for(body.retry_timeout or 0)
+    return Evidence.DONE if is_done else Evidence.UNCLEAR
 
 
 def from_failure_log(
@@ -146,7 +127,7 @@ def from_failure_log(
     if not entries or snapshot.now is None:
         return Evidence.DONE  # The engine keeps no history: the task's own state decides.
     reported = (body.worker_id, _stored(body.error_message))
-    earliest = snapshot.now - timedelta(seconds=snapshot.since) - _TOLERANCE
+    earliest = snapshot.now - timedelta(seconds=snapshot.since + _TOLERANCE)
     for entry in entries:
         # Retries are not compared: an entry has those before the failure.
         logged = (entry.worker_id, _stored(entry.error_message))

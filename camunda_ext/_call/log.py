@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from camunda_ext import errors
 from camunda_ext._call.request import Request
+from camunda_ext._call.rules import Resend
 from camunda_ext._http.messages import HttpRequest, HttpResponse
 from camunda_ext._wire.text import printable
 from camunda_ext.dto import FetchedTasks
@@ -21,9 +22,10 @@ class CallLog:
     Writes the log records of one call, each with extra attributes for programs that read logs.
     """
 
-    def __init__(self, request: Request[Any], http: HttpRequest) -> None:
+    def __init__(self, request: Request[Any], http: HttpRequest, *, bodies: bool) -> None:
         self._request = request
         self._http = http
+        self._has_bodies = bodies
 
     def __str__(self) -> str:
         return f"{self._request.operation}: {self._http.method} {self._http.url}"
@@ -35,17 +37,10 @@ class CallLog:
         *,
         attempts: int,
         seconds: float,
-        bodies: bool,
     ) -> None:
         """
-        Log the end of a call at level DEBUG.
-
-        Args:
-            attempts: How many attempts there were.
-
-            seconds: Duration of the call.
-
-            bodies: Whether to log the bodies of request and answer.
+        Log the end of a call at level DEBUG: how it ended, how many attempts there were, and how
+        long they took.
         """
         if not log.isEnabledFor(logging.DEBUG):
             return
@@ -55,22 +50,15 @@ class CallLog:
             type(error).__name__ if error is not None else response.status if response else "done",
             seconds * 1000,
             attempts,
-            self._bodies(response) if bodies else "",
-            extra=self.facts(error, response, attempts=attempts, seconds=seconds),
+            self._bodies(response) if self._has_bodies else "",
+            extra=self._facts(error, response, attempts=attempts, seconds=seconds),
         )
 
     def will_go_on(
-        self, error: errors.CamundaError, *, attempt: int, wait: float, what: str
+        self, error: errors.CamundaError, step: Resend, *, attempt: int, wait: float
     ) -> None:
         """
-        Log a failed attempt, and what happens next.
-
-        Args:
-            attempt: Number of the attempt, from 1.
-
-            wait: How long the client waits now, in seconds.
-
-            what: What it does then, as a participle, such as "sent again".
+        Log a failed attempt, and what the client does after a wait of some seconds.
         """
         log.warning(
             "%s: attempt %d failed: %s: %s; %s in %.3f s",
@@ -78,16 +66,18 @@ class CallLog:
             attempt,
             type(error).__name__,
             error.in_short(),
-            what,
+            "sent again" if step is Resend.AGAIN else "looked at",
             wait,
-            extra=self.facts(error, attempt=attempt, wait=wait),
+            extra=self._facts(error, attempt=attempt, wait=wait),
         )
 
     def policy_raised(self, error: errors.CamundaError, *, attempt: int) -> None:
         """
         Log the current exception, which the user's retry policy has raised.
         """
-        log.exception("%s: the retry policy raised", self, extra=self.facts(error, attempt=attempt))
+        log.exception(
+            "%s: the retry policy raised", self, extra=self._facts(error, attempt=attempt)
+        )
 
     def unreadable(self, tasks: FetchedTasks) -> None:
         """
@@ -99,10 +89,10 @@ class CallLog:
                 self,
                 printable(task.id),
                 printable(task.reason),
-                extra={**self.facts(None), "task_id": task.id},
+                extra={**self._facts(None), "task_id": task.id},
             )
 
-    def facts(
+    def _facts(
         self,
         error: errors.CamundaError | None,
         response: HttpResponse | None = None,

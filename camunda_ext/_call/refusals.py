@@ -15,7 +15,6 @@ from camunda_ext._call.answers import UnexpectedAnswer, reason_without_secrets
 from camunda_ext._call.request import Request
 from camunda_ext._http.messages import HttpResponse
 from camunda_ext._http.transport import TransportFailure
-from camunda_ext._secrets import masks
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.json import loads
 from camunda_ext._wire.text import LONGEST_TEXT
@@ -305,6 +304,8 @@ def of_answer(
 
     It holds none of the secrets that were sent, even if the server repeats them in its answer.
     """
+    from camunda_ext._secrets import masks  # only now: few answers are unexpected
+
     status, content = response.status, response.content
     clean = partial(masks.without, secrets=response.secrets())
     engine_error = _read_engine_error(content)
