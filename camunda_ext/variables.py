@@ -6,7 +6,6 @@ for each Python type. The functions of `typed` create variables of types without
 """
 
 import base64
-import binascii
 import enum
 import math
 import re
@@ -16,7 +15,7 @@ from contextlib import suppress
 from datetime import date, datetime
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin
 
 import attrs
 
@@ -162,7 +161,7 @@ class typed:  # noqa: N801  # a namespace that reads like a function: typed.file
         if serialized is not None:
             checks.text("serialized", serialized)
             if format == "application/json":
-                _refuse_broken_json("serialized", serialized)
+                _checked_json("serialized", serialized)
         info = {
             "objectTypeName": checks.not_blank("type_name", type_name),
             "serializationDataFormat": format,
@@ -217,9 +216,9 @@ def to_typed(name: str, value: Any) -> VariableValue:
     if isinstance(value, VariableValue):
         return _checked(what, value)
     if isinstance(value, File):
-        raise ValueError(_without_contents(what))
+        raise ValueError(f"{what} {_NO_CONTENTS}")
     if isinstance(value, JavaObject):
-        raise ValueError(_for_java_alone(what))
+        raise ValueError(f"{what} {_FOR_JAVA}")
     value = checks.native(what, value)
     if isinstance(value, enum.Enum):
         return to_typed(name, value.value)
@@ -236,15 +235,10 @@ def to_typed(name: str, value: Any) -> VariableValue:
     )
 
 
-def _without_contents(what: str) -> str:
-    return (
-        f"{what} is a file without its contents: leave it out, and it stays as it is; or pass "
-        "typed.file(...)"
-    )
-
-
-def _for_java_alone(what: str) -> str:
-    return f"{what} is an object that Java has serialized: leave it out, and it stays as it is"
+_NO_CONTENTS: Final = (
+    "is a file without its contents: leave it out, and it stays as it is; or pass typed.file(...)"
+)
+_FOR_JAVA: Final = "is an object that Java has serialized: leave it out, and it stays as it is"
 
 
 # ------------------------------------------------------------------- checks of variables with types
@@ -270,144 +264,118 @@ def _checked(what: str, variable: VariableValue) -> VariableValue:
     elif not variable.type:
         raise ValueError(f"{what} has an empty type")
     else:
-        # The engine ignores the case of the first letter. An unknown type may come from a plugin of
-        # the engine, and is not checked.
-        check = _CHECKS.get(variable.type[0].upper() + variable.type[1:])
-        if check is not None:
-            value = check(f"{what} of type {variable.type}", value, variable.value_info)
+        # The engine ignores the case of the first letter.
+        kind = variable.type[0].upper() + variable.type[1:]
+        what = f"{what} of type {variable.type}"
+        if kind == "Number":
+            raise ValueError(f"{what}: engines store Integer, Long, Short and Double, no Number")
+        if kind == "File":
+            _check_file(what, value, variable.value_info)
+        elif kind == "Object":
+            _check_object(what, value, variable.value_info)
+        value = _checked_value(kind, what, value)
     return variable if value is variable.value else attrs.evolve(variable, value=value)
 
 
-def _optional(check: Callable[[str, Any], Any]) -> "_TypeCheck":
-    return lambda what, value, _: None if value is None else check(what, value)
-
-
-def _checked_boolean(what: str, value: Any) -> Any:
-    if isinstance(value, bool) or value in ("true", "false"):
-        return value
-    raise ValueError(f"{what} must be True or False, not {value!r:.60}")
-
-
-def _checked_whole(bits: int) -> Callable[[str, Any], Any]:
-    bound = 1 << (bits - 1)
-
-    def check(what: str, value: Any) -> Any:
-        number = value
-        if isinstance(value, str) and re.fullmatch(r"0|-?[1-9][0-9]{0,18}", value):
-            number = int(value)
-        if isinstance(number, int) and not isinstance(number, bool) and -bound <= number < bound:
+def _checked_value(kind: str, what: str, value: Any) -> Any:
+    """
+    The value to send for a variable of a type.
+    """
+    match kind, value:
+        case _, None:
+            return None
+        case (("Short" | "Integer" | "Long"), (int() | str())) if _is_whole(kind, value):
             return value
-        raise ValueError(f"{what} must be an int from {-bound} to {bound - 1}, not {value!r:.60}")
-
-    return check
-
-
-def _checked_double(what: str, value: Any) -> Any:
-    if isinstance(value, float):
-        return _double(what, value).value
-    if isinstance(value, str) and re.fullmatch(_DECIMAL, value):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        try:
-            exact = float(value) == value
-        except OverflowError:
-            exact = False
-        if exact:
+        case "Boolean", (bool() | "true" | "false"):
             return value
-    raise ValueError(f"{what} must be a float, not {value!r:.60}")
+        case "Double", float():
+            return _double(what, value).value
+        case "Double", (int() | str()) if _is_double(value):
+            return value
+        case "Date", datetime():
+            return checks.aware(what, value)
+        case "Date", str():
+            return value  # checked when it is sent, as only the client knows its engine's format
+        case (("Bytes" | "File"), str()) if _is_base64(value):
+            return value
+        case "String", str():
+            return _string(what, value).value
+        case "Json", str():
+            return _checked_json(what, value)  # The engine would store any text, and fail later.
+        case (("Xml" | "Object"), str()):
+            return value
+    if kind not in _EXPECTED:
+        return value  # An unknown type may come from a plugin of the engine.
+    raise ValueError(f"{what} must be {_EXPECTED[kind]}, not {value!r:.60}")
 
 
-# `re` compiles them at the first use and caches them, so that the import stays quick.
+def _is_whole(kind: str, value: int | str) -> bool:
+    if isinstance(value, str):
+        if not re.fullmatch(r"0|-?[1-9][0-9]{0,18}", value):
+            return False
+        value = int(value)
+    bound = 1 << (_BITS[kind] - 1)
+    return not isinstance(value, bool) and -bound <= value < bound
+
+
+_BITS: Final = {"Short": 16, "Integer": 32, "Long": 64}
+
+
+def _is_double(value: int | str) -> bool:
+    if isinstance(value, str):
+        return re.fullmatch(_DECIMAL, value) is not None
+    try:
+        return float(value) == value and not isinstance(value, bool)
+    except OverflowError:
+        return False
+
+
+# `re` compiles it at the first use and caches it, so that the import stays quick.
 _DECIMAL: Final = r"-?(0|[1-9][0-9]{0,300})(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?|NaN|-?Infinity"
 
 
-def _checked_text(what: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError(f"{what} must be a str, not {type(value).__name__} {value!r:.60}")
-    return _string(what, value).value
-
-
-def _checked_date(what: str, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return checks.aware(what, value)
-    if isinstance(value, str):
-        return value  # checked when it is sent, as only the client knows its engine's format
-    raise ValueError(f"{what} must be an aware datetime, not {value!r:.60}")
-
-
-def _checked_bytes(what: str, value: Any) -> Any:
+def _is_base64(value: str) -> bool:
     try:
         base64.b64decode(value.encode("ascii"), validate=True)
-    except (AttributeError, ValueError, binascii.Error):
-        raise ValueError(
-            f"{what} must be text in base64, not {value!r:.60}; or pass bytes themselves"
-        ) from None
-    return value
+    except ValueError:
+        return False
+    return True
 
 
-def _checked_file(what: str, value: Any, info: Mapping[str, Any]) -> Any:
+#: What the value of each type must be, for error messages.
+_EXPECTED: Final[Mapping[str, str]] = {
+    "Boolean": "True or False",
+    "Bytes": "text in base64, or bytes themselves without a type",
+    "Date": "an aware datetime",
+    "Double": "a float",
+    "File": "text in base64: pass typed.file(...)",
+    "Integer": f"an int from {-(2**31)} to {2**31 - 1}",
+    "Json": "JSON as text, or a dict or list itself without a type",
+    "Long": f"an int from {-(2**63)} to {2**63 - 1}",
+    "Null": "None",
+    "Object": "serialized as text: pass typed.object(...)",
+    "Short": f"an int from {-(2**15)} to {2**15 - 1}",
+    "String": "a str",
+    "Xml": "XML as text",
+}
+
+
+def _check_file(what: str, value: Any, info: Mapping[str, Any]) -> None:
     if value is None:
-        raise ValueError(_without_contents(what))
+        raise ValueError(f"{what} {_NO_CONTENTS}")
     checks.not_blank(f"the filename of {what}", info.get("filename"))
     if "mimeType" in info:
         _mime_type(f"the mimeType of {what}", info["mimeType"])
     if "encoding" in info:
         _encoding(f"the encoding of {what}", info["encoding"])
-    return _checked_bytes(what, value)
 
 
-def _checked_json(what: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError(f"{what} must be JSON as text; or pass a dict or list itself")
-    _refuse_broken_json(what, value)  # The engine would store any text, and fail later.
-    return value
-
-
-def _checked_xml(what: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError(f"{what} must be XML as text, not {type(value).__name__}")
-    return value
-
-
-def _checked_object(what: str, value: Any, info: Mapping[str, Any]) -> Any:
+def _check_object(what: str, value: Any, info: Mapping[str, Any]) -> None:
     if info.get("serializationDataFormat") == _JAVA:
-        raise ValueError(_for_java_alone(what))
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"{what} must be serialized as text; or pass a dict or list, for Json")
+        raise ValueError(f"{what} {_FOR_JAVA}")
     for name in ("objectTypeName", "serializationDataFormat"):
         if value is not None and not info.get(name):
             raise ValueError(f"{what} has no {name}: pass typed.object(...)")
-    return value
-
-
-def _checked_null(what: str, value: Any, _: Mapping[str, Any]) -> Any:
-    if value is not None:
-        raise ValueError(f"{what} must be None, not {value!r:.60}")
-
-
-def _refuse_number(what: str, value: Any, _: Mapping[str, Any]) -> NoReturn:
-    raise ValueError(f"{what}: the engine stores Integer, Long, Short and Double, no Number")
-
-
-_TypeCheck = Callable[[str, Any, Mapping[str, Any]], Any]
-
-#: For each type the function that checks a value, and returns what to send.
-_CHECKS: Final[Mapping[str, _TypeCheck]] = {
-    "Boolean": _optional(_checked_boolean),
-    "Bytes": _optional(_checked_bytes),
-    "Date": _optional(_checked_date),
-    "Double": _optional(_checked_double),
-    "File": _checked_file,
-    "Integer": _optional(_checked_whole(32)),
-    "Json": _optional(_checked_json),
-    "Long": _optional(_checked_whole(64)),
-    "Null": _checked_null,
-    "Number": _refuse_number,
-    "Object": _checked_object,
-    "Short": _optional(_checked_whole(16)),
-    "String": _optional(_checked_text),
-    "Xml": _optional(_checked_xml),
-}
 
 
 def _mime_type(name: str, value: object) -> str:
@@ -443,11 +411,12 @@ def _parse(text: str) -> Any:
     return loads(text.encode("utf-8", "surrogatepass"))
 
 
-def _refuse_broken_json(what: str, text: str) -> None:
+def _checked_json(what: str, text: str) -> str:
     try:
         _parse(text)
     except ValueError as error:
         raise ValueError(f"{what} is no JSON: {error}") from None
+    return text
 
 
 def _integer(what: str, value: int) -> VariableValue:
@@ -470,10 +439,6 @@ def _string(what: str, value: str) -> VariableValue:
             "takes: pass bytes, a list or dict (Json), or typed.file(...)"
         )
     return VariableValue(value=value, type="String")
-
-
-def _date(what: str, value: datetime) -> VariableValue:
-    return VariableValue(value=checks.aware(what, value), type="Date")
 
 
 def _json_value(what: str, value: object) -> VariableValue:
@@ -530,12 +495,6 @@ def _fields(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
 
 
-def _field_names(kind: Any) -> frozenset[str]:
-    if not attrs.has(kind):
-        raise TypeError(f"{kind!r} is not an attrs class")
-    return frozenset(field.name for field in attrs.fields(kind))
-
-
 def _base64(content: bytes | bytearray | memoryview) -> str:
     return base64.b64encode(content).decode("ascii")
 
@@ -552,7 +511,7 @@ _WRITERS: Final[tuple[tuple[type | tuple[type, ...], Callable[[str, Any], Variab
         (bytes, bytearray, memoryview),
         lambda _, value: VariableValue(value=_base64(value), type="Bytes"),
     ),
-    (datetime, _date),
+    (datetime, lambda what, value: VariableValue(value=checks.aware(what, value), type="Date")),
     (date, lambda what, value: _string(what, value.isoformat())),
     ((Mapping, list, tuple), _json_value),
 )
@@ -568,21 +527,17 @@ def from_typed(variable: VariableValue, dates: DateFormat = MODERN) -> Any:
     Raises:
         ValueError: The value does not fit the type.
     """
-    read = _TYPES.get(variable.type or "")
     if variable.type == "File":
-        return _file(variable)
+        info = variable.value_info
+        return File(
+            filename=info.get("filename"),
+            mime_type=info.get("mimeType"),
+            encoding=info.get("encoding"),
+        )
+    read = _TYPES.get(variable.type or "")
     if variable.value is None or read is None:
         return variable.value
     return read(variable, dates)
-
-
-def _file(variable: VariableValue) -> File:
-    info = variable.value_info
-    return File(
-        filename=info.get("filename"),
-        mime_type=info.get("mimeType"),
-        encoding=info.get("encoding"),
-    )
 
 
 def _read_object(variable: VariableValue, dates: DateFormat) -> Any:
@@ -744,10 +699,12 @@ class Variables(TakenAsIs, Mapping[str, Any]):
         """
         import cattrs
 
-        field_names = _field_names(kind)
-        values = {name: self[name] for name in self._variables if name in field_names}
+        if not attrs.has(kind):
+            raise TypeError(f"{kind!r} is not an attrs class")
+        fields = attrs.fields(kind)
+        values = {field.name: self[field.name] for field in fields if field.name in self}
         try:
-            return _structurer().structure(values, kind)
+            return _structurer().structure(values, kind)  # type: ignore[return-value]  # `attrs.has()` has narrowed the type
         except cattrs.BaseValidationError as error:
             faults = cattrs.transform_error(error, "variables", _explain)
             raise ValueError(
@@ -867,10 +824,14 @@ def _structurer() -> "cattrs.Converter":
 
     decimal, uuid = _text_types()
     converter = cattrs.Converter()
-    for kind, accepted in _EXACT.items():
-        converter.register_structure_hook(kind, _exactly(kind, accepted))
-    converter.register_structure_hook(datetime, _as_datetime)
-    converter.register_structure_hook(date, _as_date)
+    for exact_kind in _EXACT:
+        converter.register_structure_hook(exact_kind, lambda value, kind: _need(value, kind))
+    converter.register_structure_hook(float, lambda value, _: float(_need(value, float, int)))
+    converter.register_structure_hook(
+        datetime,
+        lambda value, _: value if isinstance(value, datetime) else aware_date(_need(value, str)),
+    )
+    converter.register_structure_hook(date, lambda value, _: date.fromisoformat(_need(value, str)))
     converter.register_structure_hook(decimal, _as_decimal)
     converter.register_structure_hook(uuid, lambda value, _: uuid(_need(value, str)))
     converter.register_structure_hook_func(
@@ -923,7 +884,7 @@ def _origin(kind: Any) -> Any:
 
 
 def _is_union_of_values(kind: Any) -> bool:
-    known = {*_EXACT, datetime, date, *_text_types(), NoneType}
+    known = {*_EXACT, float, datetime, date, *_text_types(), NoneType}
     return get_origin(kind) in (Union, UnionType) and known.issuperset(get_args(kind))
 
 
@@ -946,23 +907,7 @@ def _structure_union(converter: "cattrs.Converter", value: Any, kind: Any) -> An
     raise TypeError(f"expected {names}, not {type(value).__name__} {value!r:.60}")
 
 
-_EXACT: Final[Mapping[type, tuple[type, ...]]] = {
-    bool: (bool,),
-    int: (int,),
-    float: (float, int),
-    str: (str,),
-    bytes: (bytes,),
-    File: (File,),
-    JavaObject: (JavaObject,),
-}
-
-
-def _exactly(kind: type, accepted: tuple[type, ...]) -> Callable[[Any, Any], Any]:
-    def structure(value: Any, _: Any) -> Any:
-        checked = _need(value, *accepted)
-        return float(checked) if kind is float else checked
-
-    return structure
+_EXACT: Final = (bool, int, str, bytes, File, JavaObject)
 
 
 def _need(value: Any, *kinds: type) -> Any:
@@ -970,16 +915,6 @@ def _need(value: Any, *kinds: type) -> Any:
         names = " or ".join(kind.__name__ for kind in kinds)
         raise TypeError(f"expected {names}, not {type(value).__name__} {value!r:.60}")
     return value
-
-
-def _as_datetime(value: Any, _: Any) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    return aware_date(_need(value, str))
-
-
-def _as_date(value: Any, _: Any) -> date:
-    return date.fromisoformat(_need(value, str))
 
 
 def _as_decimal(value: Any, _: Any) -> "Decimal":
