@@ -30,7 +30,7 @@ from camunda_ext import (
     Variables,
 )
 from camunda_ext._display.shown import TableDisplay
-from camunda_ext._display.tables import LOG, age, table_html, table_rich, table_text
+from camunda_ext._display.tables import LOG, TASKS, Table, age
 from camunda_ext.errors import NotSent
 from tests.stub import Stub, json_answer, raw_answer
 
@@ -103,7 +103,7 @@ def rendered(rows: list[ExternalTask], total: int, width: int) -> str:
     The text that rich prints on a terminal without colours.
     """
     console = Console(file=StringIO(), width=width, color_system=None)
-    console.print(table_rich(rows, total, width, now=NOW))
+    console.print(Table(TASKS, rows, total, now=NOW).rich(width))
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]  # it is a StringIO
 
 
@@ -122,9 +122,9 @@ def test_nothing_hostile_is_shown_as_it_is(width: int) -> None:
     shown = {
         text: (
             repr(task_of(text)),
-            table_text([task_of(text)], 1, width, now=NOW),
+            Table(TASKS, [task_of(text)], 1, now=NOW).text(width),
             rendered([task_of(text)], 1, width),
-            table_html([task_of(text)], 1, now=NOW),
+            Table(TASKS, [task_of(text)], 1, now=NOW).html(),
             repr(Some([], 0, ExternalTaskQuery().topic(text))),
             str(ExternalTaskQuery().topic(text).explain()),
         )
@@ -175,7 +175,7 @@ def test_html_in_a_task_is_text(text: str) -> None:
     """
     tags = Tags()
 
-    tags.feed(table_html([ExternalTask(id=text)], 1, now=NOW))
+    tags.feed(Table(TASKS, [ExternalTask(id=text)], 1, now=NOW).html())
     tags.close()
 
     assert tags.tags == {"table", "caption", "thead", "tr", "th", "tbody", "td", "bdi"}
@@ -226,7 +226,7 @@ def test_a_table_has_the_columns_that_fit(width: int, table: str) -> None:
     """
     Ids and messages are cut first; what has no room at all is left out.
     """
-    assert table_text([STUCK, HELD], 1234, width, now=NOW) == table
+    assert Table(TASKS, [STUCK, HELD], 1234, now=NOW).text(width) == table
 
 
 @pytest.mark.parametrize("width", [140, 80, 20])
@@ -234,7 +234,7 @@ def test_rich_shows_the_same(width: int) -> None:
     """
     But for the line of dashes.
     """
-    plain = table_text([STUCK, HELD], 1234, width, now=NOW).splitlines()
+    plain = Table(TASKS, [STUCK, HELD], 1234, now=NOW).text(width).splitlines()
 
     assert rendered([STUCK, HELD], 1234, width).splitlines() == [plain[0], *plain[2:]]
 
@@ -244,7 +244,8 @@ def test_the_first_line_is_bold_in_colour() -> None:
     What is coloured is ours; the text of the tasks brings no colour of its own.
     """
     console = Console(file=StringIO(), width=80, force_terminal=True, color_system="standard")
-    console.print(table_rich([ExternalTask(id="\x1b[31ma", error_message="b")], 1, now=NOW))
+    rows = [ExternalTask(id="\x1b[31ma", error_message="b")]
+    console.print(Table(TASKS, rows, 1, now=NOW).rich(80))
 
     assert console.file.getvalue() == (  # type: ignore[attr-defined]  # it is a StringIO
         "\x1b[1mid       \x1b[0m\x1b[1m  \x1b[0m\x1b[1merror\x1b[0m\n"
@@ -259,7 +260,7 @@ def test_a_notebook_shows_all_columns_that_say_something() -> None:
     """
     odd = ExternalTask(id="a&b", priority=50, suspended=True, create_time=NOW)
 
-    assert table_html([odd], 2, now=NOW) == (
+    assert Table(TASKS, [odd], 2, now=NOW).html() == (
         '<table class="tex2jax_ignore mathjax_ignore"><caption>1 of 2 tasks</caption>'
         "<thead><tr><th>id</th><th>priority</th><th>suspended</th><th>created</th></tr></thead>"
         '<tbody><tr><td style="text-align: left"><bdi>a&amp;b</bdi></td>'
@@ -273,16 +274,16 @@ def test_an_empty_table_says_so() -> None:
     """
     There are no columns then.
     """
-    assert table_text([], 0, now=NOW) == "0 tasks"
+    assert Table(TASKS, [], 0, now=NOW).text(80) == "0 tasks"
     assert rendered([], 0, 80) == "0 tasks"
-    assert "<caption>0 tasks</caption>" in table_html([], 0, now=NOW)
+    assert "<caption>0 tasks</caption>" in Table(TASKS, [], 0, now=NOW).html()
 
 
 def test_there_are_never_fewer_than_are_shown() -> None:
     """
     Tasks may come and go between the two requests.
     """
-    assert table_text([STUCK, HELD], 1, 20, now=NOW).splitlines()[-1] == "2 tasks"
+    assert Table(TASKS, [STUCK, HELD], 1, now=NOW).text(20).splitlines()[-1] == "2 tasks"
 
 
 def test_wide_and_piled_up_characters_keep_their_line() -> None:
@@ -296,7 +297,7 @@ def test_wide_and_piled_up_characters_keep_their_line() -> None:
         ExternalTask(id="4", topic_name="請求書を送る", retries=4),
     ]
 
-    assert table_text(rows, 4, 21, now=NOW) == (
+    assert Table(TASKS, rows, 4, now=NOW).text(21) == (
         "id  topic     retries\n"
         "--  --------  -------\n"
         "1   請求書          1\n"
@@ -561,18 +562,18 @@ def test_the_log_is_a_table_too() -> None:
     """
     rows = [ENTRY, HistoricExternalTaskLog(id="b", success_log=True)]
 
-    assert table_text(rows, 12, 80, now=NOW, style=LOG) == (
+    assert Table(LOG, rows, 12, now=NOW).text(80) == (
         "id         time       event    task       topic    worker    retries  error\n"
         "---------  ---------  -------  ---------  -------  --------  -------  ----------\n"
         "9d2c2a30…  5 min ago  failure  9d2c2a1c…  invoice  worker-1        1  The bank …\n"
         "b                     success\n"
         "2 of 12 entries"
     )
-    assert table_text(rows[:1], 1, 20, now=NOW, style=LOG).splitlines()[2:] == [
+    assert Table(LOG, rows[:1], 1, now=NOW).text(20).splitlines()[2:] == [
         "failure  9d2c2a1c-c…",
         "1 entry",
     ]
-    assert "<caption>2 of 12 entries</caption>" in table_html(rows, 12, now=NOW, style=LOG)
+    assert "<caption>2 of 12 entries</caption>" in Table(LOG, rows, 12, now=NOW).html()
 
 
 def test_a_selection_of_the_log_is_shown_so() -> None:

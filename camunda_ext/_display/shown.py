@@ -7,17 +7,9 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from camunda_ext._display.tables import (
-    TASKS,
-    TableStyle,
-    html_text,
-    table_html,
-    table_rich,
-    table_text,
-)
+from camunda_ext._display.tables import TASKS, Table, TableStyle, html_text
 from camunda_ext._wire.text import visible
 from camunda_ext.errors import CamundaError
 
@@ -68,7 +60,7 @@ class TableDisplay(ABC):
         Raises:
             CamundaError: The engine could not be asked.
         """
-        return self._text(*self._first_and_total(first), width or _terminal_width())
+        return self._table(first).text(width or _terminal_width())
 
     def show(self, first: int = FIRST) -> None:
         """
@@ -81,7 +73,7 @@ class TableDisplay(ABC):
         Raises:
             CamundaError: The engine could not be asked.
         """
-        sys.stdout.write(self._for_terminal(*self._first_and_total(first), sys.stdout) + "\n")
+        sys.stdout.write(_for_terminal(self._table(first)) + "\n")
 
     def __repr__(self) -> str:
         return self._line_with()
@@ -93,12 +85,11 @@ class TableDisplay(ABC):
         from rich.text import Text
 
         try:
-            rows, total = self._first_and_total(FIRST)
+            table = self._table(FIRST)
         except (CamundaError, ValueError) as error:
             yield Text(self._line_with(error))
         else:
-            style = self._table_style
-            yield table_rich(rows, total, options.max_width, now=_now(), style=style)
+            yield table.rich(options.max_width)
 
     def _repr_html_(self) -> str:
         """
@@ -111,14 +102,14 @@ class TableDisplay(ABC):
         The table as text and as HTML, for IPython and notebooks; both from the same requests.
         """
         try:
-            rows, total = self._first_and_total(FIRST)
+            table = self._table(FIRST)
         except (CamundaError, ValueError) as error:
             line = self._line_with(error)
             return {"text/plain": line, "text/html": f"<code>{html_text(line)}</code>"}
-        return {
-            "text/plain": self._for_terminal(rows, total, sys.stdout),
-            "text/html": table_html(rows, total, now=_now(), style=self._table_style),
-        }
+        return {"text/plain": _for_terminal(table), "text/html": table.html()}
+
+    def _table(self, first: int) -> Table:
+        return Table(self._table_style, *self._first_and_total(first))
 
     def _line_with(self, error: Exception | None = None) -> str:
         """
@@ -132,33 +123,26 @@ class TableDisplay(ABC):
         plural = self._table_style.plural
         return visible(f"{line} (no {plural} to show: {type(error).__name__}: {reason})")
 
-    def _for_terminal(self, rows: Sequence[Any], total: int, terminal: TextIO) -> str:
-        """
-        The table in colours if the output is a terminal and rich is installed, otherwise in plain
-        text.
-        """
-        if terminal.isatty():
-            try:
-                from rich.console import Console
-            except ImportError:  # an optional extra
-                pass
-            else:
-                console = Console(file=terminal, highlight=False)
-                style = self._table_style
-                with console.capture() as captured:
-                    console.print(table_rich(rows, total, console.width, now=_now(), style=style))
-                return captured.get().rstrip("\n")
-        return self._text(rows, total, _terminal_width())
 
-    def _text(self, rows: Sequence[Any], total: int, width: int) -> str:
-        return table_text(rows, total, width, now=_now(), style=self._table_style)
+def _for_terminal(table: Table) -> str:
+    """
+    A table in colours if standard output is a terminal and rich is installed, otherwise in plain
+    text.
+    """
+    if sys.stdout.isatty():
+        try:
+            from rich.console import Console
+        except ImportError:  # an optional extra
+            pass
+        else:
+            console = Console(file=sys.stdout, highlight=False)
+            with console.capture() as captured:
+                console.print(table.rich(console.width))
+            return captured.get().rstrip("\n")
+    return table.text(_terminal_width())
 
 
 def _terminal_width() -> int:
     from shutil import get_terminal_size
 
     return get_terminal_size().columns
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)

@@ -2,13 +2,12 @@
 Tables of tasks, and of entries of their log, for terminals and notebooks.
 
 Answers of an engine are not trusted: control characters are escaped, and no text is read as markup.
-Modules that only some tables need are imported within the functions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from camunda_ext._wire.text import visible
@@ -16,13 +15,11 @@ from camunda_ext._wire.text import visible
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from camunda_ext._display import layout
+    from camunda_ext._display.layout import Column
 
 
 #: How many characters of a field are shown at most. The engine cuts messages to 666 characters.
 _LONGEST: Final = 666
-
-# -------------------------------------------------------------------------------------------- cells
 
 
 def age(moment: datetime, now: datetime) -> str:
@@ -34,21 +31,16 @@ def age(moment: datetime, now: datetime) -> str:
     """
     seconds = (moment - now).total_seconds()
     number, unit = int(abs(seconds)), "s"
-    for size, larger, least in _UNITS:
-        if abs(seconds) >= least:
+    for size, larger in _UNITS:
+        if abs(seconds) >= 2 * size:
             number, unit = int(abs(seconds) // size), larger
     if not number:
         return "now"
     return f"in {number} {unit}" if seconds > 0 else f"{number} {unit} ago"
 
 
-#: The units: how many seconds each has, its name, and from how many seconds on it is used.
-_UNITS: Final = (
-    (60, "min", 120),
-    (3600, "h", 2 * 3600),
-    (86400, "d", 2 * 86400),
-    (31556952, "y", 2 * 31556952),
-)
+#: The units: how many seconds each has, and its name.
+_UNITS: Final = ((60, "min"), (3600, "h"), (86400, "d"), (31556952, "y"))
 
 
 def _age_or_nothing(moment: datetime | None, now: datetime) -> str:
@@ -159,122 +151,108 @@ LOG: Final = TableStyle(
 )
 
 
-def _cells(style: TableStyle, rows: Sequence[Any], now: datetime) -> dict[_ColumnRule, list[str]]:
+class Table:
     """
-    The texts of the cells of each column that is not empty.
-    """
-    cells = {rule: [_text(rule.cell(row, now)) for row in rows] for rule in style.columns}
-    return {rule: texts for rule, texts in cells.items() if any(texts)}
-
-
-def _text(value: object) -> str:
-    text = "" if value is None else str(value)
-    return visible(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
-
-
-def _total_line(style: TableStyle, shown: int, total: int) -> str:
-    total = max(shown, total)  # there may be more than when they were counted
-    noun = style.noun if total == 1 else style.plural
-    return f"{total:,} {noun}" if shown == total else f"{shown:,} of {total:,} {noun}"
-
-
-# --------------------------------------------------------------------------------------- a terminal
-
-
-def table_text(
-    rows: Sequence[Any], total: int, width: int = 80, *, now: datetime, style: TableStyle = TASKS
-) -> str:
-    """
-    A table of *rows* as plain text, with a line below that has the *total*.
+    A table of results, with their total in a line below.
 
     Args:
         rows: The results to show.
 
         total: The number of all results.
 
-        width: How many characters a line may have.
-
-        now: The current time, by which ages are computed.
-
-        style: The columns of the table.
+        now: The time by which ages are computed; ``None`` for the current time.
     """
-    from camunda_ext._display.layout import lines
 
-    fitted = _fitted(style, rows, width, now)
-    return "\n".join([*lines(fitted), _total_line(style, len(rows), total)])
+    def __init__(
+        self, style: TableStyle, rows: Sequence[Any], total: int, *, now: datetime | None = None
+    ) -> None:
+        from camunda_ext._display.layout import Column  # only now: few programs show tables
 
+        now = now or datetime.now(timezone.utc)
+        columns = [
+            Column(rule.title, [_text(rule.cell(row, now)) for row in rows], rule.is_number)
+            for rule in style.columns
+        ]
+        self._columns = [column for column in columns if any(column.texts)]
+        self._style = style
+        total = max(len(rows), total)  # there may be more than when they were counted
+        noun = style.noun if total == 1 else style.plural
+        shown = "" if len(rows) == total else f"{len(rows):,} of "
+        self._total = f"{shown}{total:,} {noun}"
 
-def table_rich(
-    rows: Sequence[Any], total: int, width: int = 80, *, now: datetime, style: TableStyle = TASKS
-) -> Group:
-    """
-    The same table as `table_text()`, in colours, for rich to print.
-    """
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
+    def text(self, width: int) -> str:
+        """
+        The table as plain text, whose lines have at most *width* characters.
+        """
+        from camunda_ext._display.layout import lines
 
-    from camunda_ext._display.layout import GAP
+        return "\n".join([*lines(self._fitted(width)), self._total])
 
-    # `Text` is never read as markup, and no codes like ``:bomb:`` are replaced in it.
-    table = Table(box=None, padding=0, pad_edge=False)
-    fitted = _fitted(style, rows, width, now)
-    for index, (column, room) in enumerate(fitted):
-        if index:
-            # The gap is a column of its own, as versions of rich pad the last column differently.
-            table.add_column(width=GAP)
-        table.add_column(
-            Text(column.title, "bold"),
-            width=room,
-            no_wrap=True,
-            justify="right" if column.is_number else "left",
+    def rich(self, width: int) -> Group:
+        """
+        The table in colours, for rich to print.
+        """
+        from rich.console import Group
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        from camunda_ext._display.layout import GAP
+
+        # `Text` is never read as markup, and no codes like ``:bomb:`` are replaced in it.
+        table = RichTable(box=None, padding=0, pad_edge=False)
+        fitted = self._fitted(width)
+        for index, (column, room) in enumerate(fitted):
+            if index:
+                # The gap is a column of its own, as versions of rich pad the last column
+                # differently.
+                table.add_column(width=GAP)
+            table.add_column(
+                Text(column.title, "bold"),
+                width=room,
+                no_wrap=True,
+                justify="right" if column.is_number else "left",
+            )
+        colours = ["red" if column.title == "error" else "" for column, _ in fitted]
+        for texts in zip(*(column.texts for column, _ in fitted), strict=True):
+            cells = map(Text, texts, colours)
+            _, *spaced = (part for cell in cells for part in ("", cell))
+            table.add_row(*spaced)
+        total = Text(self._total, "dim")
+        return Group(table, total) if fitted else Group(total)
+
+    def _fitted(self, width: int) -> list[tuple[Column, int]]:
+        from camunda_ext._display.layout import fitted
+
+        style = self._style
+        return fitted(self._columns, width, narrowed=style.narrowed, left_out=style.left_out)
+
+    def html(self) -> str:
+        """
+        The table as HTML for a notebook, without scripts and links.
+        """
+        titles = "".join(f"<th>{column.title}</th>" for column in self._columns)
+        sides = ["right" if column.is_number else "left" for column in self._columns]
+        # `bdi` keeps text that runs from right to left from reordering the cells next to it.
+        lines = "".join(
+            "<tr>"
+            + "".join(
+                f'<td style="text-align: {side}"><bdi>{html_text(text)}</bdi></td>'
+                for side, text in zip(sides, texts, strict=True)
+            )
+            + "</tr>"
+            for texts in zip(*(column.texts for column in self._columns), strict=True)
         )
-    colours = ["red" if column.title == "error" else "" for column, _ in fitted]
-    for texts in zip(*(column.texts for column, _ in fitted), strict=True):
-        cells = map(Text, texts, colours)
-        _, *spaced = (part for cell in cells for part in ("", cell))
-        table.add_row(*spaced)
-    total_line = Text(_total_line(style, len(rows), total), "dim")
-    return Group(table, total_line) if fitted else Group(total_line)
+        # The classes keep notebooks from showing text between dollar signs as formulas.
+        return (
+            '<table class="tex2jax_ignore mathjax_ignore">'
+            f"<caption>{self._total}</caption>"
+            f"<thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table>"
+        )
 
 
-def _fitted(
-    style: TableStyle, rows: Sequence[Any], width: int, now: datetime
-) -> list[tuple[layout.Column, int]]:
-    from camunda_ext._display import layout
-
-    columns = [
-        layout.Column(rule.title, texts, rule.is_number)
-        for rule, texts in _cells(style, rows, now).items()
-    ]
-    return layout.fitted(columns, width, narrowed=style.narrowed, left_out=style.left_out)
-
-
-# --------------------------------------------------------------------------------------- a notebook
-
-
-def table_html(rows: Sequence[Any], total: int, *, now: datetime, style: TableStyle = TASKS) -> str:
-    """
-    The same table as `table_text()`, as HTML for a notebook, without scripts and links.
-    """
-    cells = _cells(style, rows, now)
-    titles = "".join(f"<th>{rule.title}</th>" for rule in cells)
-    lines = "".join(
-        f"<tr>{''.join(_html_cell(rule, texts[row]) for rule, texts in cells.items())}</tr>"
-        for row in range(len(rows) if cells else 0)
-    )
-    # The classes keep notebooks from showing text between dollar signs as formulas.
-    return (
-        '<table class="tex2jax_ignore mathjax_ignore">'
-        f"<caption>{_total_line(style, len(rows), total)}</caption>"
-        f"<thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table>"
-    )
-
-
-def _html_cell(rule: _ColumnRule, text: str) -> str:
-    side = "right" if rule.is_number else "left"
-    # `bdi` keeps text that runs from right to left from reordering the cells next to it.
-    return f'<td style="text-align: {side}"><bdi>{html_text(text)}</bdi></td>'
+def _text(value: object) -> str:
+    text = "" if value is None else str(value)
+    return visible(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
 
 
 def html_text(text: str) -> str:
