@@ -271,16 +271,8 @@ def aware(name: str, value: object) -> datetime:
         )
     value, offset = in_whole_minutes(value, offset)
     # Also converts subclasses such as pandas' Timestamp.
-    moment = datetime(
-        value.year,
-        value.month,
-        value.day,
-        value.hour,
-        value.minute,
-        value.second,
-        value.microsecond // 1000 * 1000,
-        timezone(offset),
-    )
+    moment = datetime.combine(value.date(), value.time(), timezone(offset))
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000, fold=0)
     MODERN.format(moment)  # raises for days that the engine's calendar lacks
     return moment
 

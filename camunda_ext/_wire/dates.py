@@ -97,16 +97,10 @@ class DateFormat:
             )
         if self.pattern is not None:
             return self._format_by_pattern(value)
-        value, offset = in_whole_minutes(value, offset)
+        value, _ = in_whole_minutes(value, offset)
         _refuse_missing_day(value)
-        minutes = round(offset.total_seconds()) // 60
-        sign = "-" if minutes < 0 else "+"
-        hours, minutes = divmod(abs(minutes), 60)
-        return (
-            f"{value.year:04}-{value.month:02}-{value.day:02}"
-            f"T{value.hour:02}:{value.minute:02}:{value.second:02}"
-            f".{value.microsecond // 1000:03}{sign}{hours:02}{minutes:02}"
-        )
+        text = value.isoformat(timespec="milliseconds")
+        return text[:-3] + text[-2:]  # without the colon in the offset
 
     def parse(self, text: str) -> datetime:
         """
@@ -123,21 +117,17 @@ class DateFormat:
         match = _MODERN_DATE.fullmatch(text)
         if match is None:
             return self._parse_by_pattern(text)
-        year, month, day, hour, minute, second, fraction, utc, *offset = match.groups()
-        if len(year) > 4:
+        *whole, fraction, utc, sign, hours, minutes, seconds = match.groups()
+        if len(whole[0]) > 4:
             # A lock of 10^15 ms ends in the year 33715; such a task must not break its page.
             return _LAST_MOMENT
-        zone = timezone.utc if utc else _zone(*offset)
-        return datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour),
-            int(minute),
-            int(second),
-            int((fraction or "0").ljust(6, "0")[:6]),
-            tzinfo=zone or self._own_zone(),
-        )
+        zone: tzinfo | None = timezone.utc if utc else None
+        if sign is not None:
+            offset = timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0))
+            zone = timezone(-offset if sign == "-" else offset)
+        microsecond = (fraction or "0").ljust(6, "0")[:6]
+        value = datetime(*map(int, (*whole, microsecond)))  # type: ignore[arg-type]  # seven numbers
+        return value.replace(tzinfo=zone or self._own_zone())
 
     def is_exact(self, text: str) -> bool:
         """
@@ -207,13 +197,6 @@ def in_whole_minutes(value: datetime, offset: timedelta) -> tuple[datetime, time
     if offset.microseconds or offset.seconds % 60:
         return value.astimezone(timezone.utc), timedelta(0)
     return value, offset
-
-
-def _zone(sign: str | None, hours: str, minutes: str, seconds: str | None) -> timezone | None:
-    if sign is None:
-        return None
-    offset = timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0))
-    return timezone(-offset if sign == "-" else offset)
 
 
 def _refuse_missing_day(value: datetime) -> None:
