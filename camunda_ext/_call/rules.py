@@ -51,18 +51,12 @@ class Rule:
     doubt: str | None = None
 
 
-def _row(
-    not_sent: str,
-    not_now: str,
-    rolled_back: str,
-    database: str,
-    failed: str,
-    no_answer: str,
-    timed_out: str,
-    too_large: str,
-) -> Mapping[FailureKind, Resend]:
-    cells = (not_sent, not_now, rolled_back, database, failed, no_answer, timed_out, too_large)
-    return dict(zip(FailureKind, map(Resend, cells), strict=True))
+def _row(resends: str) -> Mapping[FailureKind, Resend]:
+    """
+    What to do after each `FailureKind`, in its order: not sent, not now, rolled back, database,
+    failed, no answer, timed out, too large.
+    """
+    return dict(zip(FailureKind, map(Resend, resends.split(", ")), strict=True))
 
 
 _LOOK_AT_TASK: Final = "It may have happened: look whether the task is gone, or as it should be."
@@ -80,23 +74,23 @@ _BATCH_LOOK: Final = "Look at the batch."
 _REQUEST_LOOK: Final = "It may have happened: look at what it would have changed."
 
 _READ: Final = Rule(
-    after=_row("again", "again", "again", "again", "stop", "again", "again", "stop"),
+    after=_row("again, again, again, again, stop, again, again, stop"),
     settles=(errors.Refused,),
 )
 #: Of operations that may be repeated, as the second time changes nothing.
-_TWICE: Final = _row("again", "again", "again", "again", "stop", "again", "again", "again")
+_TWICE: Final = _row("again, again, again, again, stop, again, again, again")
 #: Of operations on a single task that may be repeated.
 _SETS: Final[Mapping[FailureKind, Resend]] = {**_TWICE, FailureKind.FAILED: Resend.LAST_LOOK}
 #: Of operations whose repetition would have a second effect.
-_ONCE: Final = _row("again", "again", "again", "stop", "stop", "stop", "stop", "stop")
+_ONCE: Final = _row("again, again, again, stop, stop, stop, stop, stop")
 #: Of requests that are sent once, however they fail.
 _NEVER_AGAIN: Final[Mapping[FailureKind, Resend]] = dict.fromkeys(FailureKind, Resend.STOP)
 #: Of commands that are repeated only after a look at the task.
-_LOOK_FIRST: Final = _row("again", "again", "look", "look", "last look", "look", "look", "look")
+_LOOK_FIRST: Final = _row("again, again, look, look, last look, look, look, look")
 #: Of commands that end the task. A second commit is impossible, as the first one deletes the task;
 #: but while the first is in progress, a second one would execute the process behind the task at the
 #: same time, until one of the two is rolled back.
-_ENDS_TASK: Final = _row("again", "again", "look", "look", "last look", "again", "look", "again")
+_ENDS_TASK: Final = _row("again, again, look, look, last look, again, look, again")
 
 #: The rule for each operation; an operation without a rule only reads.
 RULES: Final[Mapping[str, Rule]] = {

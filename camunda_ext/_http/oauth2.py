@@ -210,11 +210,10 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         refused.is_refused = True
         return True
 
-    def __copy__(self) -> OAuth2ClientCredentials:
+    def __deepcopy__(self, *_: object) -> OAuth2ClientCredentials:
         return self
 
-    def __deepcopy__(self, memo: object) -> OAuth2ClientCredentials:
-        return self
+    __copy__ = __deepcopy__
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("secrets are not pickled")

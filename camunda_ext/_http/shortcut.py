@@ -13,10 +13,9 @@ skipped, so replaced methods of these are called in any case.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from types import FunctionType
+from types import ModuleType
 from typing import Any, Final
 from urllib.parse import urlsplit
 from weakref import ref
@@ -33,33 +32,11 @@ from urllib3 import BaseHTTPResponse
 from camunda_ext._http.body import Incoming
 from camunda_ext._http.messages import HttpRequest
 
-Methods = tuple[tuple[str, object], ...]
-
-
-def _own_methods(kind: type, *names: str) -> Methods:
-    """
-    The names and methods of a class, as its own module has defined them; ``None`` instead of a
-    method that a library has replaced before this module was loaded.
-    """
-    module = vars(sys.modules[kind.__module__])
-    methods = [(name, vars(kind)[name]) for name in names]
-    return tuple(
-        (name, method if type(method) is FunctionType and method.__globals__ is module else None)
-        for name, method in methods
-    )
-
-
 #: The methods that the quick way skips.
-_SESSION_METHODS: Final = _own_methods(
-    requests.Session, "request", "prepare_request", "send", "get_adapter"
-)
-_ADAPTER_METHODS: Final = _own_methods(
-    HTTPAdapter, "send", "cert_verify", "request_url", "add_headers", "build_response"
-)
+_SESSION_METHODS: Final = ("request", "prepare_request", "send", "get_adapter")
+_ADAPTER_METHODS: Final = ("send", "cert_verify", "request_url", "add_headers", "build_response")
 #: How an adapter chooses the pool of connections; the quick way does it once for each server.
-_POOL_METHODS: Final = _own_methods(
-    HTTPAdapter, "get_connection_with_tls_context", "build_connection_pool_key_attributes"
-)
+_POOL_METHODS: Final = ("get_connection_with_tls_context", "build_connection_pool_key_attributes")
 
 
 class KnownAdapter(HTTPAdapter):
@@ -68,10 +45,14 @@ class KnownAdapter(HTTPAdapter):
     """
 
 
-def _is_unchanged(thing: object, methods: Methods) -> bool:
-    kind, attributes = type(thing), vars(thing)
+def _is_unchanged(thing: object, module: ModuleType, methods: tuple[str, ...]) -> bool:
+    """
+    Whether methods of an object are those that a module of requests has defined.
+    """
+    kind, attributes, own = type(thing), vars(thing), vars(module)
     return all(
-        getattr(kind, name, None) is method and name not in attributes for name, method in methods
+        getattr(getattr(kind, name, None), "__globals__", None) is own and name not in attributes
+        for name in methods
     )
 
 
@@ -79,7 +60,7 @@ def is_plain(session: requests.Session) -> bool:
     """
     Whether a session does no more with a request than to add its headers and credentials.
     """
-    return _is_unchanged(session, _SESSION_METHODS) and not (
+    return _is_unchanged(session, requests.sessions, _SESSION_METHODS) and not (
         session.trust_env or session.params or session.cookies or hooks_of(session)
     )
 
@@ -92,10 +73,12 @@ def plain_adapter(session: requests.Session, prepared: PreparedRequest) -> HTTPA
     if prepared.hooks["response"]:
         return None
     adapter = session.get_adapter(str(prepared.url))
-    if not isinstance(adapter, HTTPAdapter) or not _is_unchanged(adapter, _ADAPTER_METHODS):
-        return None
-    is_known = isinstance(adapter, KnownAdapter) or _is_unchanged(adapter, _POOL_METHODS)
-    return adapter if is_known else None
+    methods: tuple[str, ...] = _ADAPTER_METHODS
+    if not isinstance(adapter, KnownAdapter):
+        methods += _POOL_METHODS
+    if isinstance(adapter, HTTPAdapter) and _is_unchanged(adapter, requests.adapters, methods):
+        return adapter
+    return None
 
 
 def hooks_of(session: requests.Session) -> list[Any]:
