@@ -9,7 +9,6 @@ import io
 import os
 import socket
 from collections.abc import Callable, Mapping
-from functools import partial
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from math import inf
@@ -74,7 +73,14 @@ def session_opener(
         warn_caller(
             f"credentials go to {target.hostname} by plain http, for anybody on the way to read"
         )
-    return partial(OwnSession, headers, verify=verify, cert=cert, proxies=dict(proxies))
+    own_proxies = dict(proxies)  # a copy: the user may change the mapping
+
+    def open_session() -> OwnSession:
+        session = OwnSession(headers)
+        session.verify, session.cert, session.proxies = verify, cert, dict(own_proxies)
+        return session
+
+    return open_session
 
 
 class OwnSession(requests.Session):
@@ -83,21 +89,11 @@ class OwnSession(requests.Session):
     environment.
     """
 
-    def __init__(
-        self,
-        headers: Mapping[str, str],
-        *,
-        verify: bool | str,
-        cert: str | tuple[str, str] | None,
-        proxies: Mapping[str, str],
-    ) -> None:
+    def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__()
         # If it were set, an entry of netrc would replace the credentials, and the environment's CA
         # bundle would overrule `verify`.
         self.trust_env = False
-        self.verify = verify
-        self.cert = cert
-        self.proxies = dict(proxies)
         agent = f"camunda_ext/{__version__} {default_user_agent()}"
         self.headers = CaseInsensitiveDict(
             {"Accept-Encoding": "gzip", "User-Agent": agent, **headers}
@@ -260,6 +256,7 @@ class _TimedReader(io.RawIOBase):
         super().__init__()
         self._sock = sock
         self._call = call
+        # The socket is not closed before this file, which the last answer on a connection needs.
         self._file = sock.makefile("rb", buffering=0)
 
     def makefile(self, mode: str) -> io.BufferedReader:
