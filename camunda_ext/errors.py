@@ -19,8 +19,7 @@ The errors of calls; the class says what happened::
         └── OutcomeUnknown      ... to a request that may have changed the engine's state
 
 The status alone does not decide the class: a gateway answers 404 too, a starting engine answers
-400, and one operation answers 500 for an unknown task. The table in `_call/refusals.py` has the
-rules.
+400, and one operation answers 500 for an unknown task. The rules are in `_call/refusals.py`.
 """
 
 from collections.abc import Mapping, Sequence

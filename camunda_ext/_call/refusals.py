@@ -1,5 +1,5 @@
 """
-Turns failed attempts into errors: answers by a table of what engines say, and missing answers.
+Turns failed attempts into errors: answers by rules of what engines say, and missing answers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from camunda_ext.errors import (
     NotTheEngine,
     OutcomeUnknown,
     Problem,
-    Refused,
     ResourceReport,
     Suspended,
     TaskNotFound,
@@ -41,242 +40,6 @@ from camunda_ext.errors import (
 )
 
 T = TypeVar("T")
-
-
-@attrs.frozen(eq=False, repr=False)
-class _Row:
-    """
-    The error class and hint for answers of the engine that match all conditions of the row.
-    """
-
-    error: type[Refused]
-    hint: str
-    # The conditions; ``None`` matches any answer.
-    status: int | None = None
-    java_type: str | None = None
-    code: int | None = None
-    #: A regular expression for the message; its group ``id`` must match a task id of the request.
-    message: str | None = None
-    operation: str | None = None
-
-    def fits(self, request: Request[Any], status: int, engine_error: _EngineError) -> bool:
-        if self.message is not None:
-            # `re` compiles it at the first use and caches it, so that the import stays quick.
-            match = re.search(self.message, engine_error.message or "")
-            if match is None or match.groupdict().get("id", None) not in (None, *request.task_ids):
-                return False
-        return (
-            self.status in (None, status)
-            and self.java_type in (None, engine_error.java_type)
-            and self.code in (None, engine_error.code)
-            and self.operation in (None, request.operation)
-        )
-
-
-_GONE: Final = "It was completed or cancelled, or never existed."
-_RACE: Final = "The task may have been changed by somebody else at the same time: look at it first."
-_AGAIN: Final = "It was rolled back: try again soon, after a look at the task."
-_WAIT: Final = "Wait, then try again."
-_IN_LOG: Final = "The reason is in the engine's log; a command was rolled back."
-_NO_SUCH_PATH: Final = (
-    "The engine has no such path or method, or nothing of such an id: look at path and ids."
-)
-_NO_OPERATION: Final = "The engine lacks this operation: it came with {since}. Look at the URL."
-_NO_SUCH_ORDER: Final = (
-    "The engine cannot sort by that: createTime came with 7.21, all other criteria with 7.5."
-)
-
-#: The rules for answers *of the engine*; the first row that matches is used.
-_ROWS: Final = (
-    _Row(
-        TaskNotFound,
-        _GONE,
-        404,
-        "RestException",
-        message=r"(?s)\AExternal task with id (?P<id>.*) does not exist\Z",
-    ),
-    _Row(
-        TaskNotFound,
-        _GONE + " Nothing was changed.",
-        404,
-        "InvalidRequestException",
-        message=r"(?s)\ACannot find external task with id (?P<id>.*): \w+ is null\Z",
-    ),
-    _Row(
-        TaskNotFound,
-        _GONE,
-        500,
-        "NullValueException",
-        # GetExternalTaskErrorDetailsCmd.java:48 answers 500, where every other command answers 404.
-        message=r"(?s)\ANo external task found with id (?P<id>.*): \w+ is null\Z",
-        operation="error_details",
-    ),
-    _Row(NotFound, _NO_SUCH_PATH, 404, operation="request"),
-    _Row(NotFound, _NO_SUCH_PATH, 405, operation="request"),
-    _Row(
-        BadRequest,
-        "A variable's type is unknown to the engine, or its value does not fit it.",
-        400,
-        # The message quotes the value, which may hold the words of any other row.
-        message=r"\A(Cannot convert value|Unsupported value type|Must provide 'null' or)",
-    ),
-    # The messages of POST and of GET; 7.6 answers with status 500.
-    _Row(
-        BadRequest,
-        _NO_SUCH_ORDER,
-        operation="list",
-        message=r"\A(You should call any of the orderBy methods first before specifying a direction"
-        r"|Cannot set query parameter 'sortBy' to value )",
-    ),
-    _Row(
-        LockLost,
-        "Nobody holds the lock: fetch the task again, or lock it.",
-        400,
-        message=r"locked by worker 'null'\.?\Z",
-    ),
-    _Row(
-        LockLost,
-        "Drop the work: the result belongs to whoever holds the lock.",
-        400,
-        # The sentences around it differ between operations, versions and vendors.
-        message=r"locked by worker '",
-    ),
-    _Row(
-        LockLost,
-        "The lock has expired. Until another worker takes the task, complete may still work.",
-        400,
-        message=r"\ACannot extend a lock that expired",
-    ),
-    _Row(
-        EngineBusy,
-        "No engine of that name, see engine=; or it is starting: wait, then try again.",
-        400,
-        "InvalidRequestException",
-        message=r"\ANo process engine available",
-    ),
-    _Row(
-        NotFound,
-        "There is no engine of that name: look at engine=.",
-        404,
-        "InvalidRequestException",
-        message=r"(?s)\AProcess engine .* not available",
-    ),
-    _Row(
-        NotFound,
-        "There is no such variable there. Those of a task's own scope need the task: "
-        "variable_file(task, name).",
-        404,
-        "InvalidRequestException",
-        operation="variable_file",
-    ),
-    _Row(NotFound, "It is finished, deleted, or never existed.", 404, "InvalidRequestException"),
-    _Row(
-        NotFound,
-        "There is no such batch: it is finished, deleted, or never existed.",
-        400,
-        message=r"\AUnable to (suspend|activate|delete) batch with id ",
-    ),
-    _Row(
-        BadRequest,
-        "Only variables of type File and Bytes have contents to fetch.",
-        400,
-        message=r" is not a binary value\.\Z",
-    ),
-    _Row(
-        NotFound,
-        "There is no such process instance or execution (any more).",
-        500,
-        # RuntimeServiceImpl.java answers 500 for an unknown execution, 404 for a missing variable.
-        message=r": execution is null\Z",
-        operation="variable_file",
-    ),
-    _Row(NotFound, _NO_OPERATION, 404),
-    _Row(NotFound, _NO_OPERATION, 405),
-    _Row(
-        Suspended,
-        "The process instance is suspended; the lock is kept. Activate it first.",
-        400,
-        message=r" is suspended\.\Z",
-    ),
-    _Row(
-        BadRequest,
-        "No task was selected, and nothing was changed.",
-        400,
-        message=r"\AexternalTaskIds is empty",
-    ),
-    _Row(
-        BadRequest,
-        "The engine limits the results of a query: ask for fewer at a time.",
-        400,
-        message=r"\A(An unbound number of results|Max results limit)",
-    ),
-    _Row(Conflict, _AGAIN, 500, "OptimisticLockingException"),
-    _Row(Conflict, _AGAIN, 500, code=1),
-    _Row(Conflict, _AGAIN, 500, code=10000),
-    _Row(
-        EngineBusy,
-        _WAIT,
-        500,
-        message=r"too many requests at the same time|\ARequest rejected due to shutdown",
-        operation="fetch_and_lock",
-    ),
-    _Row(
-        EngineBusy,
-        "A later fetch of the same worker id took its place: are there two clients with one id?",
-        503,
-        operation="fetch_and_lock",
-    ),
-    _Row(
-        EngineBusy,
-        "The engine cannot reach its database, and has begun nothing.",
-        500,
-        "CannotCreateTransactionException",
-    ),
-    _Row(EngineBusy, _WAIT, 503),
-    _Row(
-        EngineFailure,
-        "A text is too long for its column: a String variable takes 4000 UTF-16 units.",
-        500,
-        code=10002,
-    ),
-    _Row(EngineFailure, _IN_LOG, 500, operation="request"),
-    _Row(EngineFailure, _RACE, 500, message=r"\ACannot find execution with id "),
-    _Row(
-        EngineFailure,
-        "There are tasks of another topic whose name is the same to the engine's database, which "
-        "compares without case, or without blanks at the end. Each fetch fails until they are "
-        "done: topic_names() has both names; fetch both topics at once.",
-        500,
-        "NullPointerException",
-        message=r"TopicFetchInstruction",
-        operation="fetch_and_lock",
-    ),
-    _Row(EngineFailure, _RACE, 500, "NullPointerException"),
-    _Row(EngineFailure, _IN_LOG, 500),
-)
-
-#: The error and hint for a status, whether an engine or a gateway answered; used if no row of
-#: `_ROWS` matches.
-_BY_STATUS: Final[Mapping[int, tuple[type[Refused], str]]] = {
-    400: (BadRequest, "The request is malformed, or too large, for the engine or its server."),
-    407: (NotTheEngine, "A proxy wants credentials: they belong in its URL, see proxies=."),
-    413: (BadRequest, "The body is larger than a server on the way accepts: send less at a time."),
-    414: (BadRequest, 'The URL is longer than a server on the way accepts: pass via="POST".'),
-    431: (
-        BadRequest,
-        "The headers are larger than a server on the way accepts: look at auth= and headers=.",
-    ),
-    401: (
-        Unauthorized,
-        "Look at auth=. After a wrong password the engine refuses the right one too, for seconds.",
-    ),
-    403: (Forbidden, "The user lacks a permission, or a gateway refused the request."),
-    429: (EngineBusy, _WAIT),
-}
-
-
-#: Statuses of gateways that gave up waiting; the request may have reached the engine.
-_GATEWAY_GAVE_UP: Final = (408, 499)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -290,6 +53,185 @@ class _EngineError:
     code: int | None = None
     #: The whole body.
     body: Mapping[str, Any] = {}
+
+    def says(self, pattern: str) -> bool:
+        """
+        Whether a regular expression is found in the message.
+        """
+        # `re` compiles it at the first use and caches it, so that the import stays quick.
+        return re.search(pattern, self.message or "") is not None
+
+    def misses_task(self, request: Request[Any], pattern: str) -> bool:
+        """
+        Whether the message is that a task of the request does not exist; the *pattern* has a group
+        for the id.
+        """
+        match = re.fullmatch(pattern, self.message or "", re.DOTALL)
+        return match is not None and match[1] in request.task_ids
+
+
+#: The class of an error, and its hint.
+Refusal = tuple[type[CamundaError], str]
+
+_GONE: Final = "It was completed or cancelled, or never existed."
+_WAIT: Final = "Wait, then try again."
+_IN_LOG: Final = "The reason is in the engine's log; a command was rolled back."
+
+
+def _of_engine(request: Request[Any], status: int, said: _EngineError) -> Refusal | None:
+    """
+    The error and hint for an answer *of the engine*; ``None`` if no rule fits.
+
+    The rules for each status stand in an order: the first that fits is used.
+    """
+    match status:
+        # The messages of POST and of GET; 7.6 answers with status 500.
+        case 400 | 500 if request.operation == "list" and said.says(
+            r"\A(You should call any of the orderBy methods first before specifying a direction"
+            r"|Cannot set query parameter 'sortBy' to value )"
+        ):
+            return BadRequest, (
+                "The engine cannot sort by that: createTime came with 7.21, all other criteria "
+                "with 7.5."
+            )
+        case 400:
+            return _of_400(said)
+        case 404 | 405:
+            return _of_404(request, said, is_404=status == 404)
+        case 500:
+            return _of_500(request, said)
+        case 503 if request.operation == "fetch_and_lock":
+            return EngineBusy, (
+                "A later fetch of the same worker id took its place: are there two clients with "
+                "one id?"
+            )
+        case 503:
+            return EngineBusy, _WAIT
+    return None
+
+
+def _of_400(said: _EngineError) -> Refusal | None:
+    says = said.says
+    # The message quotes the value, which may hold the words of any other rule.
+    if says(r"\A(Cannot convert value|Unsupported value type|Must provide 'null' or)"):
+        return BadRequest, (
+            "A variable's type is unknown to the engine, or its value does not fit it."
+        )
+    if says(r"locked by worker 'null'\.?\Z"):
+        return LockLost, "Nobody holds the lock: fetch the task again, or lock it."
+    # The sentences around it differ between operations, versions and vendors.
+    if says(r"locked by worker '"):
+        return LockLost, "Drop the work: the result belongs to whoever holds the lock."
+    if says(r"\ACannot extend a lock that expired"):
+        return LockLost, (
+            "The lock has expired. Until another worker takes the task, complete may still work."
+        )
+    if said.java_type == "InvalidRequestException" and says(r"\ANo process engine available"):
+        return EngineBusy, (
+            "No engine of that name, see engine=; or it is starting: wait, then try again."
+        )
+    if says(r"\AUnable to (suspend|activate|delete) batch with id "):
+        return NotFound, "There is no such batch: it is finished, deleted, or never existed."
+    if says(r" is not a binary value\.\Z"):
+        return BadRequest, "Only variables of type File and Bytes have contents to fetch."
+    if says(r" is suspended\.\Z"):
+        return Suspended, "The process instance is suspended; the lock is kept. Activate it first."
+    if says(r"\AexternalTaskIds is empty"):
+        return BadRequest, "No task was selected, and nothing was changed."
+    if says(r"\A(An unbound number of results|Max results limit)"):
+        return BadRequest, "The engine limits the results of a query: ask for fewer at a time."
+    return None
+
+
+def _of_404(request: Request[Any], said: _EngineError, *, is_404: bool) -> Refusal:
+    java_type = said.java_type if is_404 else None
+    if java_type == "RestException" and said.misses_task(
+        request, "External task with id (.*) does not exist"
+    ):
+        return TaskNotFound, _GONE
+    if java_type == "InvalidRequestException" and said.misses_task(
+        request, r"Cannot find external task with id (.*): \w+ is null"
+    ):
+        return TaskNotFound, f"{_GONE} Nothing was changed."
+    if request.operation == "request":
+        return NotFound, (
+            "The engine has no such path or method, or nothing of such an id: look at path and ids."
+        )
+    if java_type != "InvalidRequestException":
+        return NotFound, "The engine lacks this operation: it came with {since}. Look at the URL."
+    if said.says(r"(?s)\AProcess engine .* not available"):
+        return NotFound, "There is no engine of that name: look at engine=."
+    if request.operation == "variable_file":
+        return NotFound, (
+            "There is no such variable there. Those of a task's own scope need the task: "
+            "variable_file(task, name)."
+        )
+    return NotFound, "It is finished, deleted, or never existed."
+
+
+def _of_500(request: Request[Any], said: _EngineError) -> Refusal:
+    operation, java_type, says = request.operation, said.java_type, said.says
+    # GetExternalTaskErrorDetailsCmd.java:48 answers 500, where every other command answers 404.
+    if (operation, java_type) == ("error_details", "NullValueException") and said.misses_task(
+        request, r"No external task found with id (.*): \w+ is null"
+    ):
+        return TaskNotFound, _GONE
+    # RuntimeServiceImpl.java answers 500 for an unknown execution, 404 for a missing variable.
+    if operation == "variable_file" and says(r": execution is null\Z"):
+        return NotFound, "There is no such process instance or execution (any more)."
+    if java_type == "OptimisticLockingException" or said.code in (1, 10000):
+        return Conflict, "It was rolled back: try again soon, after a look at the task."
+    if operation == "fetch_and_lock" and says(
+        r"too many requests at the same time|\ARequest rejected due to shutdown"
+    ):
+        return EngineBusy, _WAIT
+    if java_type == "CannotCreateTransactionException":
+        return EngineBusy, "The engine cannot reach its database, and has begun nothing."
+    if said.code == 10002:
+        return EngineFailure, (
+            "A text is too long for its column: a String variable takes 4000 UTF-16 units."
+        )
+    if operation == "request":
+        return EngineFailure, _IN_LOG
+    if (
+        java_type == "NullPointerException"
+        and operation == "fetch_and_lock"
+        and says("TopicFetchInstruction")
+    ):
+        return EngineFailure, (
+            "There are tasks of another topic whose name is the same to the engine's database, "
+            "which compares without case, or without blanks at the end. Each fetch fails until "
+            "they are done: topic_names() has both names; fetch both topics at once."
+        )
+    if java_type == "NullPointerException" or says(r"\ACannot find execution with id "):
+        return EngineFailure, (
+            "The task may have been changed by somebody else at the same time: look at it first."
+        )
+    return EngineFailure, _IN_LOG
+
+
+#: The error and hint for a status, whether an engine or a gateway answered; used if no rule fits.
+_BY_STATUS: Final[Mapping[int, Refusal]] = {
+    400: (BadRequest, "The request is malformed, or too large, for the engine or its server."),
+    407: (NotTheEngine, "A proxy wants credentials: they belong in its URL, see proxies=."),
+    413: (BadRequest, "The body is larger than a server on the way accepts: send less at a time."),
+    414: (BadRequest, 'The URL is longer than a server on the way accepts: pass via="POST".'),
+    431: (
+        BadRequest,
+        "The headers are larger than a server on the way accepts: look at auth= and headers=.",
+    ),
+    401: (
+        Unauthorized,
+        # Only a filter before the engine answers 401, and its body may have any form.
+        "Look at auth=. After a wrong password the engine refuses the right one too, for seconds.",
+    ),
+    403: (Forbidden, "The user lacks a permission, or a gateway refused the request."),
+    429: (EngineBusy, _WAIT),
+}
+
+
+#: Statuses of gateways that gave up waiting; the request may have reached the engine.
+_GATEWAY_GAVE_UP: Final = (408, 499)
 
 
 def of_answer(
@@ -352,7 +294,7 @@ def of_failure(request: Request[Any], url: str, failure: TransportFailure) -> Ca
     return error
 
 
-def _without_answer(request: Request[Any]) -> tuple[type[NoAnswer], str]:
+def _without_answer(request: Request[Any]) -> Refusal:
     """
     The error class and hint for a request without an answer: whether it only reads decides.
     """
@@ -376,19 +318,10 @@ def _read_engine_error(content: bytes) -> _EngineError | None:
     return None
 
 
-def _classify(
-    request: Request[Any], status: int, engine_error: _EngineError | None
-) -> tuple[type[CamundaError], str]:
-    """
-    The error class and hint for an answer.
-    """
-    if status == 401:
-        # Only a filter before the engine answers 401, and its body may have any form.
-        return _BY_STATUS[status]
-    if engine_error is not None:
-        for row in _ROWS:
-            if row.fits(request, status, engine_error):
-                return row.error, row.hint
+def _classify(request: Request[Any], status: int, engine_error: _EngineError | None) -> Refusal:
+    refusal = None if engine_error is None else _of_engine(request, status, engine_error)
+    if refusal is not None:
+        return refusal
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if 300 <= status < 400:
