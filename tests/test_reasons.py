@@ -281,16 +281,20 @@ def test_a_proxy_that_takes_no_connection_in_time_is_named() -> None:
     For whatever is behind it, a connection is one to the proxy.
     """
     place: Any = None
-    reason = reasons.reason_of(
-        requests.ConnectTimeout(
-            MaxRetryError(place, "/", ConnectTimeoutError(place, "Connection to proxy timed out."))
-        ),
-        "http://engine.invalid/engine-rest",
-        f"http://kim:{_PASSWORD}@proxy:3128",
-    )
+    with requests.Session() as session:
+        session.proxies["http"] = f"http://kim:{_PASSWORD}@proxy:3128"
+        failure = reasons.failure_of(
+            requests.ConnectTimeout(
+                MaxRetryError(
+                    place, "/", ConnectTimeoutError(place, "Connection to proxy timed out.")
+                )
+            ),
+            session,
+            "http://engine.invalid/engine-rest",
+        )
 
-    assert reason.text.startswith("ConnectTimeout: no connection to the proxy proxy:3128: ")
-    assert "timed out" in reason.text
+    assert failure.reason.startswith("ConnectTimeout: no connection to the proxy proxy:3128: ")
+    assert "timed out" in failure.reason
 
 
 def test_a_proxy_that_wants_credentials_is_told() -> None:
@@ -405,13 +409,14 @@ def test_what_cannot_be_decoded_has_come() -> None:
     So it is about an answer, and the request may have been done.
     """
     undecodable = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
-    came, never_left = (
-        reasons.reason_of(requests.ConnectionError(error), "http://engine.invalid", None)
-        for error in (undecodable, UnicodeError("label too long"))
-    )
+    with requests.Session() as session:
+        came, never_left = (
+            reasons.failure_of(requests.ConnectionError(error), session, "http://engine.invalid")
+            for error in (undecodable, UnicodeError("label too long"))
+        )
 
-    assert not came.is_never_sent
-    assert never_left.is_never_sent
+    assert came.sent
+    assert not never_left.sent
 
 
 @pytest.mark.parametrize("kind", _OF_ANOTHER_NETWORK)

@@ -23,8 +23,14 @@ from camunda_ext._call.log import CallLog
 from camunda_ext._call.looks import look_at_history, look_at_task
 from camunda_ext._call.request import Raw, Request
 from camunda_ext._call.rules import Resend, failure_kind
-from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse, Timeout
-from camunda_ext._http.transport import Transport, TransportFailure
+from camunda_ext._http.messages import (
+    FailureKind,
+    HttpRequest,
+    HttpResponse,
+    Timeout,
+    TransportFailure,
+)
+from camunda_ext._http.transport import Transport
 from camunda_ext._wire import checks
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.json import loads

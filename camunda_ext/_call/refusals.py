@@ -13,8 +13,7 @@ import attrs
 
 from camunda_ext._call.answers import UnexpectedAnswer, reason_without_secrets
 from camunda_ext._call.request import Request
-from camunda_ext._http.messages import HttpResponse
-from camunda_ext._http.transport import TransportFailure
+from camunda_ext._http.messages import HttpResponse, TransportFailure
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.json import loads
 from camunda_ext._wire.text import LONGEST_TEXT

@@ -140,3 +140,31 @@ class FailureKind(Enum):
 
     #: The answer is larger than it may be.
     TOO_LARGE = "too large"
+
+
+@attrs.define(eq=False)
+class TransportFailure(Exception):
+    """
+    An attempt ended without a complete answer.
+    """
+
+    #: What happened.
+    reason: str
+
+    #: Whether the request may have been sent.
+    sent: bool = attrs.field(default=True, kw_only=True)
+
+    #: Whether a retry makes sense.
+    is_temporary: bool = attrs.field(default=True, kw_only=True)
+
+    #: Why there was no answer.
+    kind: FailureKind = attrs.field(default=FailureKind.NO_ANSWER, kw_only=True)
+
+    #: The status of an answer that came in part.
+    status: int | None = attrs.field(default=None, kw_only=True)
+
+    #: What the user can do about it; may be empty.
+    hint: str = attrs.field(default="", kw_only=True)
+
+    #: The exception of a user's own function; ``None`` if there is none.
+    cause: Exception | None = attrs.field(default=None, kw_only=True)

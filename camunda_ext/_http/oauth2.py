@@ -24,10 +24,11 @@ from camunda_ext._http.messages import (
     HttpRequest,
     HttpResponse,
     Timeout,
+    TransportFailure,
 )
 from camunda_ext._http.pool import Pool
 from camunda_ext._http.session import session_opener
-from camunda_ext._http.transport import RequestsTransport, TransportFailure
+from camunda_ext._http.transport import RequestsTransport
 from camunda_ext._secrets.hidden import Secret, hiding, token_problem, utf8
 from camunda_ext._wire import checks
 from camunda_ext._wire.json import loads

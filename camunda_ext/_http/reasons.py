@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Mapping
 from http.client import BadStatusLine, HTTPException, InvalidURL, RemoteDisconnected
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
@@ -21,26 +20,8 @@ from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from camunda_ext._http.messages import FailureKind, TransportFailure
 from camunda_ext._secrets.tracebacks import LIBRARIES, is_from_hook, raised_by
-
-
-class Reason(NamedTuple):
-    """
-    Why no answer came, for a person to read.
-    """
-
-    #: The exception's name and message, without secrets.
-    text: str
-
-    #: What the user can do about it; may be empty.
-    hint: str = ""
-
-    #: Whether a retry makes sense.
-    is_temporary: bool = True
-
-    #: Whether nothing was sent for certain, as a setting, the URL or a header is invalid.
-    is_never_sent: bool = False
-
 
 #: Exceptions about the network, whatever package raises them.
 _ABOUT_NETWORK: Final = (
@@ -87,65 +68,75 @@ def is_about_connection(error: Exception) -> bool:
     return raising in LIBRARIES
 
 
-def is_before_connected(error: Exception) -> bool:
+def proxy_of(url: str, session: requests.Session) -> str | None:
     """
-    Whether an exception was raised before a connection was established.
+    The URL of the proxy for a *url*, which may hold credentials; ``None`` if there is none.
     """
-    return isinstance(error, requests.ConnectTimeout) or isinstance(
-        _innermost(error), _NOT_CONNECTED
-    )
-
-
-def is_timeout(error: Exception) -> bool:
-    """
-    Whether no answer came in time.
-    """
-    # Within a body, requests wraps the time-out of urllib3 into something else.
-    cause = _innermost(error)
-    if isinstance(cause, urllib3.exceptions.NewConnectionError):
-        return False  # urllib3 derives it from its time-out, but it may be a refusal.
-    timeouts = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-    return isinstance(error, timeouts) or isinstance(cause, timeouts)
-
-
-def proxy_of(url: str, proxies: Mapping[str, str], *, trust_env: bool) -> str | None:
-    """
-    The URL of the proxy for a *url*; ``None`` if there is none.
-    """
-    of_environment = get_environ_proxies(url) if trust_env else {}
-    proxy: str | None = select_proxy(url, {**of_environment, **proxies})
+    of_environment = get_environ_proxies(url) if session.trust_env else {}
+    proxy: str | None = select_proxy(url, {**of_environment, **session.proxies})
     return proxy
 
 
-def reason_of(error: Exception, url: str, proxy: str | None) -> Reason:
+def failure_of(error: Exception, session: requests.Session, url: str) -> TransportFailure:
     """
-    Why no answer came.
-
-    Args:
-        proxy: The URL of the proxy, which may hold credentials; ``None`` for no proxy.
+    Why no answer came, and whether the request was sent, as far as the exception tells.
     """
     name, cause = type(error).__name__, _innermost(error)
+    proxy = proxy_of(url, session)
     wrong = _wrong_setting(error, cause, url, proxy)
     if wrong is not None:
         text, hint = wrong
-        return Reason(f"{name}: {text}", hint, is_temporary=False, is_never_sent=True)
+        return TransportFailure(f"{name}: {text}", sent=False, is_temporary=False, hint=hint)
+    hint, is_temporary = "", True
     if isinstance(cause, (ssl.SSLError, CertificateError)):
         asked = "proxy" if isinstance(error, requests.exceptions.ProxyError) else "server"
-        return _reason_of_tls(name, cause, asked)
-    if isinstance(cause, _CONNECT_ERRORS) and (
-        proxy is not None or isinstance(cause, urllib3.exceptions.NewConnectionError)
-    ):
-        return _reason_of_connection(error, cause, proxy)
-    if isinstance(cause, OSError) and cause.strerror:
+        text, hint = _reason_of_tls(cause, asked)
+        is_temporary = not hint
+    elif isinstance(cause, _CONNECT_ERRORS) and proxy is not None:
+        # Its credentials come before an "@".
+        host = urlsplit(proxy).netloc.rpartition("@")[2] or proxy.rpartition("@")[2]
+        text = f"no connection to the proxy {host}: {_text_of(cause).rpartition(': ')[2]}"
+    elif isinstance(cause, urllib3.exceptions.NewConnectionError):
+        name, text = type(cause).__name__, _text_of(cause).rpartition(": ")[2]
+    elif isinstance(cause, OSError) and cause.strerror:
         text = cause.strerror
     elif not isinstance(cause, (OSError, HTTPError, HTTPException)):
-        return Reason(name)  # The message may quote a header.
+        text = ""  # The message may quote a header.
     elif isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
         text = "the answer is not HTTP"  # The message may repeat the request.
     else:
         # The time-out is left out, as it depends on how much time was left for the call.
         text = _text_of(cause).partition(" (read timeout=")[0]
-    return Reason(f"{name}: {text}".rstrip(": "), _PROXY_AUTH if "407" in text else "")
+        if "407" in text:
+            hint = "The proxy wants credentials: they belong in its URL, see proxies=."
+    return TransportFailure(
+        f"{name}: {text}".rstrip(": "),
+        sent=_is_sent(error, cause, session, url),
+        is_temporary=is_temporary,
+        kind=FailureKind.TIMED_OUT if _is_timeout(error, cause) else FailureKind.NO_ANSWER,
+        hint=hint,
+    )
+
+
+def _is_sent(error: Exception, cause: Exception, session: requests.Session, url: str) -> bool:
+    """
+    Whether the request may have been sent. The exception of requests is the same for a connection
+    that was reset as for one that was refused; and if the adapter sends again, the last one says
+    nothing about the first try.
+    """
+    retries = getattr(session.get_adapter(url), "max_retries", None)
+    is_before_connected = isinstance(error, requests.ConnectTimeout) or isinstance(
+        cause, _NOT_CONNECTED
+    )
+    return getattr(retries, "total", None) != 0 or not is_before_connected
+
+
+def _is_timeout(error: Exception, cause: Exception) -> bool:
+    if isinstance(cause, urllib3.exceptions.NewConnectionError):
+        return False  # urllib3 derives it from its time-out, but it may be a refusal.
+    # Within a body, requests wraps the time-out of urllib3 into something else.
+    timeouts = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+    return isinstance(error, timeouts) or isinstance(cause, timeouts)
 
 
 def _wrong_setting(
@@ -188,14 +179,13 @@ def _wrong_setting(
     return None
 
 
-def _reason_of_tls(name: str, cause: ssl.SSLError | CertificateError, asked: str) -> Reason:
+def _reason_of_tls(cause: ssl.SSLError | CertificateError, asked: str) -> tuple[str, str]:
     if isinstance(cause, (ssl.SSLCertVerificationError, CertificateError)):
         text = getattr(cause, "verify_message", None) or str(cause)
-        return Reason(f"{name}: {text.rstrip('.')}", _CERTIFICATE, is_temporary=False)
+        return text.rstrip("."), _CERTIFICATE
     code = cause.reason or ""
     hint = next((hint for codes, hint in _TLS_HINTS if re.search(codes, code)), "")
-    text = cause.strerror or str(cause)
-    return Reason(f"{name}: {text}", hint.format(asked=asked), is_temporary=not hint)
+    return cause.strerror or str(cause), hint.format(asked=asked)
 
 
 _CERTIFICATE: Final = (
@@ -226,7 +216,6 @@ _HEADER: Final = (
 )
 _PROXY: Final = "Look at proxies=, or at the environment: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
 _SOCKS: Final = "pip install 'requests[socks]'."
-_PROXY_AUTH: Final = "The proxy wants credentials: they belong in its URL, see proxies=."
 
 
 def _has_host(url: str) -> bool:
@@ -242,15 +231,6 @@ def _has_host(url: str) -> bool:
 
 
 _SCHEMES: Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
-
-
-def _reason_of_connection(error: Exception, cause: HTTPError, proxy: str | None) -> Reason:
-    text = _text_of(cause).rpartition(": ")[2]
-    if proxy is None:
-        return Reason(f"{type(cause).__name__}: {text}")
-    # Its credentials come before an "@".
-    host = urlsplit(proxy).netloc.rpartition("@")[2] or proxy.rpartition("@")[2]
-    return Reason(f"{type(error).__name__}: no connection to the proxy {host}: {text}")
 
 
 def _innermost(error: Any) -> Any:

@@ -12,14 +12,13 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Final, Protocol
 
-import attrs
 import requests
 from requests import PreparedRequest, Session as Session
 from requests.auth import AuthBase
 
 from camunda_ext._http.body import Incoming, TooLarge
 from camunda_ext._http.credentials import AuthFailed, to_auth_of
-from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse
+from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from camunda_ext._http.pool import Pool
 from camunda_ext._http.session import OwnSession, session_opener
 from camunda_ext._http.shortcut import (
@@ -40,34 +39,6 @@ POOL_SIZE: Final = 32
 _SHORTEST: Final = 0.001
 #: How many bytes an operating system accepts at least before the server has read any.
 _SMALL_BODY: Final = 64 * 1024
-
-
-@attrs.define(eq=False)
-class TransportFailure(Exception):
-    """
-    An attempt ended without a complete answer.
-    """
-
-    #: What happened.
-    reason: str
-
-    #: Whether the request may have been sent.
-    sent: bool = attrs.field(default=True, kw_only=True)
-
-    #: Whether a retry makes sense.
-    is_temporary: bool = attrs.field(default=True, kw_only=True)
-
-    #: Why there was no answer.
-    kind: FailureKind = attrs.field(default=FailureKind.NO_ANSWER, kw_only=True)
-
-    #: The status of an answer that came in part.
-    status: int | None = attrs.field(default=None, kw_only=True)
-
-    #: What the user can do about it; may be empty.
-    hint: str = attrs.field(default="", kw_only=True)
-
-    #: The exception of a user's own function; ``None`` if there is none.
-    cause: Exception | None = attrs.field(default=None, kw_only=True)
 
 
 class Transport(Protocol):
@@ -227,26 +198,14 @@ class RequestsTransport:
 
         if not reasons.is_about_connection(error):
             return without_library_frames(error)
-        proxy = reasons.proxy_of(url, session.proxies, trust_env=session.trust_env)
-        reason = reasons.reason_of(error, url, proxy)
-        is_sent = session.call.is_sent if isinstance(session, OwnSession) else None
-        if is_sent is None and reason.is_never_sent:
-            is_sent = False
-        elif is_sent is None:
-            # No connection of ours was used, so only the exception can tell. That of requests is
-            # the same for a connection that was reset as for one that was refused; and if the
-            # adapter sends again, the last exception says nothing about the first try.
-            retries = getattr(session.get_adapter(url), "max_retries", None)
-            is_sent = getattr(retries, "total", None) != 0 or not reasons.is_before_connected(error)
+        failure = reasons.failure_of(error, session, url)
         sent = getattr(error, "request", None)
-        return TransportFailure(
-            masks.without(reason.text, self._secrets_of(session, url, sent)),
-            sent=status is not None or is_sent,
-            is_temporary=reason.is_temporary,
-            kind=FailureKind.TIMED_OUT if reasons.is_timeout(error) else FailureKind.NO_ANSWER,
-            status=status,
-            hint=reason.hint,
-        )
+        failure.reason = masks.without(failure.reason, self._secrets_of(session, url, sent))
+        if isinstance(session, OwnSession) and session.call.is_sent is not None:
+            failure.sent = session.call.is_sent
+        if status is not None:
+            failure.sent, failure.status = True, status
+        return failure
 
     def _secrets_of(
         self, session: requests.Session, url: str, sent: PreparedRequest | None
@@ -260,14 +219,13 @@ class RequestsTransport:
         from camunda_ext._http import reasons
         from camunda_ext._secrets import masks
 
-        proxy = reasons.proxy_of(url, session.proxies, trust_env=session.trust_env)
         return (
             *masks.of_headers(self._headers),
             *masks.of_headers(session.headers),
             *masks.of_headers(getattr(sent, "headers", None) or {}),
             *masks.of_url(str(getattr(sent, "url", None) or ""), url),
             *(str(cookie.value or "") for cookie in session.cookies),
-            *masks.of_proxy(proxy),
+            *masks.of_proxy(reasons.proxy_of(url, session)),
         )
 
 
