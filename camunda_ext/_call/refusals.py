@@ -95,8 +95,10 @@ def _of_engine(request: Request[Any], status: int, said: _EngineError) -> Refusa
             )
         case 400:
             return _of_400(said)
-        case 404 | 405:
-            return _of_404(request, said, is_404=status == 404)
+        case 404:
+            return _of_404(request, said)
+        case 405:
+            return _no_operation(request)
         case 500:
             return _of_500(request, said)
         case 503 if request.operation == "fetch_and_lock":
@@ -142,8 +144,8 @@ def _of_400(said: _EngineError) -> Refusal | None:
     return None
 
 
-def _of_404(request: Request[Any], said: _EngineError, *, is_404: bool) -> Refusal:
-    java_type = said.java_type if is_404 else None
+def _of_404(request: Request[Any], said: _EngineError) -> Refusal:
+    java_type = said.java_type
     if java_type == "RestException" and said.misses_task(
         request, "External task with id (.*) does not exist"
     ):
@@ -152,12 +154,8 @@ def _of_404(request: Request[Any], said: _EngineError, *, is_404: bool) -> Refus
         request, r"Cannot find external task with id (.*): \w+ is null"
     ):
         return TaskNotFound, f"{_GONE} Nothing was changed."
-    if request.operation == "request":
-        return NotFound, (
-            "The engine has no such path or method, or nothing of such an id: look at path and ids."
-        )
-    if java_type != "InvalidRequestException":
-        return NotFound, "The engine lacks this operation: it came with {since}. Look at the URL."
+    if request.operation == "request" or java_type != "InvalidRequestException":
+        return _no_operation(request)
     if said.says(r"(?s)\AProcess engine .* not available"):
         return NotFound, "There is no engine of that name: look at engine=."
     if request.operation == "variable_file":
@@ -166,6 +164,14 @@ def _of_404(request: Request[Any], said: _EngineError, *, is_404: bool) -> Refus
             "variable_file(task, name)."
         )
     return NotFound, "It is finished, deleted, or never existed."
+
+
+def _no_operation(request: Request[Any]) -> Refusal:
+    if request.operation == "request":
+        return NotFound, (
+            "The engine has no such path or method, or nothing of such an id: look at path and ids."
+        )
+    return NotFound, "The engine lacks this operation: it came with {since}. Look at the URL."
 
 
 def _of_500(request: Request[Any], said: _EngineError) -> Refusal:
