@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from camunda_ext._version import __version__ as __version__
 
 if TYPE_CHECKING:  # for type checkers and editors: what the table below says, as a test holds
+    from camunda_ext import dto as dto, errors as errors, hooks as hooks, worker as worker
     from camunda_ext._call.backoff import (
         Retry as Retry,
         RetryPolicy as RetryPolicy,
@@ -128,11 +129,16 @@ _NAMES = {
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
+#: The modules that have names for users besides.
+_MODULES = ("dto", "errors", "hooks", "worker")
+
 __all__ = sorted([*_HOMES, "__version__"])
 
 if not TYPE_CHECKING:  # or a misspelt name would be any name
 
     def __getattr__(name):
+        if name in _MODULES:
+            return _import_module(f"{__name__}.{name}")
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(_import_module(f"{__name__}.{_HOMES[name]}"), name)
@@ -140,7 +146,7 @@ if not TYPE_CHECKING:  # or a misspelt name would be any name
         return value
 
     def __dir__():
-        return [*_HOMES, "__version__"]
+        return [*_HOMES, *_MODULES, "__version__"]
 
 
 _getLogger(__name__).addHandler(_NullHandler())

@@ -10,19 +10,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta, tzinfo
 from time import monotonic, sleep
 from types import NoneType, TracebackType
-from typing import Any, Final, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, Union, overload
 
 import attrs
 
+# Other names of the package are looked up in it when they are used, and loaded then: a program pays
+# only for what it needs, and annotations can be resolved all the same.
+import camunda_ext
 from camunda_ext._call.attempts import Sender
 from camunda_ext._call.backoff import Retry, RetryPolicy
 from camunda_ext._call.hooks import Hooks
-from camunda_ext._call.request import AnyAnswer, Raw, Request
+from camunda_ext._call.request import OLDEST, AnyAnswer, Raw, Request
 from camunda_ext._call.rules import Rule, rule_of
 from camunda_ext._http.credentials import Auth, to_auth
 from camunda_ext._http.messages import Timeout
 from camunda_ext._http.transport import LARGEST_ANSWER, POOL_SIZE, Session, to_transport
-from camunda_ext._many.proof import EngineFacts, FilterProof
+from camunda_ext._many.facts import EngineFacts
 from camunda_ext._secrets.hidden import hiding
 from camunda_ext._wire import checks
 from camunda_ext._wire.checks import check_header
@@ -31,46 +34,20 @@ from camunda_ext._wire.encode import encode
 from camunda_ext._wire.names import wire_name
 from camunda_ext._wire.urls import checked_url, project, refuse_odd_path, segment, to_params
 from camunda_ext._wire.value import TakenAsIs, exported
-from camunda_ext.batch_run import BatchRun
-from camunda_ext.dto import (
-    Batch,
-    BatchStatistics,
-    CompleteExternalTask,
-    CountResult,
-    ExtendLockOnExternalTask,
-    ExternalTask,
-    ExternalTaskBpmnError,
-    ExternalTaskFailure,
-    FetchedTasks,
-    FetchExternalTasks,
-    HistoricExternalTaskLog,
-    LockedExternalTask,
-    LockExternalTask,
-    Ping,
-    Priority,
-    Retries,
-    SetRetriesForExternalTasks,
-    Sorting,
-    SuspensionState,
-    Topic,
-    UnreadableTask,
-    Version,
-)
 from camunda_ext.errors import NoAnswer, Refused, TaskNotFound
-from camunda_ext.history import HistoricExternalTaskLogQuery
-from camunda_ext.hooks import Hook
-from camunda_ext.query import TASKS, ExternalTaskQuery, Query, resource_of
-from camunda_ext.selection import LogSelection, Selection
-from camunda_ext.variables import VariablesLike
+
+if TYPE_CHECKING:
+    from camunda_ext._many.proof import FilterProof
+    from camunda_ext.query import Query
 
 T = TypeVar("T")
-Q = TypeVar("Q", bound=Query)
+Q = TypeVar("Q", bound="Query")
 
 #: What methods accept in place of a task's id: a listed or fetched task, or an unreadable one.
-AnyTask: TypeAlias = ExternalTask | UnreadableTask
+AnyTask: TypeAlias = Union["camunda_ext.ExternalTask", "camunda_ext.UnreadableTask"]
 
 #: What methods accept in place of a batch's id.
-AnyBatch: TypeAlias = Batch | BatchRun
+AnyBatch: TypeAlias = Union["camunda_ext.Batch", "camunda_ext.BatchRun"]
 
 HttpMethod = Literal["GET", "POST", "PUT", "DELETE"]
 
@@ -152,7 +129,7 @@ class ExternalTaskClient(TakenAsIs):
         retry: RetryPolicy | bool = True,
         max_answer: int = LARGEST_ANSWER,
         pool_size: int = POOL_SIZE,
-        hooks: Iterable[Hook] = (),
+        hooks: Iterable[camunda_ext.hooks.Hook] = (),
         log_bodies: bool = False,
     ) -> None:
         checked = checked_url("base_url", base_url, instead="pass auth=(user, password)")
@@ -253,12 +230,12 @@ class ExternalTaskClient(TakenAsIs):
 
     def list(
         self,
-        query: ExternalTaskQuery | None = None,
+        query: camunda_ext.ExternalTaskQuery | None = None,
         *,
         first_result: int | None = None,
         max_results: int | None = None,
         via: Via = "POST",
-    ) -> tuple[ExternalTask, ...]:
+    ) -> tuple[camunda_ext.ExternalTask, ...]:
         """
         The external tasks that match, sorted by id unless the query has a sorting.
 
@@ -279,18 +256,27 @@ class ExternalTaskClient(TakenAsIs):
             via: ``GET`` to send the query in the URL; not every query has such a form.
         """
         page = _page_params(first_result, max_results)
-        kind = tuple[ExternalTask, ...]
-        return self._query("list", _to_query(query, ExternalTaskQuery), kind, via, page)
+        kind = tuple[camunda_ext.ExternalTask, ...]
+        return self._query("list", _to_query(query, camunda_ext.ExternalTaskQuery), kind, via, page)
 
-    def count(self, query: ExternalTaskQuery | None = None, *, via: Via = "POST") -> int:
+    def count(
+        self, query: camunda_ext.ExternalTaskQuery | None = None, *, via: Via = "POST"
+    ) -> int:
         """
         The number of external tasks that match.
 
         If the engine is too old for a filter there is a warning, as in `list()`.
         """
-        return self._query("count", _to_query(query, ExternalTaskQuery), CountResult, via).count
+        return self._query(
+            "count",
+            _to_query(query, camunda_ext.ExternalTaskQuery),
+            camunda_ext.dto.CountResult,
+            via,
+        ).count
 
-    def check(self, query: ExternalTaskQuery | HistoricExternalTaskLogQuery) -> None:
+    def check(
+        self, query: camunda_ext.ExternalTaskQuery | camunda_ext.HistoricExternalTaskLogQuery
+    ) -> None:
         """
         Raise an error if the engine ignores a filter of the query, because it is too old for it.
 
@@ -301,7 +287,9 @@ class ExternalTaskClient(TakenAsIs):
         Raises:
             ValueError: The engine ignores a filter: more would match than the query says.
         """
-        if not isinstance(query, (ExternalTaskQuery, HistoricExternalTaskLogQuery)):
+        if not isinstance(
+            query, (camunda_ext.ExternalTaskQuery, camunda_ext.HistoricExternalTaskLogQuery)
+        ):
             raise TypeError(
                 "query must be an ExternalTaskQuery or a HistoricExternalTaskLogQuery, not "
                 f"{type(query).__name__}"
@@ -309,8 +297,8 @@ class ExternalTaskClient(TakenAsIs):
         self._proof(query).prove_known(query)
 
     def iterate(
-        self, query: ExternalTaskQuery | None = None, *, page_size: int = 500
-    ) -> Iterator[ExternalTask]:
+        self, query: camunda_ext.ExternalTaskQuery | None = None, *, page_size: int = 500
+    ) -> Iterator[camunda_ext.ExternalTask]:
         """
         Iterate over all external tasks that match, page by page, each task once.
 
@@ -331,28 +319,30 @@ class ExternalTaskClient(TakenAsIs):
     @overload
     def select(
         self,
-        query: ExternalTaskQuery | None = None,
+        query: camunda_ext.ExternalTaskQuery | None = None,
         *,
         page_size: int = ...,
         prefetch: int = ...,
-    ) -> Selection: ...
+    ) -> camunda_ext.Selection: ...
 
     @overload
     def select(
         self,
-        query: HistoricExternalTaskLogQuery,
+        query: camunda_ext.HistoricExternalTaskLogQuery,
         *,
         page_size: int = ...,
         prefetch: int = ...,
-    ) -> LogSelection: ...
+    ) -> camunda_ext.LogSelection: ...
 
     def select(
         self,
-        query: ExternalTaskQuery | HistoricExternalTaskLogQuery | None = None,
+        query: camunda_ext.ExternalTaskQuery
+        | camunda_ext.HistoricExternalTaskLogQuery
+        | None = None,
         *,
         page_size: int = 500,
         prefetch: int = 0,
-    ) -> Selection | LogSelection:
+    ) -> camunda_ext.Selection | camunda_ext.LogSelection:
         """
         A lazy selection of the external tasks that match, or of log entries for a
         `HistoricExternalTaskLogQuery`; nothing is sent until it is used.
@@ -366,16 +356,16 @@ class ExternalTaskClient(TakenAsIs):
                 How many pages to fetch ahead of the consumer, at most 32, each in a thread with its
                 own connection. Hooks are called in these threads.
         """
-        if isinstance(query, HistoricExternalTaskLogQuery):
-            return LogSelection(
+        if isinstance(query, camunda_ext.HistoricExternalTaskLogQuery):
+            return camunda_ext.LogSelection(
                 client=self,
                 proof=self._proof(query),
                 query=query,
                 page_size=page_size,
                 prefetch=prefetch,
             )
-        query = _to_query(query, ExternalTaskQuery)
-        return Selection(
+        query = _to_query(query, camunda_ext.ExternalTaskQuery)
+        return camunda_ext.Selection(
             client=self,
             proof=self._proof(query),
             query=query,
@@ -383,7 +373,7 @@ class ExternalTaskClient(TakenAsIs):
             prefetch=prefetch,
         )
 
-    def get(self, task: AnyTask | str) -> ExternalTask:
+    def get(self, task: AnyTask | str) -> camunda_ext.ExternalTask:
         """
         The current state of one external task.
 
@@ -393,7 +383,9 @@ class ExternalTaskClient(TakenAsIs):
         Raises:
             TaskNotFound: There is no such task, or the user may not see it.
         """
-        return self._send(Request("get", "GET /external-task/{task_id}", ExternalTask, _ids(task)))
+        return self._send(
+            Request("get", "GET /external-task/{task_id}", camunda_ext.ExternalTask, _ids(task))
+        )
 
     def error_details(self, task: AnyTask | str) -> str | None:
         """
@@ -444,7 +436,7 @@ class ExternalTaskClient(TakenAsIs):
             )
         )
 
-    def variable_file(self, scope: ExternalTask | str, name: str) -> bytes:
+    def variable_file(self, scope: camunda_ext.ExternalTask | str, name: str) -> bytes:
         """
         The contents of a variable of type File or Bytes.
 
@@ -459,7 +451,7 @@ class ExternalTaskClient(TakenAsIs):
         Raises:
             NotFound: There is no such variable there, or no such process instance or execution.
         """
-        if isinstance(scope, ExternalTask):
+        if isinstance(scope, camunda_ext.ExternalTask):
             # Engines accept the id of any execution in place of a process instance's.
             scope = scope.execution_id or scope.process_instance_id or ""
         return self._send(
@@ -476,13 +468,13 @@ class ExternalTaskClient(TakenAsIs):
     def fetch_and_lock(
         self,
         worker_id: str,
-        topics: Iterable[Topic],
+        topics: Iterable[camunda_ext.Topic],
         *,
         max_tasks: int,
         use_priority: bool | None = None,
         async_response_timeout: int | timedelta | None = None,
-        sorting: Iterable[Sorting] | None = None,
-    ) -> FetchedTasks:
+        sorting: Iterable[camunda_ext.Sorting] | None = None,
+    ) -> camunda_ext.FetchedTasks:
         """
         Lock tasks for a worker, and return them with their variables.
 
@@ -513,7 +505,7 @@ class ExternalTaskClient(TakenAsIs):
         Raises:
             OutcomeUnknown: There was no answer; tasks may be locked.
         """
-        body = FetchExternalTasks(
+        body = camunda_ext.dto.FetchExternalTasks(
             worker_id=worker_id,
             max_tasks=max_tasks,
             use_priority=use_priority,
@@ -525,7 +517,7 @@ class ExternalTaskClient(TakenAsIs):
             Request(
                 "fetch_and_lock",
                 "POST /external-task/fetchAndLock",
-                FetchedTasks,
+                camunda_ext.FetchedTasks,
                 body=body,
                 extra_time=(body.async_response_timeout or 0) / 1000,
             )
@@ -535,9 +527,9 @@ class ExternalTaskClient(TakenAsIs):
         self,
         task: AnyTask | str,
         worker_id: str | None = None,
-        variables: VariablesLike | None = None,
+        variables: camunda_ext.VariablesLike | None = None,
         *,
-        local_variables: VariablesLike | None = None,
+        local_variables: camunda_ext.VariablesLike | None = None,
     ) -> None:
         """
         Complete a task, so that the process goes on.
@@ -568,7 +560,7 @@ class ExternalTaskClient(TakenAsIs):
         self._command(
             "complete",
             task,
-            CompleteExternalTask(
+            camunda_ext.dto.CompleteExternalTask(
                 worker_id=_worker_of(task, worker_id),
                 variables=variables,
                 local_variables=local_variables,
@@ -584,8 +576,8 @@ class ExternalTaskClient(TakenAsIs):
         retry_timeout: int | timedelta | None = None,
         error_message: str | None = None,
         error_details: str | None = None,
-        variables: VariablesLike | None = None,
-        local_variables: VariablesLike | None = None,
+        variables: camunda_ext.VariablesLike | None = None,
+        local_variables: camunda_ext.VariablesLike | None = None,
     ) -> None:
         """
         Report that a task could not be done.
@@ -621,7 +613,7 @@ class ExternalTaskClient(TakenAsIs):
         self._command(
             "failure",
             task,
-            ExternalTaskFailure(
+            camunda_ext.dto.ExternalTaskFailure(
                 worker_id=_worker_of(task, worker_id),
                 retries=retries,
                 retry_timeout=retry_timeout,
@@ -640,7 +632,7 @@ class ExternalTaskClient(TakenAsIs):
         error_code: str,
         *,
         error_message: str | None = ...,
-        variables: VariablesLike | None = ...,
+        variables: camunda_ext.VariablesLike | None = ...,
     ) -> None: ...
 
     @overload
@@ -650,7 +642,7 @@ class ExternalTaskClient(TakenAsIs):
         *,
         error_code: str,
         error_message: str | None = ...,
-        variables: VariablesLike | None = ...,
+        variables: camunda_ext.VariablesLike | None = ...,
     ) -> None: ...
 
     def bpmn_error(
@@ -660,7 +652,7 @@ class ExternalTaskClient(TakenAsIs):
         error_code: str | None = None,
         *,
         error_message: str | None = None,
-        variables: VariablesLike | None = None,
+        variables: camunda_ext.VariablesLike | None = None,
     ) -> None:
         """
         Report a BPMN error, which the process may catch.
@@ -689,7 +681,7 @@ class ExternalTaskClient(TakenAsIs):
         self._command(
             "bpmn_error",
             task,
-            ExternalTaskBpmnError(
+            camunda_ext.dto.ExternalTaskBpmnError(
                 worker_id=_worker_of(task, worker_id),
                 error_code=_required("error_code", error_code),
                 error_message=error_message,
@@ -731,7 +723,7 @@ class ExternalTaskClient(TakenAsIs):
         self._command(
             "lock",
             task,
-            LockExternalTask(
+            camunda_ext.dto.LockExternalTask(
                 worker_id=_worker_of(task, worker_id),
                 lock_duration=_required("lock_duration", lock_duration),
             ),
@@ -773,7 +765,7 @@ class ExternalTaskClient(TakenAsIs):
         self._command(
             "extend_lock",
             task,
-            ExtendLockOnExternalTask(
+            camunda_ext.dto.ExtendLockOnExternalTask(
                 worker_id=_worker_of(task, worker_id),
                 new_duration=_required("new_duration", new_duration),
             ),
@@ -812,7 +804,7 @@ class ExternalTaskClient(TakenAsIs):
         known: Iterable[AnyTask | str] = (),
         failed: bool = False,
         async_response_timeout: int | timedelta = 0,
-    ) -> tuple[ExternalTask, ...]:
+    ) -> tuple[camunda_ext.ExternalTask, ...]:
         """
         The tasks that are locked for a worker, but that the worker never received.
 
@@ -843,7 +835,7 @@ class ExternalTaskClient(TakenAsIs):
         timeout = checks.milliseconds("async_response_timeout", async_response_timeout, low=0)
         until = monotonic() + (timeout + 1000) / 1000 if timeout else monotonic()
         checks.flag("failed", failed)
-        query = ExternalTaskQuery().worker_id(worker_id).locked()
+        query = camunda_ext.ExternalTaskQuery().worker_id(worker_id).locked()
         while True:
             stranded = tuple(
                 task
@@ -869,7 +861,7 @@ class ExternalTaskClient(TakenAsIs):
         Raises:
             TaskNotFound: There is no such task.
         """
-        body = Priority(priority=priority)
+        body = camunda_ext.dto.Priority(priority=priority)
         self._command("set_priority", task, body, method="PUT", path="priority")
 
     def set_retries(self, task: AnyTask | str, retries: int) -> None:
@@ -884,7 +876,7 @@ class ExternalTaskClient(TakenAsIs):
         Raises:
             TaskNotFound: There is no such task.
         """
-        body = Retries(retries=retries)
+        body = camunda_ext.dto.Retries(retries=retries)
         self._command("set_retries", task, body, method="PUT", path="retries")
 
     # --------------------------------------------------------------------------- commands on many
@@ -894,7 +886,7 @@ class ExternalTaskClient(TakenAsIs):
         retries: int,
         *,
         external_task_ids: Iterable[AnyTask | str] | None = None,
-        external_task_query: ExternalTaskQuery | None = None,
+        external_task_query: camunda_ext.ExternalTaskQuery | None = None,
         process_instance_ids: Iterable[str] | None = None,
         process_instance_query: Mapping[str, Any] | None = None,
         historic_process_instance_query: Mapping[str, Any] | None = None,
@@ -933,7 +925,7 @@ class ExternalTaskClient(TakenAsIs):
             BadRequest: No task was selected, or more than the engine allows.
         """
         body = self._to_bulk(
-            SetRetriesForExternalTasks(
+            camunda_ext.dto.SetRetriesForExternalTasks(
                 retries=retries,
                 external_task_ids=_task_ids("external_task_ids", external_task_ids),
                 external_task_query=external_task_query,
@@ -959,12 +951,12 @@ class ExternalTaskClient(TakenAsIs):
         retries: int,
         *,
         external_task_ids: Iterable[AnyTask | str] | None = None,
-        external_task_query: ExternalTaskQuery | None = None,
+        external_task_query: camunda_ext.ExternalTaskQuery | None = None,
         process_instance_ids: Iterable[str] | None = None,
         process_instance_query: Mapping[str, Any] | None = None,
         historic_process_instance_query: Mapping[str, Any] | None = None,
         everything: bool = False,
-    ) -> BatchRun:
+    ) -> camunda_ext.BatchRun:
         """
         Start a batch of the engine that sets the number of retries left of many tasks. Since 7.8.
 
@@ -983,7 +975,7 @@ class ExternalTaskClient(TakenAsIs):
             OutcomeUnknown: There was no answer; the engine may have created a batch.
         """
         body = self._to_bulk(
-            SetRetriesForExternalTasks(
+            camunda_ext.dto.SetRetriesForExternalTasks(
                 retries=retries,
                 external_task_ids=_task_ids("external_task_ids", external_task_ids),
                 external_task_query=external_task_query,
@@ -997,23 +989,23 @@ class ExternalTaskClient(TakenAsIs):
             Request(
                 "set_retries_async",
                 "POST /external-task/retries-async",
-                Batch,
+                camunda_ext.Batch,
                 body=body,
                 since="7.8",
             )
         )
-        return BatchRun(self, batch)
+        return camunda_ext.BatchRun(self, batch)
 
     # --------------------------------------------------------------------------------- the history
 
     def log_list(
         self,
-        query: HistoricExternalTaskLogQuery | None = None,
+        query: camunda_ext.HistoricExternalTaskLogQuery | None = None,
         *,
         first_result: int | None = None,
         max_results: int | None = None,
         via: Via = "POST",
-    ) -> tuple[HistoricExternalTaskLog, ...]:
+    ) -> tuple[camunda_ext.HistoricExternalTaskLog, ...]:
         """
         The entries of the historic external task log that match. Since 7.7, at history level full.
 
@@ -1022,22 +1014,24 @@ class ExternalTaskClient(TakenAsIs):
         `select()`. If the engine is too old for a filter there is a warning, as in `list()`.
         """
         page = _page_params(first_result, max_results)
-        query = _to_query(query, HistoricExternalTaskLogQuery)
-        kind = tuple[HistoricExternalTaskLog, ...]
+        query = _to_query(query, camunda_ext.HistoricExternalTaskLogQuery)
+        kind = tuple[camunda_ext.HistoricExternalTaskLog, ...]
         return self._query("log_list", query, kind, via, page)
 
     def log_count(
-        self, query: HistoricExternalTaskLogQuery | None = None, *, via: Via = "POST"
+        self, query: camunda_ext.HistoricExternalTaskLogQuery | None = None, *, via: Via = "POST"
     ) -> int:
         """
         The number of entries of the historic external task log that match. Since 7.7.
 
         If the engine is too old for a filter there is a warning, as in `list()`.
         """
-        query = _to_query(query, HistoricExternalTaskLogQuery)
-        return self._query("log_count", query, CountResult, via).count
+        query = _to_query(query, camunda_ext.HistoricExternalTaskLogQuery)
+        return self._query("log_count", query, camunda_ext.dto.CountResult, via).count
 
-    def log_get(self, entry: HistoricExternalTaskLog | str) -> HistoricExternalTaskLog:
+    def log_get(
+        self, entry: camunda_ext.HistoricExternalTaskLog | str
+    ) -> camunda_ext.HistoricExternalTaskLog:
         """
         One entry of the historic external task log. Since 7.7.
 
@@ -1048,13 +1042,13 @@ class ExternalTaskClient(TakenAsIs):
             Request(
                 "log_get",
                 "GET /history/external-task-log/{log_id}",
-                HistoricExternalTaskLog,
+                camunda_ext.HistoricExternalTaskLog,
                 {"log_id": _log_id(entry)},
                 since="7.7",
             )
         )
 
-    def log_error_details(self, entry: HistoricExternalTaskLog | str) -> str | None:
+    def log_error_details(self, entry: camunda_ext.HistoricExternalTaskLog | str) -> str | None:
         """
         The error details of a log entry; ``None`` if it has none. Since 7.7.
 
@@ -1073,7 +1067,7 @@ class ExternalTaskClient(TakenAsIs):
 
     # ------------------------------------------------------------------------------------- batches
 
-    def batch(self, batch: AnyBatch | str) -> Batch:
+    def batch(self, batch: AnyBatch | str) -> camunda_ext.Batch:
         """
         The current state of a batch that is not finished.
 
@@ -1085,10 +1079,12 @@ class ExternalTaskClient(TakenAsIs):
                 checks, by default up to 30 seconds later.
         """
         return self._send(
-            Request("batch", "GET /batch/{batch_id}", Batch, {"batch_id": _batch_id(batch)})
+            Request(
+                "batch", "GET /batch/{batch_id}", camunda_ext.Batch, {"batch_id": _batch_id(batch)}
+            )
         )
 
-    def batch_statistics(self, batch: AnyBatch | str) -> BatchStatistics | None:
+    def batch_statistics(self, batch: AnyBatch | str) -> camunda_ext.BatchStatistics | None:
         """
         The progress of a batch; ``None`` if there is no such batch.
 
@@ -1103,7 +1099,7 @@ class ExternalTaskClient(TakenAsIs):
             Request(
                 "batch_statistics",
                 "GET /batch/statistics",
-                tuple[BatchStatistics, ...],
+                tuple[camunda_ext.BatchStatistics, ...],
                 params={"batchId": batch_id},
             )
         )
@@ -1141,7 +1137,7 @@ class ExternalTaskClient(TakenAsIs):
                 "PUT /batch/{batch_id}/suspended",
                 NoneType,
                 {"batch_id": _batch_id(batch)},
-                body=SuspensionState(suspended=suspended),
+                body=camunda_ext.dto.SuspensionState(suspended=suspended),
             )
         )
 
@@ -1168,14 +1164,14 @@ class ExternalTaskClient(TakenAsIs):
             )
         )
 
-    def follow(self, batch: AnyBatch | str) -> BatchRun:
+    def follow(self, batch: AnyBatch | str) -> camunda_ext.BatchRun:
         """
         A `BatchRun` that can wait for a batch; nothing is sent yet.
 
         Args:
             batch: A batch, or the id of one.
         """
-        return BatchRun(self, batch)
+        return camunda_ext.BatchRun(self, batch)
 
     # ------------------------------------------------------------------------------------ the rest
 
@@ -1257,7 +1253,7 @@ class ExternalTaskClient(TakenAsIs):
             )
         )
 
-    def ping(self, *, timeout: float | timedelta = 5.0) -> Ping:
+    def ping(self, *, timeout: float | timedelta = 5.0) -> camunda_ext.dto.Ping:
         """
         Check that the engine works, and return its version and how long it took to answer.
 
@@ -1277,13 +1273,15 @@ class ExternalTaskClient(TakenAsIs):
         begun = monotonic()
         # A count by primary key is quick however many tasks there are.
         body = {"externalTaskId": "ping"}
-        client._send(Request("ping", "POST /external-task/count", CountResult, body=body))
+        client._send(
+            Request("ping", "POST /external-task/count", camunda_ext.dto.CountResult, body=body)
+        )
         milliseconds = (monotonic() - begun) * 1000
         try:
             version = client.version()
         except (Refused, NoAnswer):  # It came with 7.8, and a gateway may hide it.
             version = None
-        return Ping(version=version, milliseconds=milliseconds)
+        return camunda_ext.dto.Ping(version=version, milliseconds=milliseconds)
 
     def version(self) -> str | None:
         """
@@ -1292,7 +1290,9 @@ class ExternalTaskClient(TakenAsIs):
 
         Operaton and CIB seven started again at 1: do not compare versions of different vendors.
         """
-        return self._send(Request("version", "GET /version", Version, since="7.8")).version
+        return self._send(
+            Request("version", "GET /version", camunda_ext.dto.Version, since="7.8")
+        ).version
 
     # -------------------------------------------------------------------------- requests and checks
 
@@ -1307,9 +1307,11 @@ class ExternalTaskClient(TakenAsIs):
         """
         Send a query as it is; there is a warning for each filter that the engine is too old for.
         """
+        from camunda_ext.query import resource_of
+
         checks.literal("via", via, Via)
         resource = resource_of(query)
-        path = resource.path + ("/count" if returns is CountResult else "")
+        path = resource.path + ("/count" if returns is camunda_ext.dto.CountResult else "")
         params = {} if via == "POST" else project(encode(query, self._sender.dates))
         request = Request(
             operation,
@@ -1330,7 +1332,7 @@ class ExternalTaskClient(TakenAsIs):
         *,
         method: str = "POST",
         path: str | None = None,
-        since: str = TASKS.since,
+        since: str = OLDEST,
         worker_id: str | None = None,
     ) -> None:
         request = Request(
@@ -1350,8 +1352,8 @@ class ExternalTaskClient(TakenAsIs):
             raise
 
     def _to_bulk(
-        self, body: SetRetriesForExternalTasks, *, everything: bool
-    ) -> SetRetriesForExternalTasks:
+        self, body: camunda_ext.dto.SetRetriesForExternalTasks, *, everything: bool
+    ) -> camunda_ext.dto.SetRetriesForExternalTasks:
         """
         Return the body of a bulk command, once it is sure that it selects some tasks and not all.
 
@@ -1366,7 +1368,7 @@ class ExternalTaskClient(TakenAsIs):
         }
         if not selections:
             raise ValueError("nothing is selected: pass ids, or a query")
-        if not isinstance(body.external_task_query, (ExternalTaskQuery, NoneType)):
+        if not isinstance(body.external_task_query, (camunda_ext.ExternalTaskQuery, NoneType)):
             raise TypeError("external_task_query must be an ExternalTaskQuery")
         for name, value in selections.items():
             if name.endswith("_query") and not everything and not _has_filter(value):
@@ -1374,7 +1376,7 @@ class ExternalTaskClient(TakenAsIs):
                     f"{name} has no filter and would change every task; pass everything=True if "
                     "that is meant"
                 )
-        if isinstance(body.external_task_query, ExternalTaskQuery):
+        if isinstance(body.external_task_query, camunda_ext.ExternalTaskQuery):
             self.check(body.external_task_query)
         return body
 
@@ -1382,12 +1384,17 @@ class ExternalTaskClient(TakenAsIs):
         """
         The `FilterProof` for a type of query; the client keeps what it learns about the engine.
         """
+        from camunda_ext._many.proof import FilterProof  # only now: not all programs have queries
+        from camunda_ext.query import resource_of
+
         resource = resource_of(query)
-        operation = "count" if isinstance(query, ExternalTaskQuery) else "log_count"
+        operation = "count" if isinstance(query, camunda_ext.ExternalTaskQuery) else "log_count"
 
         def count(body: Mapping[str, object]) -> int:
             target = f"POST {resource.path}/count"
-            request = Request(operation, target, CountResult, body=body, since=resource.since)
+            request = Request(
+                operation, target, camunda_ext.dto.CountResult, body=body, since=resource.since
+            )
             return self._send(request).count
 
         return FilterProof(
@@ -1420,7 +1427,7 @@ def _ids(task: AnyTask | str) -> dict[str, str]:
 def _id_of(task: AnyTask | str, name: str = "task") -> str:
     if isinstance(task, str):
         return task
-    if isinstance(task, (ExternalTask, UnreadableTask)):
+    if isinstance(task, (camunda_ext.ExternalTask, camunda_ext.UnreadableTask)):
         return task.id
     raise TypeError(f"{name} must be a task or its id, not {type(task).__name__}")
 
@@ -1436,7 +1443,7 @@ def _task_ids(name: str, tasks: Iterable[AnyTask | str]) -> tuple[str, ...]: ...
 def _task_ids(name: str, tasks: Iterable[AnyTask | str] | None) -> tuple[str, ...] | None:
     if tasks is None:
         return None
-    if isinstance(tasks, Selection):
+    if isinstance(tasks, camunda_ext.Selection):
         raise TypeError(f"{name} must not be a Selection: its own methods refuse one of everything")
     if isinstance(tasks, (str, bytes)) or not isinstance(tasks, Iterable):
         raise TypeError(f"{name} must be an iterable of tasks or of their ids, not {tasks!r:.80}")
@@ -1450,7 +1457,7 @@ def _worker_of(task: AnyTask | str, worker_id: str | None) -> str:
     Raises:
         TypeError: A task was passed in its place, or nothing names the worker.
     """
-    if isinstance(worker_id, (ExternalTask, UnreadableTask)):
+    if isinstance(worker_id, (camunda_ext.ExternalTask, camunda_ext.UnreadableTask)):
         raise TypeError("worker_id must be a str: the task comes first, then the worker's id")
     if not isinstance(worker_id, (str, NoneType)):
         raise TypeError(
@@ -1459,7 +1466,7 @@ def _worker_of(task: AnyTask | str, worker_id: str | None) -> str:
         )
     if worker_id is not None:
         return worker_id
-    if not isinstance(task, LockedExternalTask):
+    if not isinstance(task, camunda_ext.LockedExternalTask):
         raise TypeError(
             "worker_id is missing: only a fetched task names the worker that has it; a listed one "
             "names whoever has locked it"
@@ -1475,12 +1482,12 @@ def _required(name: str, value: Any) -> Any:
     return value
 
 
-def _log_id(entry: HistoricExternalTaskLog | str) -> str:
-    return entry.id if isinstance(entry, HistoricExternalTaskLog) else entry
+def _log_id(entry: camunda_ext.HistoricExternalTaskLog | str) -> str:
+    return entry.id if isinstance(entry, camunda_ext.HistoricExternalTaskLog) else entry
 
 
 def _batch_id(batch: AnyBatch | str) -> str:
-    return batch.id if isinstance(batch, (Batch, BatchRun)) else batch
+    return batch.id if isinstance(batch, (camunda_ext.Batch, camunda_ext.BatchRun)) else batch
 
 
 #: Ids as an engine generates them by default: a number or a UUID.
@@ -1507,13 +1514,13 @@ def _to_policy(retry: object) -> RetryPolicy:
     return policy
 
 
-def _rule_of_bulk(body: SetRetriesForExternalTasks) -> Rule:
+def _rule_of_bulk(body: camunda_ext.dto.SetRetriesForExternalTasks) -> Rule:
     """
     The rule for resending a bulk command: by ids it may be resent, as they name the same tasks a
     second time; by a query it may not.
     """
     without_ids = attrs.evolve(body, retries=0, external_task_ids=None)
-    is_by_ids = without_ids == SetRetriesForExternalTasks(retries=0)
+    is_by_ids = without_ids == camunda_ext.dto.SetRetriesForExternalTasks(retries=0)
     return rule_of("set_retries_of" if is_by_ids else "set_retries_of by query")
 
 
@@ -1543,8 +1550,8 @@ def _page_params(first_result: int | None, max_results: int | None) -> dict[str,
     }
 
 
-def _has_filter(value: ExternalTaskQuery | Mapping[str, Any]) -> bool:
-    if isinstance(value, ExternalTaskQuery):
+def _has_filter(value: camunda_ext.ExternalTaskQuery | Mapping[str, Any]) -> bool:
+    if isinstance(value, camunda_ext.ExternalTaskQuery):
         return value.has_filter()
     return any(_can_filter(field) for name, field in value.items() if name not in _NO_FILTERS)
 

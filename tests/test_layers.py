@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeGuard
 
@@ -69,16 +70,30 @@ MODULES = modules()
 
 def imports(name: str) -> set[str]:
     """
-    The modules of the package that a module imports, wherever in it.
+    The modules of the package that a module imports, wherever in it, or looks names up in.
     """
     found = set()
-    for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
+    for node in nodes(name):
         if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "camunda_ext":
             base = str(node.module).removeprefix("camunda_ext").removeprefix(".")
             for alias in node.names:
                 inner = f"{base}.{alias.name}".removeprefix(".")
                 found.add(inner if inner in MODULES else base)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "camunda_ext":
+            # `import camunda_ext` is known below it as well: a name is loaded when it is looked up.
+            found.add(camunda_ext._HOMES.get(node.attr, node.attr))
     return found
+
+
+def nodes(name: str) -> Iterator[ast.AST]:
+    """
+    All that a module is made of, quoted annotations too.
+    """
+    for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
+        yield node
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+                yield from ast.walk(ast.parse(annotation.value))
 
 
 def room(name: str) -> str:
@@ -233,7 +248,8 @@ def test_type_checkers_see_the_names_that_are_exported() -> None:
     }
 
     assert seen == {
-        (name, name, f"camunda_ext.{module}") for name, module in camunda_ext._HOMES.items()
+        *((name, name, f"camunda_ext.{module}") for name, module in camunda_ext._HOMES.items()),
+        *((name, name, "camunda_ext") for name in camunda_ext._MODULES),
     }
 
 
@@ -253,7 +269,7 @@ def test_each_exported_name_is_there() -> None:
     Loaded when it is asked for, and offered for completion before.
     """
     assert camunda_ext.__all__ == sorted({*camunda_ext._HOMES, "__version__"})
-    assert dir(camunda_ext) == camunda_ext.__all__
+    assert dir(camunda_ext) == sorted({*camunda_ext.__all__, "dto", "errors", "hooks", "worker"})
     assert all(getattr(camunda_ext, name) is not None for name in camunda_ext.__all__)
     with pytest.raises(AttributeError, match="module 'camunda_ext' has no attribute 'Clinet'"):
         getattr(camunda_ext, "Clinet")  # noqa: B009  # a type checker refuses to read it
@@ -296,6 +312,55 @@ def test_an_import_brings_no_optional_part_along() -> None:
         in_a_fresh_process(f"import camunda_ext\nprint({set(heavy)!r} & set(sys.modules))")
         == "set()\n"
     )
+
+
+def test_a_client_is_made_without_what_few_programs_use() -> None:
+    """
+    Queries, selections, batches, hooks and the like are loaded when they are used.
+    """
+    code = (
+        "import sys\n"
+        "from camunda_ext import ExternalTaskClient\n"
+        "ExternalTaskClient('http://engine.invalid')\n"
+        "names = [name.split('.') for name in sys.modules if name.startswith('camunda_ext.')]\n"
+        "print(sorted({name[1] for name in names}), 'cattrs' in sys.modules)"
+    )
+    rooms = ["_call", "_http", "_many", "_secrets", "_version", "_wire", "client", "errors"]
+
+    assert in_a_fresh_process(code) == f"{rooms} False\n"
+
+
+def test_the_modules_for_users_are_there_without_an_import() -> None:
+    """
+    As the names of the package are.
+    """
+    code = (
+        "import camunda_ext\n"
+        "print(camunda_ext.dto.Priority(priority=1), camunda_ext.hooks.Hook.__name__,\n"
+        "      camunda_ext.errors.NotFound is camunda_ext.NotFound)"
+    )
+
+    assert in_a_fresh_process(code) == "Priority(priority=1) Hook True\n"
+
+
+def test_threads_can_use_a_client_at_once() -> None:
+    """
+    Each of them finds whole modules, though all of them load the same ones.
+    """
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from threading import Barrier\n"
+        "from camunda_ext import ExternalTaskClient\n"
+        "client, barrier = ExternalTaskClient('http://engine.invalid'), Barrier(16)\n"
+        "def use(number):\n"
+        "    barrier.wait()\n"
+        "    query = client.select().query\n"
+        "    return query.topic('a').body()['topicName'], client.follow('b').id\n"
+        "with ThreadPoolExecutor(16) as pool:\n"
+        "    print(set(pool.map(use, range(16))))"
+    )
+
+    assert in_a_fresh_process(code) == "{('a', 'b')}\n"
 
 
 def test_an_import_has_no_side_effects() -> None:

@@ -11,14 +11,13 @@ from typing import Any, Final
 
 import attrs
 
+import camunda_ext
 from camunda_ext._call.backoff import to_date
 from camunda_ext._call.request import AnyAnswer
 from camunda_ext._http.messages import HttpResponse
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.decode import decode, decode_each
 from camunda_ext._wire.json import loads
-from camunda_ext.dto import FetchedTasks, LockedExternalTask, UnreadableTask
-from camunda_ext.variables import VariableValue
 
 #: Longest answer that is cleaned of secrets, in bytes.
 _LONGEST_CLEANED: Final = 64 * 1024
@@ -90,13 +89,15 @@ def read(returns: Any, response: HttpResponse, dates: DateFormat) -> Any:
     try:
         if returns is AnyAnswer:
             return _read_any(response)
-        if returns is FetchedTasks:
-            tasks, failures = decode_each(content, LockedExternalTask, dates)
+        if returns is camunda_ext.FetchedTasks:
+            tasks, failures = decode_each(content, camunda_ext.LockedExternalTask, dates)
             # The reasons quote the answer.
             hidden = _REPEATS if failures and _repeats_secrets(response) else None
-            unreadable = [UnreadableTask(id=id_, reason=hidden or why) for id_, why in failures]
+            unreadable = [
+                camunda_ext.UnreadableTask(id=id_, reason=hidden or why) for id_, why in failures
+            ]
             date = to_date(response.headers.get("date"))
-            return FetchedTasks(tasks, unreadable=unreadable, answered_at=date)
+            return camunda_ext.FetchedTasks(tasks, unreadable=unreadable, answered_at=date)
         return decode(content, returns, dates)
     except ValueError as error:
         raise UnreadableAnswer(str(error)) from None
@@ -144,7 +145,7 @@ def is_file(response: HttpResponse) -> bool:
     return media_type.startswith("application/octet-stream") or "content-disposition" in headers
 
 
-def is_contents_of(variable: VariableValue, response: HttpResponse) -> bool:
+def is_contents_of(variable: camunda_ext.VariableValue, response: HttpResponse) -> bool:
     """
     Whether an answer without a file name is the contents of a *variable*.
 

@@ -9,18 +9,16 @@ from datetime import datetime, timezone
 from math import inf
 from threading import TIMEOUT_MAX
 from time import monotonic, sleep
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
+import camunda_ext
 from camunda_ext import errors
-from camunda_ext._call import answers, refusals
+from camunda_ext._call import answers
 from camunda_ext._call.backoff import Quota, Retry, RetryPolicy, retry_after
-from camunda_ext._call.characters import OddCharacter, first_odd, hint_of
-from camunda_ext._call.evidence import Evidence
 from camunda_ext._call.hooks import Hooks
 from camunda_ext._call.log import CallLog
-from camunda_ext._call.looks import look_at_history, look_at_task
 from camunda_ext._call.request import Raw, Request
 from camunda_ext._call.rules import Resend, failure_kind
 from camunda_ext._http.messages import (
@@ -35,9 +33,9 @@ from camunda_ext._wire import checks
 from camunda_ext._wire.dates import DateFormat
 from camunda_ext._wire.json import loads
 from camunda_ext._wire.urls import curl
-from camunda_ext.dto import CountResult, FetchedTasks
-from camunda_ext.hooks import Ended, Failed, Outgoing
-from camunda_ext.variables import VariableValue
+
+if TYPE_CHECKING:
+    from camunda_ext._call.characters import OddCharacter
 
 T = TypeVar("T")
 
@@ -171,7 +169,7 @@ class _Call:
         begun = monotonic()
         http, after = self._http, None
         if self._sender.hooks:
-            outgoing = Outgoing(
+            outgoing = camunda_ext.hooks.Outgoing(
                 operation=self._request.operation,
                 method=http.method,
                 url=http.url,
@@ -190,7 +188,7 @@ class _Call:
                 response = None if result is None else result.response
                 status = None if response is None else response.status
                 error = None if result is None else result.error
-                after(Ended(status=status, error=error, seconds=seconds))
+                after(camunda_ext.hooks.Ended(status=status, error=error, seconds=seconds))
         if result.error is not None:
             self._note(result.error, result.kind, seconds)
         return result
@@ -205,6 +203,8 @@ class _Call:
             response = self._sender.transport.send(http)
             return _Result(self._read(response), None, response)
         except TransportFailure as failure:
+            from camunda_ext._call import refusals  # only now: few attempts fail
+
             error = refusals.of_failure(request, url, failure)
             if failure.sent:
                 no_answer = failure.kind
@@ -212,6 +212,8 @@ class _Call:
                 no_answer = FailureKind.NOT_SENT
         except answers.UnexpectedAnswer as problem:
             assert response is not None  # noqa: S101  # only reading a response raises it
+            from camunda_ext._call import refusals
+
             error = refusals.of_answer(request, url, response, problem, self._sender.dates)
             no_answer = FailureKind.NO_ANSWER
         return _Result(None, error, response, failure_kind(error, no_answer))
@@ -230,7 +232,7 @@ class _Call:
                 f"expected a file, not {response.headers.get('content-type') or 'nothing'}"
             )
         answer = answers.read(returns, response, self._sender.dates)
-        if isinstance(answer, FetchedTasks):
+        if isinstance(answer, camunda_ext.FetchedTasks):
             self._log.unreadable(answer)
         return answer
 
@@ -242,7 +244,7 @@ class _Call:
         question = Request(
             "variable",
             "GET /process-instance/{scope}/variables/{name}",
-            VariableValue,
+            camunda_ext.VariableValue,
             self._request.ids,
             params={"deserializeValue": "false"},
         )
@@ -277,7 +279,7 @@ class _Call:
         odd = self._odd_character() if kind is FailureKind.DATABASE else None
         if odd is not None and self._is_refused(odd):
             self._doubt = None  # the database has refused all attempts
-            error.hint = hint_of(odd)
+            error.hint = odd.hint()
             return self._final_error(error)
         step = Resend.STOP if kind is None else self._request.rule.after[kind]
         wait: float | None = None
@@ -308,7 +310,7 @@ class _Call:
         quota does not allow one.
         """
         headers = {} if result.response is None else result.response.headers
-        failed = Failed(
+        failed = camunda_ext.hooks.Failed(
             operation=self._request.operation,
             attempt=len(self._attempts),
             error=error,
@@ -359,6 +361,8 @@ class _Call:
         """
         if self._is_question or isinstance(self._request.body, Raw):
             return None
+        from camunda_ext._call.characters import first_odd  # only now: few databases fail
+
         body = None if self._http.content is None else loads(self._http.content)
         return first_odd(body) or first_odd(dict(self._request.params))
 
@@ -377,7 +381,7 @@ class _Call:
         """
         path, body = "POST /external-task/count", {"topicName": character}
         try:
-            self._ask(Request("count", path, CountResult, body=body), once=True)
+            self._ask(Request("count", path, camunda_ext.dto.CountResult, body=body), once=True)
         except errors.CamundaError as error:
             return failure_kind(error, None) or FailureKind.NO_ANSWER
         return None
@@ -403,6 +407,9 @@ class _Call:
         Args:
             last: Whether the request must not be sent again, whatever the look shows.
         """
+        from camunda_ext._call.evidence import Evidence  # only now: few answers are lost
+        from camunda_ext._call.looks import look_at_task
+
         until = now = monotonic()
         if kind is FailureKind.TIMED_OUT:
             # The engine may still execute the command. A resend would execute the process behind
@@ -430,6 +437,9 @@ class _Call:
         if self._doubt is None or isinstance(error, self._request.rule.settles):
             return _Result(None, error)
         if isinstance(error, errors.TaskNotFound):
+            from camunda_ext._call.evidence import Evidence
+            from camunda_ext._call.looks import look_at_history
+
             evidence = look_at_history(self._request, self._ask)
             if evidence is Evidence.DONE:
                 return _Result()

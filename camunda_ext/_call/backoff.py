@@ -10,10 +10,10 @@ from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
+import camunda_ext
 from camunda_ext import errors
 from camunda_ext._wire import checks
 from camunda_ext._wire.value import Value, exported
-from camunda_ext.hooks import Failed
 
 
 @exported
@@ -23,7 +23,7 @@ class RetryPolicy(Protocol):
     Decides how often and when to repeat requests that are safe to repeat.
     """
 
-    def wait(self, failed: Failed) -> float | timedelta | None:
+    def wait(self, failed: "camunda_ext.hooks.Failed") -> float | timedelta | None:
         """
         How long to wait before the next attempt, in seconds; ``None`` to make none.
         """
@@ -67,7 +67,7 @@ class Retry(Value):
         for name in ("first_delay", "longest_delay"):
             checks.seconds(name, getattr(self, name), may_be_zero=True)
 
-    def wait(self, failed: Failed) -> float | None:
+    def wait(self, failed: "camunda_ext.hooks.Failed") -> float | None:
         """
         How long to wait before the next attempt, in seconds; ``None`` to make none.
         """

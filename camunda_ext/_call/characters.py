@@ -22,6 +22,16 @@ class OddCharacter(NamedTuple):
         in_brackets = f" ({self.character})" if self.character.isprintable() else ""
         return f"U+{ord(self.character):04X}{in_brackets}"
 
+    def hint(self) -> str:
+        """
+        The hint of the error if a database has refused the character.
+        """
+        return (
+            f"The engine's database takes no {self}, which is in {self.where}: Camunda's tables "
+            "have none beyond U+FFFF on MySQL and MariaDB, and no U+0000 on PostgreSQL. Leave it "
+            "out, or send it in error details or a Json variable."
+        )
+
 
 def first_odd(body: Any) -> OddCharacter | None:
     """
@@ -62,14 +72,3 @@ _STORED_AS_BYTES: Final = ("Json", "Xml", "Object", "Bytes", "File")
 def _is_odd(character: str) -> bool:
     # A lone surrogate is no character either.
     return character == "\0" or character > "\uffff" or "\ud800" <= character <= "\udfff"
-
-
-def hint_of(odd: OddCharacter) -> str:
-    """
-    The hint of the error if a database has refused a character.
-    """
-    return (
-        f"The engine's database takes no {odd}, which is in {odd.where}: Camunda's tables have "
-        "none beyond U+FFFF on MySQL and MariaDB, and no U+0000 on PostgreSQL. Leave it out, or "
-        "send it in error details or a Json variable."
-    )

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import camunda_ext
 from camunda_ext._wire.checks import check_header
-from camunda_ext.hooks import Ended, Hook, Outgoing
+
+if TYPE_CHECKING:
+    from camunda_ext.hooks import Ended, Hook, Outgoing
 
 _log: Final = logging.getLogger("camunda_ext")
 
@@ -48,7 +51,7 @@ class Hooks:
             except Exception as error:  # noqa: BLE001  # as above
                 self._log_once(hook, error)
             except BaseException:
-                end(Ended(status=None, error=None, seconds=0.0))
+                end(camunda_ext.hooks.Ended(status=None, error=None, seconds=0.0))
                 raise
             else:
                 callbacks += [(hook, after)] if after is not None else []

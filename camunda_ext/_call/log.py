@@ -7,12 +7,12 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+import camunda_ext
 from camunda_ext import errors
 from camunda_ext._call.request import Request
 from camunda_ext._call.rules import Resend
 from camunda_ext._http.messages import HttpRequest, HttpResponse
 from camunda_ext._wire.text import printable
-from camunda_ext.dto import FetchedTasks
 
 log: Final = logging.getLogger("camunda_ext")
 
@@ -79,7 +79,7 @@ class CallLog:
             "%s: the retry policy raised", self, extra=self._facts(error, attempt=attempt)
         )
 
-    def unreadable(self, tasks: FetchedTasks) -> None:
+    def unreadable(self, tasks: camunda_ext.FetchedTasks) -> None:
         """
         Log the tasks that were locked, but could not be read.
         """

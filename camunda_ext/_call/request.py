@@ -18,6 +18,9 @@ from camunda_ext._wire.urls import url
 
 T = TypeVar("T")
 
+#: The oldest supported engine version.
+OLDEST: Final = "7.5"
+
 
 class AnyAnswer:
     """
@@ -75,7 +78,7 @@ class Request(Generic[T]):
     extra_time: float = attrs.field(kw_only=True, default=0.0)
 
     #: The first engine version that has the operation.
-    since: str = attrs.field(kw_only=True, default="7.5")
+    since: str = attrs.field(kw_only=True, default=OLDEST)
 
     #: The worker whose lock the command is about, if the body does not have it.
     worker_id: str | None = attrs.field(kw_only=True, default=None)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import attrs
 
 from camunda_ext import errors
+from camunda_ext._many.facts import EngineFacts
 from camunda_ext._wire.text import visible
 from camunda_ext._wire.warn import warn_caller
 from camunda_ext.query import Query, newer_filters
@@ -25,26 +26,7 @@ from camunda_ext.query import Query, newer_filters
 _UNKNOWN: Final = {"noSuchFilter": {}, "noSuchFilters": "not a list"}
 
 
-@attrs.define(eq=False)
-class EngineFacts:
-    """
-    What a client knows about its engine, so that it asks only once.
-    """
-
-    #: The filters that the engine honours, each as what it filters and its name.
-    proven: set[tuple[str, str]] = attrs.field(factory=set)
-
-    #: The filters that a warning was issued for, each as what it filters and its name.
-    warned: set[tuple[str, str]] = attrs.field(factory=set)
-
-    #: The engine's version; ``None`` if it was not asked yet, or does not tell.
-    version: str | None = None
-
-    #: Whether the engine was asked for its version and has answered.
-    has_answered: bool = False
-
-
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class FilterProof:
     """
     Proves that an engine honours the filters of a query, or warns of those that are newer.
