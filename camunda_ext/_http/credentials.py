@@ -95,14 +95,14 @@ class Bearer(TakenAsIs, AuthBase):
         return "Bearer(***)"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SafeAuth(AuthBase):
     """
     A user's auth object, wrapped: if that one raises an exception, returns no request or sets an
     invalid header, this one raises `AuthFailed`.
     """
 
-    _auth: AuthBase = attrs.field(repr=False)
+    _auth: AuthBase
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         try:

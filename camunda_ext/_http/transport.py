@@ -285,13 +285,16 @@ def to_transport(
         verify=verify,
         cert=cert,
         proxies=proxies,
-        has_credentials=auth is not None or any(map(_SECRET_HEADER.search, headers)),
+        has_credentials=auth is not None or any(map(_is_secret, headers)),
     )
     return RequestsTransport(Pool(open_session, pool_size), auth=auth, max_answer=max_answer)
 
 
-#: Matches the names of headers that hold secrets.
-_SECRET_HEADER: Final = re.compile("key|token|secret|auth|cookie", re.IGNORECASE)
+def _is_secret(name: str) -> bool:
+    """
+    Whether a header of this name holds a secret.
+    """
+    return re.search("key|token|secret|auth|cookie", name, re.IGNORECASE) is not None
 
 
 def _to_headers(headers: Mapping[str, str]) -> dict[str, str]:

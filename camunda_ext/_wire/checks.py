@@ -338,10 +338,11 @@ def check_header(name: object, value: object) -> None:
     """
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError("names and values of headers must be str")
-    if not _HEADER_NAME.fullmatch(name):
+    if not re.fullmatch(_HEADER_NAME, name):
         raise ValueError(f"{name!r} is no name of a header")
     if not (value.isascii() and value.isprintable() and value == value.strip()):
         raise ValueError(f"the header {name!r} must be printable ASCII, without spaces around it")
 
 
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# `re` compiles it at the first use, so that the import stays quick.
+_HEADER_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"

@@ -144,7 +144,7 @@ def segment(name: str, value: object) -> str:
         raise ValueError(f"{name} must not be {checked!r}: that is the path of another operation")
     if checked.isascii() and checked.replace("-", "").isalnum():
         return checked  # needs no encoding, like most ids
-    if _NOT_IN_IDS.search(checked):
+    if re.search(_NOT_IN_IDS, checked):
         raise ValueError(f"{name} must have no slash and no control character: {checked!r}")
     return quote(checked, safe="")
 
@@ -159,7 +159,7 @@ def refuse_odd_path(path: object, ids: Mapping[str, str]) -> None:
     checked = checks.text("path", path)
     names = re.findall(_NAME_IN_PATH, checked)
     fixed = re.sub(_NAME_IN_PATH, "x", checked)
-    if not re.fullmatch(r"(/[\w.~!$&'()*+,;=:@-]+)+", fixed, re.ASCII) or _DOTS.search(fixed):
+    if not re.fullmatch(r"(/[\w.~!$&'()*+,;=:@-]+)+", fixed, re.ASCII) or re.search(_DOTS, fixed):
         raise ValueError(
             f"path must be one below the engine, such as '/process-instance/{{id}}', without a "
             f"query, not {path!r:.200}"
@@ -168,13 +168,14 @@ def refuse_odd_path(path: object, ids: Mapping[str, str]) -> None:
         raise ValueError(f"path has {names or 'no names'} in braces, and ids has {list(ids)}")
 
 
+# Patterns that are seldom used; `re` compiles them then, so that the import stays quick.
+
 #: Dot segments, which HTTP clients resolve.
-_DOTS: Final = re.compile(r"/\.{1,2}([/;]|\Z)")
+_DOTS: Final = r"/\.{1,2}([/;]|\Z)"
 
 _NAME_IN_PATH: Final = r"\{([A-Za-z_]\w*)\}"
 
-
-_NOT_IN_IDS: Final = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NOT_IN_IDS: Final = r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 def url(base: str, path: str, ids: Mapping[str, str], params: Mapping[str, str]) -> str:
