@@ -2,7 +2,8 @@
 The objects in requests and answers, named as in Camunda's reference, without the ``Dto``.
 
 Times are aware datetimes, durations are milliseconds. A field that an answer lacks, for example
-because the engine is too old for it, is ``None`` or empty; in a request, ``None`` is not sent.
+because the engine is too old for it, is ``None`` or empty; only its id is never missing. In a
+request, ``None`` is not sent.
 """
 
 import math
@@ -135,7 +136,7 @@ class ExternalTask(Record):
     """
 
     #: Id of the task; all commands need it.
-    id: str = ""
+    id: str
 
     #: The topic, which names the kind of work.
     topic_name: str = ""
@@ -715,7 +716,7 @@ class Batch(Record):
     """
 
     #: Id of the batch.
-    id: str = ""
+    id: str
 
     #: The kind of work, such as ``set-external-task-retries``.
     type: str = ""
@@ -788,7 +789,7 @@ class HistoricExternalTaskLog(Record):
     _computed: ClassVar[tuple[str, ...]] = ("event",)
 
     #: Id of the entry.
-    id: str = ""
+    id: str
 
     #: When the event happened.
     timestamp: datetime | None = None

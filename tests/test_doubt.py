@@ -284,7 +284,7 @@ def test_an_empty_message_is_none() -> None:
 
 
 def _entry(kind: str, worker_id: str | None) -> HistoricExternalTaskLog:
-    return HistoricExternalTaskLog(worker_id=worker_id, **{f"{kind}_log": True})  # type: ignore[arg-type]  # the flag's name is made here
+    return HistoricExternalTaskLog(id="h1", worker_id=worker_id, **{f"{kind}_log": True})  # type: ignore[arg-type]  # the flag's name is made here
 
 
 @pytest.mark.parametrize(

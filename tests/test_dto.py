@@ -246,19 +246,31 @@ ANSWERS: list[tuple[str, type[Any]]] = [
 
 
 @pytest.mark.parametrize(("path", "kind"), ANSWERS)
-def test_an_answer_may_lack_any_field(path: str, kind: type[Any]) -> None:
+def test_an_answer_may_lack_any_field_but_its_id(path: str, kind: type[Any]) -> None:
     """
     Each field may be absent or null, for older engines lack some; the others are read all the same.
     """
     whole = sample(path)[0]
     expected = decode(json.dumps(whole).encode(), kind)
     fields = {field.name: field for field in attrs.fields(kind)}
-    for name in whole:
+    for name in whole.keys() - {"id"}:
         ours = next(one for one in fields if wire_name(one) == name)
         for lacking in ({**whole, name: None}, {k: v for k, v in whole.items() if k != name}):
             read = decode(json.dumps(lacking).encode(), kind)
 
             assert attrs.evolve(read, **{ours: getattr(expected, ours)}) == expected
+
+
+@pytest.mark.parametrize(("path", "kind"), ANSWERS)
+def test_an_answer_without_an_id_is_refused(path: str, kind: type[Any]) -> None:
+    """
+    With an empty one it could be taken for something that it is not.
+    """
+    whole = sample(path)[0]
+    del whole["id"]
+    for lacking in (whole, {**whole, "id": None}):
+        with pytest.raises(ValueError, match="wrong shape: missing @ answer\\.id"):
+            decode(json.dumps(lacking).encode(), kind)
 
 
 @pytest.mark.parametrize(("path", "kind"), ANSWERS)

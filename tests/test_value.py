@@ -55,7 +55,7 @@ SHOWN: list[tuple[object, str]] = [
             "variables=<Variables {'amount': 1250 (Integer)}>)"
         ),
     ),
-    (ExternalTask(), "ExternalTask()"),
+    (ExternalTask(id=""), "ExternalTask(id='')"),
     (CountResult(count=0), "CountResult(count=0)"),
     (Version(version="7.24.0"), "Version(version='7.24.0')"),
     (
@@ -116,8 +116,8 @@ def test_a_moment_keeps_its_offset() -> None:
     """
     moment = datetime(2026, 11, 22, 9, 30, 0, 125_000, timezone(timedelta(hours=-3)))
 
-    assert repr(ExternalTask(create_time=moment)) == (
-        "ExternalTask(create_time=2026-11-22T09:30:00.125000-03:00)"
+    assert repr(ExternalTask(id="t1", create_time=moment)) == (
+        "ExternalTask(id='t1', create_time=2026-11-22T09:30:00.125000-03:00)"
     )
 
 
@@ -125,9 +125,9 @@ def test_what_is_long_is_cut_and_no_python_then() -> None:
     """
     Nobody takes the beginning of a message for all of it.
     """
-    shown = repr(ExternalTask(error_message="x" * 666))
+    shown = repr(ExternalTask(id="t1", error_message="x" * 666))
 
-    assert shown == f"ExternalTask(error_message='{'x' * 99}...)"
+    assert shown == f"ExternalTask(id='t1', error_message='{'x' * 99}...)"
     with pytest.raises(SyntaxError):
         compile(shown, "<shown>", "eval")
 
@@ -137,12 +137,13 @@ def test_no_value_is_shown_at_great_length() -> None:
     A hundred odd characters are escapes of a thousand, and a list has any number of items.
     """
     task = LockedExternalTask(
+        id="t1",
         error_message="\U000e0001" * 666,
         variables=Variables.of({f"name{number}": "" for number in range(1000)}),
     )
 
     assert repr(task) == (
-        "LockedExternalTask("
+        "LockedExternalTask(id='t1', "
         "error_message='\\U000e0001\\U000e0001\\U000e0001\\U000e0001\\U000e0001"
         "\\U000e0001\\U000e0001\\U000e0001\\U000e0001\\U000e000..., "
         "variables=<Variables {'name0': '' (String), 'name1': '' (String), "
@@ -243,12 +244,13 @@ def test_what_python_cannot_hold_is_described() -> None:
         "serializationDataFormat": "application/x-java-serialized-object",
     }
     task = LockedExternalTask(
+        id="t1",
         variables=Variables(
             {
                 "file": VariableValue(type="File", value_info={"filename": "a.pdf"}),
                 "java": VariableValue(type="Object", value="AP8=", value_info=java),
             }
-        )
+        ),
     )
 
     assert task.to_dict()["variables"] == {
@@ -264,7 +266,7 @@ def test_a_variable_that_cannot_be_read_is_named() -> None:
     odd = Variables({"due": VariableValue(type="Date", value="soon")})
 
     with pytest.raises(ValueError, match="variable 'due' of type Date cannot be read"):
-        LockedExternalTask(variables=odd).to_dict()
+        LockedExternalTask(id="t1", variables=odd).to_dict()
 
 
 def test_batches_and_summaries_are_what_json_has() -> None:
@@ -318,7 +320,7 @@ def test_an_entry_tells_its_kind(event: str | None) -> None:
     By the one flag that is set, if any is.
     """
     flags: dict[str, Any] = {} if event is None else {f"{event}_log": True}
-    entry = HistoricExternalTaskLog(**flags)
+    entry = HistoricExternalTaskLog(id="h1", **flags)
 
     assert entry.event == entry.to_dict()["event"] == event
 

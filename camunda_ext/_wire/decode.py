@@ -2,7 +2,8 @@
 Decodes answers of the engine to attrs classes.
 
 - A field ``activity_id_in`` is ``activityIdIn`` in JSON; keys of users' mappings never change.
-- A field that the answer lacks, or has as null, gets its default; unknown fields are ignored.
+- A field that the answer lacks, or has as null, gets its default; without a default, such as an id,
+  the answer is malformed. Unknown fields are ignored.
 - Types are not converted: a text is no number, and 1.0 is no integer.
 
 The module knows no class of this package: those with a form of their own are registered.
