@@ -20,6 +20,7 @@ import requests
 from requests.auth import AuthBase
 
 from camunda_ext import (
+    Bearer,
     CamundaError,
     ExternalTaskClient,
     ExternalTaskQuery,
@@ -1360,6 +1361,33 @@ def test_bodies_are_logged_where_that_is_wanted(caplog: pytest.LogCaptureFixture
                 r"""sent nothing, got {"count":\n1}"""
             ),
         ),
+    ]
+
+
+def test_a_logged_body_repeats_no_credentials(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A wrong URL may lead to a server that answers with the request.
+    """
+    caplog.set_level(logging.DEBUG)
+    answer = raw_answer(
+        "200 OK",
+        "Content-Type: application/json",
+        body=b'{"count": 1, "headers": ["Bearer canary\\u002dtoken", "Accept: */*"]}',
+    )
+    with (
+        Stub(answer) as stub,
+        quick(stub.url, log_bodies=True, auth=Bearer("canary-token")) as client,
+    ):
+        client.count(via="GET")
+
+    assert _records(caplog) == [
+        (
+            "DEBUG",
+            (
+                f"count: GET {stub.url}/external-task/count: 200 in 1.0 ms, attempts: 1; "
+                'sent nothing, got {"count": 1, "headers": ["***", "Accept: */*"]}'
+            ),
+        )
     ]
 
 

@@ -12,7 +12,7 @@ from camunda_ext import errors
 from camunda_ext._call.request import Request
 from camunda_ext._call.rules import Resend
 from camunda_ext._http.messages import HttpRequest, HttpResponse
-from camunda_ext._wire.text import printable
+from camunda_ext._wire.text import LONGEST_TEXT, printable
 
 log: Final = logging.getLogger("camunda_ext")
 
@@ -114,8 +114,15 @@ class CallLog:
         }
 
     def _bodies(self, response: HttpResponse | None) -> str:
-        sent, received = (
-            printable((content or b"").decode("utf-8", "replace"))
-            for content in (self._http.content, response and response.content)
+        from camunda_ext._secrets import masks  # only now: few programs log bodies
+
+        sent, received = self._http.content or b"", ""
+        if response is not None:
+            # A server may repeat credentials. They are removed before the text is cut: half of a
+            # secret would not be recognized.
+            text = response.content[: 8 * LONGEST_TEXT].decode("utf-8", "replace")
+            received = masks.without(text, response.secrets())
+        return (
+            f"; sent {printable(sent.decode('utf-8', 'replace')) or 'nothing'}, "
+            f"got {printable(received) or 'nothing'}"
         )
-        return f"; sent {sent or 'nothing'}, got {received or 'nothing'}"
