@@ -9,10 +9,12 @@ import errno
 import logging
 import os
 import pickle
+import re
 import threading
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import attrs
@@ -419,6 +421,45 @@ def test_nobody_waits_longer_than_the_timeout() -> None:
     )
 
 
+def test_nobody_waits_for_a_thread_longer_than_the_call_may_take() -> None:
+    """
+    The client's own time-out is for all of a call, its token included.
+    """
+    auth = OAuth2ClientCredentials(_NOWHERE, "worker", _SECRET)
+    lock = auth._locks[os.getpid()] = threading.Lock()
+    lock.acquire()
+    client = ExternalTaskClient("http://127.0.0.1:1/engine-rest", auth=auth, timeout=0.05)
+    with pytest.raises(NotSent) as caught:
+        client.version()
+
+    assert caught.value.message == (
+        "no OAuth 2 token from 127.0.0.1:1/token: another thread still waits for its answer"
+    )
+
+
+def test_who_waited_for_a_short_call_asks_again() -> None:
+    """
+    What one call had no time for, another one may still get.
+    """
+    gate = Gate(b"")
+    with Stub(gate, _granted()) as stub:
+        auth = _auth(stub)
+        client = ExternalTaskClient("http://127.0.0.1:1/engine-rest", auth=auth, timeout=0.3)
+
+        def call() -> None:
+            with suppress(NotSent):
+                client.version()
+
+        short = threading.Thread(target=call)
+        short.start()
+        assert gate.reached.wait(10)
+        header = _header(auth)
+        short.join()
+        gate.open()
+
+    assert (header, len(stub.seen)) == ("Bearer t1", 2)
+
+
 def test_a_thread_that_is_interrupted_lets_the_next_one_ask(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -738,6 +779,22 @@ def test_silence_is_told() -> None:
 
     assert problem == (
         f"no OAuth 2 token from 127.0.0.1:{stub.port}/realms/a/token: no answer within 0.1 seconds"
+    )
+
+
+def test_the_login_server_has_no_longer_than_the_call_may_take() -> None:
+    """
+    Though *timeout* would let it have ten seconds.
+    """
+    with Stub(then_silence()) as stub:
+        client = ExternalTaskClient(stub.url, auth=_auth(stub), timeout=0.2)
+        with pytest.raises(NotSent) as caught:
+            client.version()
+
+    assert re.fullmatch(
+        rf"no OAuth 2 token from 127.0.0.1:{stub.port}/realms/a/token: "
+        r"no answer within 0\.[0-9]+ seconds",
+        caught.value.message or "",
     )
 
 

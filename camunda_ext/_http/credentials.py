@@ -7,6 +7,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from math import inf
 from typing import Any, Final
 
 import attrs
@@ -19,6 +21,11 @@ from camunda_ext._wire.value import TakenAsIs, exported
 
 #: The type of ``auth``: user and password, or an auth object of requests.
 Auth = tuple[str, str] | Callable[[requests.PreparedRequest], requests.PreparedRequest] | None
+
+
+#: When the call that needs credentials must be over, by the monotonic clock: its auth object may
+#: have to ask a server for them.
+DEADLINE: Final = ContextVar("DEADLINE", default=inf)
 
 
 class AuthFailed(Exception):

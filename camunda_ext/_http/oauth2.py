@@ -18,7 +18,7 @@ import attrs
 import requests
 from requests.auth import AuthBase
 
-from camunda_ext._http.credentials import Basic, NoCredentials
+from camunda_ext._http.credentials import DEADLINE, Basic, NoCredentials
 from camunda_ext._http.messages import (
     FailureKind,
     HttpRequest,
@@ -113,7 +113,9 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
             How long before it expires a token is renewed, in seconds, or a `timedelta`; but never
             in the first half of its lifetime.
 
-        timeout: How long to wait for the login server, in seconds, or a `timedelta`.
+        timeout:
+            How long to wait for the login server, in seconds, or a `timedelta`; but never longer
+            than the call may take that needs the token.
 
         verify: As of `ExternalTaskClient`.
 
@@ -180,7 +182,7 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         self._clock: Callable[[], float] = monotonic
         self._token: _Token | None = None
         self._not_before = float("-inf")
-        # How many fetches have ended, and why the last one failed.
+        # How many fetches have ended that had all the time, and why the last one failed.
         self._fetches = 0
         self._problem: NoCredentials | None = None
         # The token that each thread has used last.
@@ -233,7 +235,7 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         fetches, token = self._fetches, self._token
         is_valid = token is not None and token.is_valid(self._clock())
         lock = self._locks.setdefault(os.getpid(), threading.Lock())
-        if not lock.acquire(timeout=0 if is_valid else self._timeout):
+        if not lock.acquire(timeout=0 if is_valid else self._patience()):
             return (is_valid and token) or self._no_token(
                 "another thread still waits for its answer", is_temporary=True
             )
@@ -246,6 +248,12 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
             return self._fetch()
         finally:
             lock.release()
+
+    def _patience(self) -> float:
+        """
+        How long to wait, in seconds; 0 if the call that needs the token has no time left.
+        """
+        return max(min(self._timeout, DEADLINE.get() - monotonic()), 0.0)
 
     def _kept(self) -> _Token | None:
         """
@@ -260,9 +268,11 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         """
         A new token, or the old one while it is valid, or why there is none.
         """
-        asked_at = self._clock()
-        outcome = self._ask(asked_at)
-        self._fetches += 1
+        asked_at, patience = self._clock(), self._patience()
+        outcome = self._ask(asked_at, patience)
+        if patience == self._timeout:
+            # What a call with less time has missed, others who wait may still get.
+            self._fetches += 1
         if isinstance(outcome, _Token):
             life = outcome.expires_at - asked_at
             _log.debug("a token from %s, for %.0f s", self._shown_url, life)
@@ -278,13 +288,17 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
         self._not_before = now + _PAUSE
         return token
 
-    def _ask(self, asked_at: float) -> _Token | NoCredentials:
+    def _ask(self, asked_at: float, patience: float) -> _Token | NoCredentials:
         """
         The token in the login server's answer, or why there is none.
 
         Args:
             asked_at: The beginning of the token's lifetime: the server counts from a later time.
+
+            patience: How long to wait for the answer, in seconds.
         """
+        if not patience:
+            return self._no_token("the call's time was over", is_temporary=True)
         request = HttpRequest(
             method="POST",
             url=self._url.reveal(),
@@ -293,8 +307,8 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
                 "Content-Type": "application/x-www-form-urlencoded",
             },
             content=self._form.reveal().encode("ascii"),
-            timeout=Timeout(connect=self._timeout, read=self._timeout, total=self._timeout),
-            deadline=monotonic() + self._timeout,
+            timeout=Timeout(connect=patience, read=patience, total=patience),
+            deadline=monotonic() + patience,
         )
         try:
             response = self._transport.send(request)
@@ -302,7 +316,7 @@ class OAuth2ClientCredentials(TakenAsIs, AuthBase):
             if failure.kind is FailureKind.TOO_LARGE:
                 return self._no_token(f"HTTP {failure.status}, with more than 1 MiB")
             if failure.kind is FailureKind.TIMED_OUT:
-                reason = f"no answer within {self._timeout:g} seconds"
+                reason = f"no answer within {patience:.3g} seconds"
             else:
                 reason = f"{failure.reason}. {failure.hint}".rstrip(". ")
             return self._no_token(reason, is_temporary=failure.is_temporary)

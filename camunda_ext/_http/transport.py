@@ -17,7 +17,7 @@ from requests import PreparedRequest, Session as Session
 from requests.auth import AuthBase
 
 from camunda_ext._http.body import Incoming, TooLarge
-from camunda_ext._http.credentials import AuthFailed, to_auth_of
+from camunda_ext._http.credentials import DEADLINE, AuthFailed, to_auth_of
 from camunda_ext._http.messages import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from camunda_ext._http.pool import Pool
 from camunda_ext._http.session import OwnSession, session_opener
@@ -117,7 +117,11 @@ class RequestsTransport:
         status: int | None = None
         raised: BaseException
         try:
-            incoming = self._ask(session, request)
+            before = DEADLINE.set(request.deadline)
+            try:
+                incoming = self._ask(session, request)
+            finally:
+                DEADLINE.reset(before)
             try:
                 status = incoming.status
                 content = incoming.read(
