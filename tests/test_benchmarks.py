@@ -50,7 +50,7 @@ _ROWS = {
     ],
     "importing": [
         ("import camunda_ext", "import requests", "cpu", 1.42),
-        ("from camunda_ext import ExternalTaskClient", "import requests", "cpu", 1.8),
+        ("from camunda_ext import ExternalTaskClient", "import requests", "cpu", 1.42),
     ],
     "pages": [
         ("iterate 2,500 tasks", "http.client, orjson, by hand", "cpu", 1.25),
