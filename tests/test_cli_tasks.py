@@ -26,6 +26,7 @@ from camunda_ext import ExternalTask, ExternalTaskQuery, Topic
 from camunda_ext.cli._commands import COMMANDS, camunda_ext as command
 from camunda_ext.cli._filters import with_query
 from camunda_ext.cli._output import age
+from camunda_ext.cli._sections import seconds
 from camunda_ext.testing import Engine
 from tests.stub import Stub, html_answer, json_answer
 
@@ -981,6 +982,26 @@ def test_wrong_use_is_told_before_anything_is_sent(arguments: list[str], error: 
 
     assert result.exit_code == 2
     assert error in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [("25", 25.0), ("25s", 25.0), ("0.5", 0.5), ("2m", 120.0), ("0.5m", 30.0), (2.0, 2.0)],
+)
+def test_durations_are_seconds_or_minutes(text: str | float, duration: float) -> None:
+    """
+    A number alone is seconds, as ever.
+    """
+    assert seconds(86_400)(text) == duration
+
+
+@pytest.mark.parametrize("text", ["", "s", "m", "25ms", "1h", "nan", "nanm", "infm", "25 s m", "0"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """
+    Milliseconds too, which nobody has to wait for.
+    """
+    with pytest.raises(click.BadParameter, match=r"is not a number of seconds from 0\.1 to 86,400"):
+        seconds(86_400)(text)
 
 
 def test_a_request_takes_no_longer_than_it_may(engine: Engine) -> None:

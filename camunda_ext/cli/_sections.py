@@ -30,20 +30,23 @@ class SectionOption(click.Option):
         self.section = section
 
 
-def seconds(longest: float) -> Callable[[str], float]:
+def seconds(longest: float, *, shortest: float = _SHORTEST) -> Callable[[str | float], float]:
     """
-    The type of an option that is a number of seconds, at most *longest*.
+    The type of an option that is a number of seconds, as ``25`` or ``25s``, or of minutes, as
+    ``2m``; a default may be a number.
     """
 
-    def read(text: str) -> float:
+    def read(given: str | float) -> float:
+        text = str(given)
+        is_minutes = text.endswith("m")
         try:
-            number = float(text)
+            number = float(text[:-1]) * 60 if is_minutes else float(text.removesuffix("s"))
         except ValueError:
-            number = 0.0
+            number = -1.0
         # A range of click would take NaN.
-        if not _SHORTEST <= number <= longest:
-            wanted = f"a number of seconds from {_SHORTEST} to {longest:,.0f}"
-            raise click.BadParameter(f"'{visible(str(text))}' is not {wanted}.")
+        if not shortest <= number <= longest:
+            wanted = f"a number of seconds from {shortest} to {longest:,.0f}"
+            raise click.BadParameter(f"'{visible(text)}' is not {wanted}.")
         return number
 
     return read
