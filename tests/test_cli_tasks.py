@@ -168,7 +168,9 @@ def test_the_list_of_commands_is_that_of_the_commands_themselves() -> None:
     assert own == {name: line for name, (_, line) in COMMANDS.items()}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["ls", "--help"], ["count"], ["ls"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["ls", "--help"], ["work", "--help"], ["count"], ["ls"]]
+)
 def test_rich_is_not_read_before_it_is_needed(arguments: list[str], engine: Engine) -> None:
     """
     It takes longer to read than all the rest.

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "top": ("_topics", "Show the topics again and again, until Ctrl-C."),
     "topics": ("_topics", "Show the number of tasks of each topic."),
     "unlock": ("_change", "Take away the locks of tasks."),
+    "work": ("_work", "Have the handlers of a module do tasks, until SIGTERM or Ctrl-C."),
 }
 
 #: The exit code of a program that ends because nobody reads its output.

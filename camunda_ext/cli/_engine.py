@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 import threading
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import click
 from urllib3.filepost import encode_multipart_formdata
 
 from camunda_ext import CamundaError, ExternalTaskClient
+from camunda_ext.cli._errors import cannot_listen
 from camunda_ext.safety import visible
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def engine(
         try:
             url = running.serve(port=port)
         except OSError as error:
-            raise click.ClickException(_why_not(port, error)) from None
+            raise click.ClickException(cannot_listen("--port", port, error)) from None
         deployed = [(file, _deploy(url, auth, file)) for file in files]
         _introduce(url, db, deployed, asks=auth is not None)
         # A wait without an end would not hear Ctrl-C on Windows.
@@ -175,12 +175,3 @@ def _introduce(
     else:
         click.echo(f"The state is kept in {db}.")
     click.echo("Ctrl-C ends it.")
-
-
-def _why_not(port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"Port {port} is in use: choose another one with --port, or --port 0 for any that is "
-            "free."
-        )
-    return f"Port {port} cannot be listened on: {error.strerror or error}."

@@ -4,6 +4,8 @@ Errors of the library as messages of the commands.
 
 from __future__ import annotations
 
+import errno
+
 import click
 
 from camunda_ext import OutcomeUnknown
@@ -27,6 +29,18 @@ def to_message(error: Exception) -> click.ClickException:
         return click.ClickException(visible(f"{path}{error.strerror}."))
     kind = OutcomeIsUnknown if isinstance(error, OutcomeUnknown) else click.ClickException
     return kind(in_options(f"{error}".rstrip(".") + "."))
+
+
+def cannot_listen(option: str, port: int, error: OSError) -> str:
+    """
+    Why nothing can be served on a port that an option has named, in a sentence.
+    """
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} is in use: choose another one with {option}, or {option} 0 for any that "
+            "is free."
+        )
+    return f"Port {port} cannot be listened on: {error.strerror or error}."
 
 
 def in_options(text: str) -> str:
