@@ -57,10 +57,10 @@ STEPS = (
     Story.fetch,
     Story.complete,
     Story.intrude,
-    Story.decline,
-    Story.fail,
+    Story.work,
     Story.give_retries,
     Story.follow,
+    Story.work_again,
 )
 
 

@@ -1,5 +1,5 @@
 """
-`camunda-ext demo`: the client, shown at work.
+`camunda-ext demo`: the client and a worker, shown at work.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from camunda_ext.cli.demo import Page, tell
 _NEXT: Final = (
     ("camunda-ext engine", "an engine to play with, until Ctrl-C"),
     ("camunda-ext demo --url URL", "this story on a real engine"),
+    ("camunda-ext work --help", "a worker for handlers of your own"),
     ("pydoc camunda_ext.client", "everything that a client can do"),
     ("docs/tutorial.rst", "in the source: a first task in ten minutes"),
 )

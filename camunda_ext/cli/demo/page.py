@@ -174,16 +174,25 @@ def code_of(action: Callable[[], None]) -> str:
     if not isinstance(function, ast.FunctionDef):
         raise TypeError(f"{action!r} is no plain method")
     _, *statements = function.body
-    lines = textwrap.dedent("\n".join(source.splitlines()[statements[0].lineno - 1 :])).splitlines()
-    return "\n".join(_prompted(lines, statements)).replace("self.", "")
+    lines = textwrap.dedent("\n".join(source.splitlines()[_first_line(statements[0]) - 1 :]))
+    return "\n".join(_prompted(lines.splitlines(), statements)).replace("self.", "")
 
 
 def _prompted(lines: list[str], statements: list[ast.stmt]) -> Iterator[str]:
-    above = statements[0].lineno
+    above = _first_line(statements[0])
     for statement in statements:
-        for number in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
-            prompt = ">>>" if number == statement.lineno else "..."
+        first = _first_line(statement)
+        for number in range(first, (statement.end_lineno or first) + 1):
+            prompt = ">>>" if number == first else "..."
             yield f"{prompt} {lines[number - above]}"
+
+
+def _first_line(statement: ast.stmt) -> int:
+    """
+    The number of a statement's first line, which may be one of a decorator.
+    """
+    nodes: list[ast.stmt | ast.expr] = [statement, *getattr(statement, "decorator_list", ())]
+    return min(node.lineno for node in nodes)
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from camunda_ext import Auth, CamundaError, ExternalTask
 from camunda_ext.cli.demo.page import Page
 from camunda_ext.cli.demo.story import FETCHED, ORDERS, Story
+from camunda_ext.worker import BpmnError, Completed, Failure, Handled
 
 
 def tell(page: Page, url: str, auth: Auth = None, *, place: str) -> bool:
@@ -115,14 +116,11 @@ def _tell_of_work(page: Page, story: Story) -> None:
     page.say(f"Locked by: {story.refused.worker_id}")
     page.say(f"Hint: {story.refused.hint}")
 
-    page.step(story.decline)
-    params = {"processInstanceId": story.declined.process_instance_id}
+    page.step(story.work)
+    _show_handled(page, story.handled)
+    params = {"processInstanceId": story.instances["order-18"]}
     for user_task in story.client.request("GET", "/task", params=params):
         page.say(f"Somebody has to: {user_task['name']}")
-    page.say(f"External tasks left: {story.total}")
-
-    page.step(story.fail)
-    page.say(f"The engine's words on it: {story.details}")
     page.table(
         ("incident", "activity", "message"),
         (
@@ -142,6 +140,10 @@ def _tell_of_bulk(page: Page, story: Story) -> None:
     page.say(f"{story.result}")
     _show_tasks(page, story.tasks)
     page.say(f"Open incidents: {len(story.incidents())}")
+
+    page.step(story.work_again)
+    _show_handled(page, story.handled)
+    page.say(f"External tasks left: {story.left}")
 
 
 def _clean_up(page: Page, story: Story) -> bool:
@@ -163,6 +165,25 @@ def _show_tasks(page: Page, tasks: Iterable[ExternalTask]) -> None:
             for task in tasks
         ),
     )
+
+
+def _show_handled(page: Page, handled: Iterable[Handled]) -> None:
+    page.table(
+        ("order", "topic", "reported", "with"),
+        ((one.task.business_key, one.task.topic_name, *_in_words(one.outcome)) for one in handled),
+    )
+
+
+def _in_words(outcome: object) -> tuple[str, str | None]:
+    said = None
+    match outcome:
+        case Completed():
+            said = json.dumps(outcome.variables)
+        case BpmnError():
+            said = outcome.error_code
+        case Failure():
+            said = outcome.error_message
+    return type(outcome).__name__, said
 
 
 @contextmanager
