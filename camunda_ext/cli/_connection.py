@@ -72,6 +72,9 @@ _OPTIONS: Final = {
     ),
 }
 
+#: How many idle connections are kept: one for each slot that a worker can have.
+_CONNECTIONS: Final = 10_000
+
 #: How engines before 7.8 write dates.
 _OLD_DATES: Final = "%Y-%m-%dT%H:%M:%S"
 
@@ -173,6 +176,7 @@ def _new_client(context: Context, password: str) -> ExternalTaskClient:
             engine=context.engine,
             date_format=None if context.date_zone is None else _OLD_DATES,
             date_zone=context.date_zone,
+            pool_size=_CONNECTIONS,
         )
     except ValueError as error:
         raise click.UsageError(in_options(f"{error}.")) from None

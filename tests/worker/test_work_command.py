@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,10 @@ from click.testing import CliRunner, Result
 import camunda_ext
 from camunda_ext import ExternalTaskQuery
 from camunda_ext.cli._commands import camunda_ext as command
+from camunda_ext.cli._connection import client_of
+from camunda_ext.cli._contexts import Context
 from camunda_ext.testing import Engine
+from tests.stub import Connection, Stub, json_answer
 
 ROOT: Final = Path(camunda_ext.__file__).parents[1]
 #: As the script that is installed does it, which does not look into the current directory.
@@ -327,6 +331,26 @@ def test_a_log_for_people_does_not_control_the_terminal(project: Path, engine: E
         ended(process, signal.SIGTERM)
 
     assert re.fullmatch(r"[0-9-]+ [0-9:,]+ INFO tasks: charging Ada\\x1b\[31m", line)
+
+
+def test_a_connection_is_kept_for_each_slot() -> None:
+    """
+    Else a worker of many slots would open some again and again.
+    """
+    together = threading.Barrier(40)
+
+    def answer_together(connection: Connection) -> None:
+        together.wait(LONGEST)
+        connection.send(json_answer(200, {"version": "7.24.0"}))
+
+    with (
+        Stub(answer_together) as stub,
+        client_of(Context(url=stub.url), "") as client,
+        ThreadPoolExecutor(40) as threads,
+    ):
+        rounds = [set(threads.map(lambda _: client.version(), range(40))) for _ in range(2)]
+
+    assert (rounds, stub.connections) == ([{"7.24.0"}, {"7.24.0"}], 40)
 
 
 # --------------------------------------------------------------------------------------- its health
