@@ -565,8 +565,6 @@ class Lane:
             self.on_change()
             self._wake_poller()
             return None
-        if error is not None and not isinstance(error, (Report, Abandoned)):
-            log.warning("task %s of topic %r failed", task.id, task.topic_name, exc_info=error)
         if shared.hooks.functions:
             shared.hooks.tell(
                 Ended(lane=self.name, task=task, outcome=outcome, error=error, seconds=now - began)
@@ -589,10 +587,15 @@ class Lane:
         """
         Call the handler, and return what it has raised, and its outcome.
         """
+        # A context of its own, so that nothing of one task is left for the next.
+        context, task = contextvars.copy_context(), held.task
         try:
-            # A context of its own, so that nothing of one task is left for the next.
-            result = contextvars.copy_context().run(call_with, held.task, held.call)
+            result = context.run(call_with, task, held.call)
         except BaseException as error:  # noqa: BLE001  # whatever a handler raises is a failure
+            if not isinstance(error, (Report, Abandoned)):
+                failed = "task %s of topic %r failed"
+                # In its context, so that the line of the log has what middleware has put there.
+                context.run(log.warning, failed, task.id, task.topic_name, exc_info=error)
             # No variable may hold the outcome: it may be the error, whose traceback has this frame.
             return error, self._outcome_of(error, held)
         return None, outcome_of_result(result)
