@@ -150,21 +150,21 @@ class Task(LockedExternalTask):
 
         The worker learns it when it extends the lock, the first time after a third of its duration.
         """
-        return _hold_of(self).lost
+        return hold_of(self).lost
 
     @property
     def stopping(self) -> bool:
         """
         Whether the worker stops. A handler that ends in time is reported as always.
         """
-        return _hold_of(self).stopping
+        return hold_of(self).stopping
 
     @property
     def deadline(self) -> datetime | None:
         """
         When the handler's ``task_timeout`` is over; ``None`` without one, or before it has begun.
         """
-        return _hold_of(self).deadline_date
+        return hold_of(self).deadline_date
 
     def check(self) -> None:
         """
@@ -189,7 +189,7 @@ class Task(LockedExternalTask):
             `True` if the time is over and the task is still in hand; `False` if the task is lost or
             the worker stops.
         """
-        hold = _hold_of(self)
+        hold = hold_of(self)
         until = hold.clock.now() + checks.seconds("seconds", seconds, may_be_zero=True)
         while self.lost is None and not self.stopping:
             if hold.clock.now() >= until:
@@ -210,7 +210,7 @@ class Task(LockedExternalTask):
         Raises:
             Abandoned: The task is lost.
         """
-        hold = _hold_of(self)
+        hold = hold_of(self)
         hold.duration = checks.milliseconds("duration", duration) / 1000
         hold.extend(self, hold)
         if hold.lost is not None:
@@ -221,7 +221,10 @@ class Task(LockedExternalTask):
 _HOLD: Final = "_hold"
 
 
-def _hold_of(task: Task) -> Hold:
+def hold_of(task: Task) -> Hold:
+    """
+    What the worker knows of a task.
+    """
     hold: Hold = task.__dict__[_HOLD]
     return hold
 
@@ -247,7 +250,7 @@ def adopt(task: Task, lease: Lease) -> None:
     """
     # The one change of a task: all that it reports has to name the worker that has the lock now.
     object.__setattr__(task, "worker_id", lease.worker_id)
-    hold = _hold_of(task)
+    hold = hold_of(task)
     hold.lease, hold.lost = lease, None
     hold.is_kept = True
 
