@@ -65,7 +65,7 @@ _CHANCE: Final = 0.1
 _TIMES: Final = re.compile(r"R(\d+)/(.+)", re.ASCII)
 _DURATION: Final = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
+    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
     re.ASCII,
 )
 
@@ -155,6 +155,9 @@ def _exception_types(kinds: Any) -> tuple[type[BaseException], ...]:
 def _to_duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text.strip())
     parts = {name: float(part) for name, part in match.groupdict().items() if part} if match else {}
-    if not parts:
-        raise ValueError(f"{text!r:.80} is no duration such as PT10S, PT5M, PT1H30M or P1D")
-    return timedelta(**parts)
+    try:
+        if parts:
+            return timedelta(**parts)
+    except OverflowError:  # of millions of years
+        pass
+    raise ValueError(f"{text!r:.80} is no duration such as PT10S, PT5M, PT1H30M or P1D")

@@ -209,6 +209,7 @@ def test_notation_of_camunda_is_read(notation: str, waits: tuple[int, ...]) -> N
         "R3/2026-11-22T10:00:00/PT1M",
         "P",
         "PT",
+        "P1DT",
         "T10S",
         "10S",
         "PT10",
@@ -232,6 +233,9 @@ def test_notation_of_camunda_is_read(notation: str, waits: tuple[int, ...]) -> N
         "PT\uff11S",
         "0 0 12 * * ?",
         "600",
+        "P999999999999D",
+        f"PT{'9' * 400}S",
+        "R2/P999999999999W",
     ],
 )
 def test_other_notations_are_refused(notation: str) -> None:
