@@ -278,13 +278,19 @@ def _held(name: str, values: VariablesLike | None) -> Mapping[str, Any] | None:
     Variables as a mapping, of which it is certain that the engine can hold them.
 
     Raises:
-        TypeError, ValueError: No variable can hold a value; the message has its name.
+        TypeError, ValueError: No variable can hold a value; the message has its name. Or the values
+            cannot be read.
     """
     if values is None:
         return None
-    if not isinstance(values, (Mapping, type)) and attrs.has(type(values)):
-        values = attrs.asdict(values, recurse=False)
-    Variables.of(values, name=name)
+    try:
+        if not isinstance(values, (Mapping, type)) and attrs.has(type(values)):
+            values = attrs.asdict(values, recurse=False)
+        Variables.of(values, name=name)
+    except (TypeError, ValueError):
+        raise
+    except Exception as error:  # noqa: BLE001  # a mapping or a class of a user may raise anything
+        raise ValueError(f"{name} cannot be read: {message_of(error)}") from None
     return values  # type: ignore[return-value]  # `Variables.of()` accepts nothing else
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import re
 import sys
 import threading
 from collections import ChainMap
@@ -58,6 +59,24 @@ class Receipt:
     """
 
     receipt: Any
+
+
+@attrs.define
+class Unset:
+    """
+    An instance lacks its field.
+    """
+
+    receipt: int = attrs.field(init=False)
+
+
+class Changing(dict[str, Any]):
+    """
+    A mapping that another thread has just changed.
+    """
+
+    def items(self) -> Any:
+        raise RuntimeError("dictionary changed size during iteration")
 
 
 class Colour(Enum):
@@ -495,6 +514,31 @@ def test_a_name_that_no_variable_has_is_an_incident(place: str, name: object) ->
     assert outcome.error_message is not None
     assert outcome.error_message.startswith(
         "the handler's result cannot be sent: the name of a variable "
+    )
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        # Python 3.13 has the name of the module before that of the class.
+        (Unset(), "AttributeError: '.*Unset' object has no attribute 'receipt'"),
+        (Changing(receipt=1), "RuntimeError: dictionary changed size during iteration"),
+    ],
+)
+def test_what_cannot_be_read_is_an_incident(place: str, values: object, problem: str) -> None:
+    """
+    Whatever reading it raises is no end of the thread that reports it.
+    """
+    outcome = outcome_of(PLACES[place](values))
+
+    assert isinstance(outcome, Failure)
+    assert outcome.retries == 0
+    assert outcome.error_message is not None
+    assert re.fullmatch(
+        "the handler's result cannot be sent: (the result|(local_)?variables) cannot be read: "
+        + problem,
+        outcome.error_message,
     )
 
 
