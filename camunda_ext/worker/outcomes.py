@@ -298,13 +298,13 @@ def message_of(error: BaseException) -> str:
     """
     An exception in a sentence, whatever its own text does.
     """
-    if isinstance(error, BadInput):
-        return str(error)
     try:
         text = str(error)[:_LONGEST_TEXT]
     except BaseException:  # noqa: BLE001  # a `__str__` of a user may raise anything
         text = "(its text cannot be read)"
     name = type(error).__name__
+    if isinstance(error, BadInput):
+        return _sendable(text or name)
     return _sendable(f"{name}: {text}" if text else name)
 
 

@@ -148,6 +148,14 @@ class MeanError(Exception):
         raise SystemExit(3)
 
 
+class MeanInputError(BadInput):
+    """
+    The same of a class that is reported by its text alone.
+    """
+
+    __str__ = MeanError.__str__
+
+
 def _raise(error: BaseException) -> None:
     raise error
 
@@ -365,12 +373,21 @@ def test_a_chain_is_told_from_its_first_error_to_its_last() -> None:
     assert details.count("\n[...]\n") == 1
 
 
-def test_message_is_that_of_bad_input() -> None:
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("amount is missing"), "ValueError: amount is missing"),
+        (BadInput("amount is missing"), "amount is missing"),
+        (BadInput(), "BadInput"),
+        (BadInput("a\0b\ud800c"), r"a\x00b\ud800c"),
+        (MeanInputError(), "(its text cannot be read)"),
+    ],
+)
+def test_bad_input_speaks_for_itself(error: Exception, message: str) -> None:
     """
-    It is a sentence of its own, which the name of its class would not make clearer.
+    The name of its class would not make it clearer.
     """
-    assert message_of(BadInput("amount is missing")) == "amount is missing"
-    assert message_of(ValueError("amount is missing")) == "ValueError: amount is missing"
+    assert message_of(error) == message
 
 
 # --------------------------------------------------------------------------- what a handler returns
