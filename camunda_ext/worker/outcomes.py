@@ -105,7 +105,8 @@ class Failure(Report):
     """
     Raise it in a handler to report a failure in your own words.
 
-    What it does not say is decided by the retries of the handler, see `TaskRetries`.
+    What it does not say is decided by the retries of the handler, see `TaskRetries`. NUL and halves
+    of characters, which not all databases can store, are escaped in its texts.
 
     Args:
         error_message: What went wrong, in short; the engine stores 666 UTF-16 units.
@@ -135,9 +136,9 @@ class Failure(Report):
     ) -> None:
         super().__init__()
         if error_message is not None:
-            checks.text("error_message", error_message)
+            error_message = _sendable(checks.text("error_message", error_message))
         if error_details is not None:
-            checks.text("error_details", error_details)
+            error_details = _sendable(checks.text("error_details", error_details))
         if retries is not None:
             checks.integer("retries", retries, low=0, high=checks.INT32)
         if retry_timeout is not None:

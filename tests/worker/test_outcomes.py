@@ -658,6 +658,29 @@ def test_a_failure_is_as_said(failure: Failure, reported: Failure) -> None:
     assert outcome_of(failure) == reported
 
 
+def test_the_texts_of_a_failure_can_be_sent(engine: Engine) -> None:
+    """
+    A database that refuses them would refuse the failure, and the task would come back for ever.
+    """
+    odd, shown = "a\0b\ud800c😀", r"a\x00b\ud800c😀"
+    worker = Worker(engine.client())
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> None:
+        if task.business_key == "postpone":
+            raise Postpone(0, odd)
+        raise Failure(odd, error_details=odd, retries=0)
+
+    failed = engine.create_task("invoice", business_key="fail")
+    postponed = engine.create_task("invoice", business_key="postpone")
+    worker.run_once()
+
+    client = engine.client()
+    assert client.get(failed).error_message == shown
+    assert client.error_details(failed) == shown
+    assert client.get(postponed).error_message == shown
+
+
 def test_a_failure_without_retries_asks_no_policy() -> None:
     """
     Nor does one that says all.
