@@ -216,20 +216,21 @@ def outcome_of_error(error: BaseException, task: ExternalTask, retries: RetryDec
 
         retries: Decides what a failure does not say.
     """
+    if isinstance(error, Abandoned):
+        return error
     try:
-        if isinstance(error, Abandoned):
-            return error
-        if isinstance(error, BpmnError):
+        if isinstance(error, (BpmnError, Failure)):
             error.variables = _held("variables", error.variables)
-            return error
-        if isinstance(error, Postpone):
-            return _postponed(error, task, retries)
         if isinstance(error, Failure):
-            error.variables = _held("variables", error.variables)
             error.local_variables = _held("local_variables", error.local_variables)
-            return decided(error, task, error.__cause__ or error, retries)
     except (TypeError, ValueError) as unholdable:
         return _unholdable(unholdable)
+    if isinstance(error, BpmnError):
+        return error
+    if isinstance(error, Postpone):
+        return _postponed(error, task, retries)
+    if isinstance(error, Failure):
+        return decided(error, task, error.__cause__ or error, retries)
     return decided(Failure(), task, error, retries)
 
 

@@ -693,6 +693,58 @@ def test_a_failure_without_retries_asks_no_policy() -> None:
     assert policy.seen == []
 
 
+@pytest.mark.parametrize("said", [Failure("a"), Postpone(5), LookupError("a")])
+def test_a_policy_that_cannot_decide_is_not_taken_for_a_wrong_result(said: Exception) -> None:
+    """
+    What it raises is for the log, and not for whoever reads the incident.
+    """
+
+    class Undecided:
+        def after(self, task: ExternalTask, error: BaseException, /) -> Decision:
+            raise ValueError("no policy for this topic")
+
+    with pytest.raises(ValueError, match="no policy for this topic"):
+        outcome_of_error(raised(said), ExternalTask(id="t"), Undecided())
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (Failure("no money"), "no money"),
+        (Postpone(5, "bank says 429"), "bank says 429"),
+        (LookupError("no such invoice"), "LookupError: no such invoice"),
+    ],
+)
+def test_a_policy_that_cannot_decide_is_an_incident(
+    engine: Engine, caplog: pytest.LogCaptureFixture, said: Exception, message: str
+) -> None:
+    """
+    With what the handler has said; a postponed task has a retry, as it always does.
+    """
+
+    class Undecided:
+        def after(self, task: ExternalTask, error: BaseException, /) -> Decision:
+            raise ValueError("no policy for this topic")
+
+        def __repr__(self) -> str:
+            return "<Undecided>"
+
+    worker = Worker(engine.client(), retries=Undecided())
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> None:
+        raise said
+
+    task_id = engine.create_task("invoice")
+    worker.run_once(raising=False)
+
+    task = engine.client().get(task_id)
+    assert (task.error_message, task.retries) == (message, 1 if isinstance(said, Postpone) else 0)
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == [
+        "<Undecided> cannot decide about retries: the task gets an incident"
+    ]
+
+
 def test_a_policy_of_no_retries_opens_an_incident() -> None:
     """
     With the wait that the failure has, as it does no harm.
