@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 
 import attrs
 
-from camunda_ext.dto import FetchedTasks, LockedExternalTask, Topic
+from camunda_ext.dto import ExternalTask, FetchedTasks, LockedExternalTask, Topic
 from camunda_ext.errors import CamundaError, EngineFailure
 from camunda_ext.worker.events import Began, Ended, Polled, Reported, Result, Stuck, Swept
 from camunda_ext.worker.handlers import Handler, Middleware
@@ -30,7 +30,7 @@ from camunda_ext.worker.outcomes import (
     outcome_of_result,
 )
 from camunda_ext.worker.reporting import Reporting
-from camunda_ext.worker.retries import RetryDecider, TaskRetries
+from camunda_ext.worker.retries import Decision, RetryDecider
 from camunda_ext.worker.rules import (
     LONGEST_IN_QUEUE,
     NOTHING_AHEAD,
@@ -601,15 +601,10 @@ class Lane:
         return None, outcome_of_result(result)
 
     def _outcome_of(self, error: BaseException, held: Held) -> Outcome:
-        retries = self._retries_of(held)
-        try:
-            return outcome_of_error(error, held.task, retries)
-        except Exception:  # noqa: BLE001  # a decider of a user may raise anything
-            log.exception("%r cannot decide about retries: the task gets an incident", retries)
-            return outcome_of_error(error, held.task, TaskRetries())
+        return outcome_of_error(error, held.task, self._retries_of(held))
 
     def _retries_of(self, held: Held) -> RetryDecider:
-        return held.handler.retries or self.shared.options.retries
+        return _Guarded(held.handler.retries or self.shared.options.retries)
 
     def _report(self, held: Held, outcome: Outcome) -> Outcome:
         """
@@ -816,6 +811,27 @@ class Lane:
         """
         for _ in range(self.slots):
             self._queue.put(None)
+
+
+@attrs.frozen
+class _Guarded:
+    """
+    A decider of a user, which may raise anything, or decide nothing: the task gets an incident.
+    """
+
+    decider: RetryDecider
+
+    def after(self, task: ExternalTask, error: BaseException, /) -> Decision:
+        try:
+            decision: object = self.decider.after(task, error)
+            if not isinstance(decision, Decision):
+                raise TypeError(f"after() must return a Decision, not {decision!r:.80}")
+        except Exception:  # noqa: BLE001  # it must not end the slot's thread
+            log.exception(
+                "task %s: %r cannot decide about retries, and gives none", task.id, self.decider
+            )
+            return Decision(0)
+        return decision
 
 
 def _compose(
