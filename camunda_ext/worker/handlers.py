@@ -255,7 +255,7 @@ def _parameters(name: str, function: Callable[..., Any]) -> list[inspect.Paramet
         elif parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
             raise TypeError(f"{name} needs {parameter.name!r} by keyword: {_ALLOWED}")
     if any(isinstance(parameter.annotation, str) for parameter in parameters):
-        hints = _hints(name, function)
+        hints = _hints(name, function, parameters)
         parameters = [
             parameter.replace(annotation=hints.get(parameter.name, parameter.annotation))
             for parameter in parameters
@@ -263,11 +263,19 @@ def _parameters(name: str, function: Callable[..., Any]) -> list[inspect.Paramet
     return parameters
 
 
-def _hints(name: str, function: Any) -> dict[str, Any]:
+def _hints(name: str, function: Any, parameters: Iterable[inspect.Parameter]) -> dict[str, Any]:
+    """
+    The annotations of parameters, resolved. What the function returns may be known to type checkers
+    alone.
+    """
     target = getattr(function, "func", function)
-    target = target if inspect.isroutine(target) else type(target).__call__
+    target = inspect.unwrap(target if inspect.isroutine(target) else type(target).__call__)
+
+    def alone() -> None: ...
+
+    alone.__annotations__ = {one.name: one.annotation for one in parameters}
     try:
-        return get_type_hints(inspect.unwrap(target))
+        return get_type_hints(alone, target.__globals__)
     except NameError as error:
         raise TypeError(
             f"an annotation of {name} cannot be resolved: {error}; define the class before the "

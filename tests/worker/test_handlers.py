@@ -7,7 +7,7 @@ The annotations here are classes unless they are in quotes.
 import functools
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import pytest
@@ -15,6 +15,9 @@ import pytest
 from camunda_ext import ExternalTask, Handlers, LockedExternalTask, Topic, Worker, testing
 from camunda_ext.testing import Engine
 from camunda_ext.worker import Task, TaskRetries
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 @attrs.frozen
@@ -107,6 +110,10 @@ def in_quotes(task: "Task", invoice: "Invoice") -> object:
     return task, invoice
 
 
+def in_quotes_for_type_checkers(task: "Task", invoice: "Invoice") -> "Fraction | object":
+    return task, invoice
+
+
 def with_gateway(gateway: str, task: Task, invoice: Invoice) -> object:
     assert gateway == "bank"
     return task, invoice
@@ -171,6 +178,7 @@ def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
         with_defaults,
         with_rest,
         in_quotes,
+        in_quotes_for_type_checkers,
         lambda task: (task, None),
         Cashier().method,
         Cashier().method_in_quotes,
