@@ -823,7 +823,7 @@ def _structurer() -> "cattrs.Converter":
     import cattrs  # only now: its import takes longer than that of this whole package
 
     decimal, uuid = _text_types()
-    converter = cattrs.Converter()
+    converter = cattrs.Converter(structure_fallback_factory=_refuse_type)
     for exact_kind in _EXACT:
         converter.register_structure_hook(exact_kind, lambda value, kind: _need(value, kind))
     converter.register_structure_hook(float, lambda value, _: float(_need(value, float, int)))
@@ -842,6 +842,16 @@ def _structurer() -> "cattrs.Converter":
         _is_union_of_values, lambda value, kind: _structure_union(converter, value, kind)
     )
     return converter
+
+
+def _refuse_type(kind: Any) -> NoReturn:
+    """
+    Refuse a type as soon as the fields of a class are looked at. Old versions of cattrs do so at
+    the first value only, as if that were wrong.
+    """
+    import cattrs
+
+    raise cattrs.StructureHandlerNotFoundError(f"Unsupported type: {kind!r:.200}", type_=kind)
 
 
 _COLLECTIONS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {

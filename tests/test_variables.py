@@ -688,6 +688,24 @@ def test_a_class_that_cannot_be_made_is_the_callers_mistake() -> None:
         Variables.of({"what": 1}).into(OfAnother)
 
 
+@attrs.frozen
+class OfUnknown:
+    what: Unknown
+
+
+@pytest.mark.parametrize("variables", [{}, {"what": None}, {"what": 1}, {"other": 1}])
+def test_a_field_that_no_variable_fits_is_refused(variables: dict[str, Any]) -> None:
+    """
+    Whether there is a variable for it or not.
+    """
+    with pytest.raises(
+        TypeError,
+        match=r"^OfUnknown has a field of a type that no variable has: Unsupported type: "
+        r"<class '.*\.Unknown'>$",
+    ):
+        Variables.of(variables).into(OfUnknown)
+
+
 def test_a_missing_variable_is_named() -> None:
     """
     All that is missing is told at once; what has a default may be missing.
