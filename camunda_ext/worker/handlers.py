@@ -12,6 +12,7 @@ import attrs
 from camunda_ext._wire import checks
 from camunda_ext._wire.value import exported
 from camunda_ext.dto import ExternalTask, LockedExternalTask, Topic
+from camunda_ext.variables import Variables
 from camunda_ext.worker.retries import BadInput, RetryDecider
 from camunda_ext.worker.task import Task
 
@@ -127,8 +128,8 @@ class Handlers:
             middleware: Functions around the handler, the first one outermost.
 
         Raises:
-            TypeError: The function is no handler, such as an ``async def``; or an argument has the
-                wrong type.
+            TypeError: The function is no handler, such as an ``async def``; a field of its class
+                has a type that no variable can have; or an argument has the wrong type.
 
             ValueError: The topic has a handler already, or an argument is invalid.
         """
@@ -277,10 +278,14 @@ def _hints(name: str, function: Any, parameters: Iterable[inspect.Parameter]) ->
     try:
         return get_type_hints(alone, target.__globals__)
     except NameError as error:
-        raise TypeError(
-            f"an annotation of {name} cannot be resolved: {error}; define the class before the "
-            "handler, at the top of the module"
-        ) from None
+        raise _unresolved(name, error) from None
+
+
+def _unresolved(name: str, error: NameError) -> TypeError:
+    return TypeError(
+        f"an annotation of {name} cannot be resolved: {error}; define the class before the "
+        "handler, at the top of the module"
+    )
 
 
 def _input_class(name: str, parameter: inspect.Parameter) -> Any:
@@ -295,8 +300,23 @@ def _input_class(name: str, parameter: inspect.Parameter) -> Any:
             if issubclass(Task, annotation):
                 return None
         elif attrs.has(annotation):
+            _check_fields(name, annotation)
             return annotation
     raise TypeError(f"{name} cannot get {parameter.name!r} as {annotation!r:.80}: {_ALLOWED}")
+
+
+def _check_fields(name: str, kind: type) -> None:
+    """
+    Check that the fields of a handler's class have types that variables can have.
+    """
+    try:
+        Variables({}).into(kind)
+    except ValueError:
+        pass  # Its variables are missing here.
+    except NameError as error:
+        raise _unresolved(kind.__name__, error) from None
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
 
 
 def _names(kind: Any) -> tuple[str, ...]:

@@ -5,14 +5,26 @@ The annotations here are classes unless they are in quotes.
 """
 
 import functools
-from collections.abc import Callable
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Literal
+from uuid import UUID
 
 import attrs
 import pytest
 
-from camunda_ext import ExternalTask, Handlers, LockedExternalTask, Topic, Worker, testing
+from camunda_ext import (
+    ExternalTask,
+    File,
+    Handlers,
+    JavaObject,
+    LockedExternalTask,
+    Topic,
+    Worker,
+    testing,
+)
 from camunda_ext.testing import Engine
 from camunda_ext.worker import Task, TaskRetries
 
@@ -125,6 +137,14 @@ def with_gateway_last(task: Task, invoice: Invoice, gateway: str) -> object:
 
 def with_gateway_in_quotes(gateway: "str", task: "Task", invoice: "Invoice") -> object:
     return with_gateway(gateway, task, invoice)
+
+
+class Colour(Enum):
+    """
+    An enum of texts.
+    """
+
+    RED = "red"
 
 
 class Cashier:
@@ -384,6 +404,114 @@ def test_a_class_that_is_not_there_yet_is_refused() -> None:
         TypeError,
         match=r"an annotation of .*charge cannot be resolved: .*; define the class before the "
         "handler, at the top of the module$",
+    ):
+        registered(charge)
+
+
+class Plain:
+    """
+    No attrs class.
+    """
+
+
+def with_field(kind: Any, **options: Any) -> Callable[..., None]:
+    """
+    A handler whose class has a field of a type.
+    """
+    local = attrs.make_class("Local", {"field": attrs.field(type=kind, **options)})
+
+    def charge(task: Task, local: Any) -> None: ...
+
+    charge.__annotations__["local"] = local
+    return charge
+
+
+@pytest.mark.parametrize(
+    "kind", [object, Plain, timedelta, complex, type, Callable[[], int], Plain | int, bytearray]
+)
+@pytest.mark.parametrize("options", [{}, {"default": None}])
+def test_a_field_that_no_variable_can_have_is_refused(kind: Any, options: dict[str, Any]) -> None:
+    """
+    Otherwise each task would get an incident.
+    """
+    with pytest.raises(
+        TypeError, match=r"charge: Local has a field of a type that no variable has: "
+    ):
+        registered(with_field(kind, **options))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Any,
+        bool,
+        int,
+        float,
+        str,
+        bytes,
+        None,
+        datetime,
+        date,
+        Decimal,
+        UUID,
+        File,
+        JavaObject,
+        Colour,
+        Invoice,
+        list,
+        dict,
+        list[int],
+        tuple[int, str],
+        set[Decimal],
+        frozenset[str],
+        dict[str, Invoice],
+        Mapping[str, int],
+        Sequence[Invoice],
+        Literal["a", "b"],
+        int | None,
+        int | str,
+        Invoice | None,
+        list[Invoice] | None,
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"default": None}])
+def test_a_field_that_a_variable_can_have_is_accepted(kind: Any, options: dict[str, Any]) -> None:
+    """
+    Whether the variable must be there or not.
+    """
+    assert registered(with_field(kind, **options)).variables == ("field",)
+
+
+def test_what_a_class_checks_is_not_asked_at_registration() -> None:
+    """
+    There are no variables yet that could be right or wrong.
+    """
+
+    def refuse(instance: object, field: object, value: object) -> None:
+        raise OSError("no connection")
+
+    assert registered(with_field(int, default=1, validator=refuse)).variables == ("field",)
+
+
+@attrs.frozen
+class Odd:
+    """
+    Refers to what is not there.
+    """
+
+    field: "Nothing"  # type: ignore[name-defined]  # noqa: F821
+
+
+def test_a_class_with_unknown_annotations_is_refused() -> None:
+    """
+    As a handler is.
+    """
+
+    def charge(odd: Odd) -> None: ...
+
+    with pytest.raises(
+        TypeError,
+        match=r"^an annotation of Odd cannot be resolved: name 'Nothing' is not defined; define ",
     ):
         registered(charge)
 
