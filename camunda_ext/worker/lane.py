@@ -26,6 +26,7 @@ from camunda_ext.worker.outcomes import (
     Failure,
     Outcome,
     Report,
+    details_of,
     outcome_of_error,
     outcome_of_result,
 )
@@ -593,9 +594,9 @@ class Lane:
             result = context.run(call_with, task, held.call)
         except BaseException as error:  # noqa: BLE001  # whatever a handler raises is a failure
             if not isinstance(error, (Report, Abandoned)):
-                failed = "task %s of topic %r failed"
+                failed = "task %s of topic %r failed:\n%s"
                 # In its context, so that the line of the log has what middleware has put there.
-                context.run(log.warning, failed, task.id, task.topic_name, exc_info=error)
+                context.run(log.warning, failed, task.id, task.topic_name, details_of(error))
             # No variable may hold the outcome: it may be the error, whose traceback has this frame.
             return error, self._outcome_of(error, held)
         return None, outcome_of_result(result)

@@ -76,33 +76,32 @@ ERRORS: Final = {
 
 # ----------------------------------------------------------------------------------------- reports
 
-#: What follows a ``complete`` or ``bpmn_error``, a ``failure``, and an ``unlock``.
-_REPORTS: Final[tuple[tuple[Exception | None, str, str, str], ...]] = (
-    (None, "DONE", "DONE", "DONE"),
-    (NotSent(), "AGAIN", "AGAIN_IN_LOCK", "LEFT"),
-    (EngineBusy(status=500), "AGAIN", "AGAIN_IN_LOCK", "LEFT"),
-    (EngineBusy(status=503), "AGAIN", "AGAIN_IN_LOCK", "LEFT"),
-    (Unauthorized(status=401), "AGAIN", "AGAIN_IN_LOCK", "LEFT"),
-    (Forbidden(status=403), "AGAIN", "AGAIN_IN_LOCK", "LEFT"),
-    (NotFound(status=404), "AGAIN", "AGAIN_IN_LOCK", "LEFT"),
-    (NotTheEngine(status=302), "AGAIN", "AGAIN_IN_LOCK", "LEFT"),
-    (OutcomeUnknown(), "AGAIN", "LEFT", "LEFT"),
-    (Conflict(status=500), "FAIL_AS_IT_WAS", "AGAIN_IN_LOCK", "LEFT"),
-    (TaskNotFound(status=404), "GONE", "GONE", "LEFT"),
-    (lock_lost("other#1"), "TAKEN", "TAKEN", "LEFT"),
-    (lock_lost("w#2"), "LOCK_AGAIN", "TAKEN", "LEFT"),
-    (lock_lost(None), "LOCK_AGAIN", "TAKEN", "LEFT"),
-    (Suspended(status=400), "HELD", "HELD", "LEFT"),
-    (EngineFailure(status=500), "FAIL", "LEFT", "LEFT"),
-    (BadRequest(status=400), "INCIDENT", "LEFT", "LEFT"),
+#: What follows a ``complete`` or ``bpmn_error``, and a ``failure``.
+_REPORTS: Final[tuple[tuple[Exception, str, str], ...]] = (
+    (NotSent(), "AGAIN", "AGAIN_IN_LOCK"),
+    (EngineBusy(status=500), "AGAIN", "AGAIN_IN_LOCK"),
+    (EngineBusy(status=503), "AGAIN", "AGAIN_IN_LOCK"),
+    (Unauthorized(status=401), "AGAIN", "AGAIN_IN_LOCK"),
+    (Forbidden(status=403), "AGAIN", "AGAIN_IN_LOCK"),
+    (NotFound(status=404), "AGAIN", "AGAIN_IN_LOCK"),
+    (NotTheEngine(status=302), "AGAIN", "AGAIN_IN_LOCK"),
+    (OutcomeUnknown(), "AGAIN", "LEFT"),
+    (Conflict(status=500), "FAIL_AS_IT_WAS", "AGAIN_IN_LOCK"),
+    (TaskNotFound(status=404), "GONE", "GONE"),
+    (lock_lost("other#1"), "TAKEN", "TAKEN"),
+    (lock_lost("w#2"), "LOCK_AGAIN", "LOCK_AGAIN"),
+    (lock_lost(None), "LOCK_AGAIN", "LOCK_AGAIN"),
+    (Suspended(status=400), "HELD", "HELD"),
+    (EngineFailure(status=500), "FAIL", "LEFT"),
+    (BadRequest(status=400), "INCIDENT", "LEFT"),
     # What the client refuses to send.
-    (TypeError("no variable type"), "INCIDENT", "LEFT", "LEFT"),
-    (ValueError("too long"), "INCIDENT", "LEFT", "LEFT"),
+    (TypeError("no variable type"), "INCIDENT", "LEFT"),
+    (ValueError("too long"), "INCIDENT", "LEFT"),
     # What no command raises today.
-    (NoAnswer(), "LEFT", "LEFT", "LEFT"),
-    (Refused(status=400), "LEFT", "LEFT", "LEFT"),
-    (CamundaError(), "LEFT", "LEFT", "LEFT"),
-    (RuntimeError("a bug"), "LEFT", "LEFT", "LEFT"),
+    (NoAnswer(), "LEFT", "LEFT"),
+    (Refused(status=400), "LEFT", "LEFT"),
+    (CamundaError(), "LEFT", "LEFT"),
+    (RuntimeError("a bug"), "LEFT", "LEFT"),
 )
 
 
@@ -117,7 +116,7 @@ def _named(value: object) -> str:
 
 
 @pytest.mark.parametrize("row", _REPORTS, ids=[_named(row[0]) for row in _REPORTS])
-def test_what_follows_a_report(row: tuple[Exception | None, str, str, str]) -> None:
+def test_what_follows_a_report(row: tuple[Exception, str, str]) -> None:
     """
     At the first attempt.
     """
@@ -128,14 +127,13 @@ def test_what_follows_a_report(row: tuple[Exception | None, str, str, str]) -> N
         Report.COMPLETE: row[1],
         Report.BPMN_ERROR: row[1],
         Report.FAILURE: row[2],
-        Report.UNLOCK: row[3],
     }
 
 
 @pytest.mark.parametrize("row", _REPORTS, ids=[_named(row[0]) for row in _REPORTS])
 @pytest.mark.parametrize("report", [Report.COMPLETE, Report.BPMN_ERROR])
 def test_what_follows_a_result_that_may_be_there_already(
-    report: Report, row: tuple[Exception | None, str, str, str]
+    report: Report, row: tuple[Exception, str, str]
 ) -> None:
     """
     After an attempt without an answer, a missing task may have been ended by that attempt; a lost
