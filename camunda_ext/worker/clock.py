@@ -47,6 +47,6 @@ class MonotonicClock:
         The next item of a queue; ``None`` if none has come in time.
         """
         try:
-            return inbox.get(timeout=min(_LONGEST_WAIT, max(0.0, until - monotonic())))
+            return inbox.get(timeout=min(_LONGEST_WAIT, max(0.0, until - self.now())))
         except Empty:
             return None

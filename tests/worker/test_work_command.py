@@ -307,7 +307,7 @@ def test_a_json_log_has_an_object_a_line(project: Path, engine: Engine) -> None:
 
 def test_a_json_log_has_tracebacks(project: Path, engine: Engine) -> None:
     """
-    As a text in the object of their record.
+    In the message of the failure, without the frames of the worker.
     """
     task_id = engine.create_task("failing")
 
@@ -315,9 +315,11 @@ def test_a_json_log_has_tracebacks(project: Path, engine: Engine) -> None:
         line = json.loads(line_of(process, "LookupError"))
         ended(process, signal.SIGTERM)
 
-    assert line["message"] == f"task {task_id} of topic 'failing' failed"
-    assert line["exception"].startswith("Traceback (most recent call last):\n")
-    assert line["exception"].endswith("\nLookupError: no such invoice")
+    start, _, details = line["message"].partition("\n")
+    assert start == f"task {task_id} of topic 'failing' failed:"
+    assert details.startswith("Traceback (most recent call last):\n")
+    assert details.endswith("\nLookupError: no such invoice\n")
+    assert line["task_id"] == task_id
 
 
 def test_a_log_for_people_does_not_control_the_terminal(project: Path, engine: Engine) -> None:
