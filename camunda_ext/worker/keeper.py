@@ -101,7 +101,9 @@ class Keeper:
         """
         Attend to all that is due, in the calling thread.
         """
-        for chore in self._take_due()[0]:
+        due, _ = self._take_due()
+        self._wakes_at = -inf  # No thread rests that had to be woken.
+        for chore in due:
             self._attend(chore)
 
     def run(self, capacity: int) -> None:
@@ -118,7 +120,6 @@ class Keeper:
                 self._jobs.put(chore)
                 if self._idle < self._jobs.qsize() and len(self._threads) < self._most:
                     self._threads.append(self._start("keeper", self._work))
-            self._wakes_at = until
             rest_until = self._clock.now() + _SHORTEST_REST
             self._clock.wait(self._inbox, until)
             self._wakes_at = -inf
@@ -149,6 +150,8 @@ class Keeper:
                     until = min(until, due)
             chores = [chore for _, _, chore in sorted(found)]
             self._taken.update(chores)
+            # From now on, whoever adds a chore that is due earlier has to tell it.
+            self._wakes_at = until
         return chores, until
 
     def _work(self) -> None:
