@@ -728,7 +728,7 @@ class Lane:
         Unlock what a lost answer has locked.
 
         Returns:
-            Whether there were such tasks.
+            Whether there were such tasks, and none of them is locked any more.
         """
         shared = self.shared
         # Failed tasks that wait for their retry keep the worker's id and look like lost ones.
@@ -752,14 +752,17 @@ class Lane:
             # Unlocking asks nobody whose lock it is: another worker's, if this one has run out.
             if left >= min(5.0, duration / 2) and unlock_by_id(task.id, sweep.worker_id, shared):
                 unlocked.append(task.id)
-        if stranded:
+        if unlocked:
             log.warning(
-                "an answer to %s was lost; it had locked %d tasks, of which %d are unlocked",
+                "an answer to %s was lost; %d tasks that it had locked are unlocked",
                 sweep.worker_id,
-                len(stranded),
                 len(unlocked),
             )
             shared.hooks.tell(Swept(worker_id=sweep.worker_id, task_ids=tuple(unlocked)))
+        if len(unlocked) < len(stranded):
+            # It is looked again for those that could not be unlocked, until their locks run out.
+            sweep.ends_at = max(sweep.ends_at, shared.clock.now() + 1.0)
+            return False
         return bool(stranded)
 
     def _lock_duration(self, topic_name: str) -> float:

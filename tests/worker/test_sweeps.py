@@ -1,0 +1,61 @@
+"""
+What a worker does about tasks that a lost answer has locked.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from camunda_ext import ExternalTaskQuery, Worker
+from camunda_ext.testing import Engine
+from camunda_ext.worker import Stopped
+from camunda_ext.worker.events import Event, Polled, Stopping
+
+#: In seconds.
+_LOCK = 30
+
+
+@pytest.mark.parametrize(
+    ("grace", "advance", "exit_code", "still_locked"),
+    [(0.5, 0, 1, 1), (60, 5, 0, 0)],
+    ids=["too short", "enough"],
+)
+def test_what_cannot_be_unlocked_any_more_is_waited_for(
+    grace: float, advance: float, exit_code: int, still_locked: int
+) -> None:
+    """
+    An unlock asks nobody whose lock it is, so one that is about to end is left to itself; a stop
+    says so if it cannot wait for its end.
+    """
+    lost = threading.Event()
+    with Engine() as engine:
+
+        def on_event(event: Event) -> None:
+            match event:
+                case Polled(error=Exception()):
+                    lost.set()
+                case Stopping():
+                    engine.advance(advance)
+
+        worker = Worker(
+            engine.client(),
+            lock_duration=_LOCK * 1000,
+            async_response_timeout=100,
+            clock=engine.clock,
+            hooks=[on_event],
+        )
+        worker.handles("invoice")(lambda task: None)
+        engine.create_task("invoice")
+        engine.faults.add("lost answer", operation="fetch_and_lock", nth=1)
+        engine.faults.add("closed", operation="list")  # nobody can look for the task
+        worker.start()
+        assert lost.wait(10)
+        # Less is left of the lock than the five seconds that an unlock may take.
+        engine.advance(_LOCK - 4)
+        engine.faults.clear()
+        stopped = worker.stop(grace)
+
+        assert stopped == Stopped(left=(), exit_code=exit_code)
+        assert engine.client().count(ExternalTaskQuery().locked()) == still_locked
