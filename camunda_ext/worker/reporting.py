@@ -49,7 +49,7 @@ class Reporting:
     retries: RetryDecider
     #: Has the lock extended again.
     keep: Callable[[], None]
-    #: Called when the engine has recorded a failure, with the seconds until its retry.
+    #: Called when the engine has recorded a failure, perhaps, with the seconds until its retry.
     on_failure: Callable[[float], None]
     _attempts: int = 0
     #: Whether an attempt had no answer.
@@ -123,7 +123,6 @@ class Reporting:
                         variables=failure.variables,
                         local_variables=failure.local_variables,
                     )
-                    self.on_failure((failure.retry_timeout or 0) / 1000)
         except CamundaError as error:
             return error
         except Exception as error:  # noqa: BLE001  # not foreseen, so that nobody else would tell it
@@ -157,6 +156,9 @@ class Reporting:
 
     def _settled(self, then: AfterReport, error: Exception | None) -> Result:
         result = _RESULTS[then]
+        if isinstance(self.outcome, Failure) and result in ("done", "left"):
+            # Without an answer, too: if it is recorded, the task must not be taken for a lost one.
+            self.on_failure((self.outcome.retry_timeout or 0) / 1000)
         if then is AfterReport.UNPROVEN:
             log.warning(
                 "task %s: it has ended, but there was no answer to tell whether by this worker",

@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from camunda_ext import ExternalTaskQuery, Worker
+from camunda_ext import ExternalTaskQuery, OutcomeUnknown, Worker
 from camunda_ext.testing import Engine
-from camunda_ext.worker import Stopped
+from camunda_ext.worker import Stopped, Task, TaskRetries
 from camunda_ext.worker.events import Event, Polled, Stopping
 
 #: In seconds.
@@ -59,3 +59,30 @@ def test_what_cannot_be_unlocked_any_more_is_waited_for(
 
         assert stopped == Stopped(left=(), exit_code=exit_code)
         assert engine.client().count(ExternalTaskQuery().locked()) == still_locked
+
+
+def test_a_failure_without_an_answer_is_no_lost_task() -> None:
+    """
+    The engine may have recorded it: then the task is locked until its retry, which an unlock would
+    bring forward.
+    """
+    with Engine() as engine:
+        worker = Worker(engine.client(), retries=TaskRetries(60_000), clock=engine.clock)
+
+        @worker.handles("invoice")
+        def charge(task: Task) -> None:
+            raise LookupError("no such invoice")
+
+        failed = engine.create_task("invoice")
+        for fault, operation in (("lost answer", "failure"), ("closed", "get")):
+            engine.faults.add(fault, operation=operation)
+        worker.run_once(raising=False)
+        engine.faults.clear()
+        lost = engine.create_task("invoice")
+        engine.faults.add("lost answer", operation="fetch_and_lock", nth=1)
+        with pytest.raises(OutcomeUnknown):
+            worker.run_once()
+        again = worker.run_once(raising=False)
+
+        assert engine.client().get(failed).retries == 1
+        assert [handled.task.id for handled in again] == [lost]
