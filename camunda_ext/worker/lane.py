@@ -733,7 +733,7 @@ class Lane:
         shared = self.shared
         # Failed tasks that wait for their retry keep the worker's id and look like lost ones.
         with self._lock:
-            known = {*self.held, *self.waiting.ids()}
+            known = {*self.held, *self.waiting.ids(shared.clock.now())}
         try:
             stranded = shared.clients.sweep.recover(sweep.worker_id, known=known, failed=True)
         except CamundaError as error:

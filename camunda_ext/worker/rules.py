@@ -120,11 +120,11 @@ class Waiting:
                 del self._due[task_id]
         return inf
 
-    def ids(self) -> tuple[str, ...]:
+    def ids(self, now: float) -> tuple[str, ...]:
         """
-        The ids of all tasks that wait.
+        The ids of all tasks that are not due yet; the others may have been fetched again.
         """
-        return tuple(self._due)
+        return tuple(task_id for task_id, due in self._due.items() if due > now)
 
 
 class AfterFetch(Enum):

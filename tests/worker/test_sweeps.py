@@ -86,3 +86,26 @@ def test_a_failure_without_an_answer_is_no_lost_task() -> None:
 
         assert engine.client().get(failed).retries == 1
         assert [handled.task.id for handled in again] == [lost]
+
+
+def test_a_retry_is_lost_like_any_other_task() -> None:
+    """
+    Once it is due it does not wait any more: if it is locked then, a lost answer has locked it.
+    """
+    with Engine() as engine:
+        worker = Worker(engine.client(), retries=TaskRetries(10_000), clock=engine.clock)
+
+        @worker.handles("invoice")
+        def charge(task: Task) -> None:
+            if task.retries is None:
+                raise LookupError("no such invoice")
+
+        task_id = engine.create_task("invoice")
+        worker.run_once(raising=False)
+        engine.advance(12)
+        engine.faults.add("lost answer", operation="fetch_and_lock", nth=1)
+        with pytest.raises(OutcomeUnknown):
+            worker.run_once()
+        again = worker.run_once()
+
+        assert [handled.task.id for handled in again] == [task_id]
