@@ -527,7 +527,11 @@ class Worker:
 
         thread = threading.Thread(target=guarded, name=f"camunda-ext {name}", daemon=True)
         self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # there are too many, or the interpreter ends
+            self._threads.remove(thread)
+            raise
         return thread
 
     def _die(self, reason: str) -> None:

@@ -5,6 +5,7 @@ Extends locks before they end, and does whatever else has its time.
 import math
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from math import inf
 from queue import SimpleQueue
@@ -114,12 +115,15 @@ class Keeper:
             capacity: How many tasks the worker can hold.
         """
         self._most = min(_MOST_THREADS, 1 + math.ceil(capacity / _TASKS_PER_THREAD))
+        self._threads.append(self._start("keeper", self._work))
         while not self._ended:
             due, until = self._take_due()
             for chore in due:
                 self._jobs.put(chore)
                 if self._idle < self._jobs.qsize() and len(self._threads) < self._most:
-                    self._threads.append(self._start("keeper", self._work))
+                    # Python 3.12 starts no threads when the interpreter ends, and a worker with it.
+                    with suppress(RuntimeError):
+                        self._threads.append(self._start("keeper", self._work))
             rest_until = self._clock.now() + _SHORTEST_REST
             self._clock.wait(self._inbox, until)
             self._wakes_at = -inf

@@ -17,17 +17,18 @@ from camunda_ext.worker.keeper import Keeper
 @attrs.define(eq=False)
 class Once:
     """
-    A chore that is due once, at a time.
+    A chore that is due once, and takes until something else has happened.
     """
 
     at: float
-    attended: threading.Event = attrs.Factory(threading.Event)
+    until: threading.Event
+    begun: threading.Event = attrs.Factory(threading.Event)
 
     def due(self) -> float:
         """
         When it is due.
         """
-        return float("inf") if self.attended.is_set() else self.at
+        return float("inf") if self.begun.is_set() else self.at
 
     def patience(self) -> float:
         """
@@ -39,7 +40,8 @@ class Once:
         """
         Do it.
         """
-        self.attended.set()
+        self.begun.set()
+        self.until.wait(10)
 
 
 def test_a_chore_that_comes_before_the_keeper_rests_is_attended_to() -> None:
@@ -48,23 +50,27 @@ def test_a_chore_that_comes_before_the_keeper_rests_is_attended_to() -> None:
     """
     with Engine() as engine:
         shared = Worker(engine.client())._shared
-    first, second = Once(shared.clock.now()), Once(shared.clock.now())
-    threads = []
+    now, over = shared.clock.now(), threading.Event()
+    late = Once(now, over)
+    threads: list[threading.Thread] = []
 
     def start(name: str, run: Callable[[], None]) -> threading.Thread:
-        keeper.add(second)
+        if threads[1:]:  # one more thread is needed for what is due
+            keeper.add(late)
         thread = threading.Thread(target=run, daemon=True)
         threads.append(thread)
         thread.start()
         return thread
 
     keeper = Keeper(shared, start)
-    keeper.add(first)
-    threads.append(threading.Thread(target=lambda: keeper.run(8), daemon=True))
+    for _ in range(2):
+        keeper.add(Once(now, late.begun))
+    threads.append(threading.Thread(target=lambda: keeper.run(1000), daemon=True))
     threads[0].start()
     try:
-        assert second.attended.wait(10)
+        assert late.begun.wait(5)
     finally:
+        over.set()
         keeper.end()
     for thread in threads:
         thread.join(10)
