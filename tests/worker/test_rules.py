@@ -594,8 +594,9 @@ def test_waiting_tasks_are_those_of_a_plain_table(steps: list[tuple[str, str, in
         else:
             model = {one: due for one, due in model.items() if due > time}
             assert waiting.next_due(time) == min(model.values(), default=inf)
-        assert sorted(waiting.ids()) == sorted(model)
+        assert sorted(waiting.ids(-1.0)) == sorted(model)
+        assert sorted(waiting.ids(10.0)) == sorted(one for one, due in model.items() if due > 10)
 
     assert waiting.next_due(-1.0) == min(model.values(), default=inf)
     assert waiting.next_due(20.0) == inf
-    assert waiting.ids() == ()
+    assert waiting.ids(-1.0) == ()
