@@ -1,3 +1,4 @@
+import logging
 import sys
 
 from camunda_ext import ExternalTaskClient, Worker
@@ -13,4 +14,5 @@ def charge(task: Task) -> dict[str, bool]:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level="INFO")
     sys.exit(worker.run())
