@@ -75,8 +75,8 @@ class Handled(Value):
     task: Task
 
     #: What was reported: a `~camunda_ext.worker.Completed`, a `~camunda_ext.worker.BpmnError`, a
-    #: `~camunda_ext.worker.Failure` with retries, or an `~camunda_ext.worker.Abandoned` if the task
-    #: was unlocked.
+    #: `~camunda_ext.worker.Failure` with retries, also for a `~camunda_ext.worker.Postpone`, or an
+    #: `~camunda_ext.worker.Abandoned` if the task was unlocked.
     outcome: Outcome
 
     #: What the handler has raised; ``None`` if it has returned.
