@@ -344,9 +344,8 @@ def _sendable(text: str) -> str:
 
 def _without_worker(trace: TracebackType | None) -> TracebackType | None:
     """
-    A traceback from the first frame of the handler.
+    A traceback from the first frame of the handler; ``None`` if it has none.
     """
-    first = trace
-    while first is not None and first.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-        first = first.tb_next
-    return first or trace
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    return trace

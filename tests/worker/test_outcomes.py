@@ -350,6 +350,24 @@ def test_details_begin_at_the_handler(engine: Engine) -> None:
     assert last == "LookupError: no such invoice"
 
 
+def test_details_of_bad_input_are_one_line(engine: Engine) -> None:
+    """
+    Its handler was not called, so that all frames are of the worker.
+    """
+    worker = Worker(engine.client())
+
+    @worker.handles("invoice")
+    def charge(receipt: Receipt) -> None: ...
+
+    task_id = engine.create_task("invoice")
+    worker.run_once(raising=False)
+
+    assert engine.client().error_details(task_id) == (
+        "camunda_ext.worker.retries.BadInput: the variables are no Receipt: "
+        "missing @ variables.receipt\n"
+    )
+
+
 def test_long_details_have_their_begin_and_their_end() -> None:
     """
     A quarter and three quarters of what may be sent, in whole characters.
