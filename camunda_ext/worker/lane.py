@@ -382,7 +382,11 @@ class Lane:
         elif then is AfterFetch.LOST:
             self._generation += 1
             self._look_after(worker_id, began, seconds)
-        if self._streak in (1, 10) or self._streak % 100 == 0:
+        if self._streak == 1:
+            # Refused credentials are in the log already.
+            if then is not AfterFetch.CREDENTIALS:
+                log.warning("fetching failed: %s", error)
+        elif self._streak == 10 or self._streak % 100 == 0:
             log.warning("fetching failed %d times in a row: %s", self._streak, error)
         if isinstance(error, EngineFailure) and deserializes and self._streak > 1:
             self._isolate(topics)

@@ -11,7 +11,7 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from camunda_ext import ExternalTaskQuery, Handlers, Worker
+from camunda_ext import ExternalTaskClient, ExternalTaskQuery, Handlers, Worker
 from camunda_ext.testing import Engine
 from camunda_ext.worker import (
     BpmnError,
@@ -329,3 +329,37 @@ def test_a_failure_of_an_unlocked_task_counts(engine: Engine) -> None:
     assert [event for event in events if isinstance(event, Lost)] == []
     assert [event.result for event in events if isinstance(event, Reported)] == ["done"]
     assert client.get(done.task.id).retries == 3
+
+
+def test_refused_credentials_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    As an error, and not as a failed fetch besides.
+    """
+    answered = threading.Event()
+    with Engine(auth=("demo", "demo")) as guarded:
+        client = ExternalTaskClient(guarded.url, auth=("demo", "wrong"))
+        worker = Worker(client, hooks=[lambda event: answered.set()])
+        worker.handles("invoice")(lambda task: None)
+        with worker:
+            assert answered.wait(10)
+
+    told = [record for record in caplog.records if "401" in record.getMessage()]
+    assert [(record.levelname, record.getMessage().partition(":")[0]) for record in told] == [
+        ("ERROR", "the engine refuses the credentials")
+    ]
+
+
+def test_the_first_failed_fetch_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A wrong URL is seen at once.
+    """
+    answered = threading.Event()
+    with Engine() as engine:
+        client = ExternalTaskClient(engine.url.replace("engine-rest", "engine"))
+        worker = Worker(client, hooks=[lambda event: answered.set()])
+        worker.handles("invoice")(lambda task: None)
+        with worker:
+            assert answered.wait(10)
+
+    told = [record.getMessage() for record in caplog.records if "404" in record.getMessage()]
+    assert told[0].startswith("fetching failed: fetch_and_lock: POST http://")
