@@ -594,16 +594,19 @@ class Lane:
         """
         # A context of its own, so that nothing of one task is left for the next.
         context, task = contextvars.copy_context(), held.task
+        failed = "task %s of topic %r failed:\n%s"
         try:
             result = context.run(call_with, task, held.call)
         except BaseException as error:  # noqa: BLE001  # whatever a handler raises is a failure
             if not isinstance(error, (Report, Abandoned)):
-                failed = "task %s of topic %r failed:\n%s"
                 # In its context, so that the line of the log has what middleware has put there.
                 context.run(log.warning, failed, task.id, task.topic_name, details_of(error))
             # No variable may hold the outcome: it may be the error, whose traceback has this frame.
             return error, self._outcome_of(error, held)
-        return None, outcome_of_result(result)
+        outcome = outcome_of_result(result)
+        if isinstance(outcome, Failure):
+            context.run(log.warning, failed, task.id, task.topic_name, outcome.error_message)
+        return None, outcome
 
     def _outcome_of(self, error: BaseException, held: Held) -> Outcome:
         return outcome_of_error(error, held.task, self._retries_of(held))

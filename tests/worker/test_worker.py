@@ -363,3 +363,22 @@ def test_the_first_failed_fetch_is_told(caplog: pytest.LogCaptureFixture) -> Non
 
     told = [record.getMessage() for record in caplog.records if "404" in record.getMessage()]
     assert told[0].startswith("fetching failed: fetch_and_lock: POST http://")
+
+
+def test_a_result_that_cannot_be_sent_is_in_the_log(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Like what a handler raises, for it is a mistake of the handler as well.
+    """
+    worker = Worker(engine.client())
+    worker.handles("invoice")(lambda task: "paid")
+    task_id = engine.create_task("invoice")
+    worker.run_once()
+
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert line == (
+        f"task {task_id} of topic 'invoice' failed:\n"
+        "the handler's result cannot be sent: "
+        "the result must be a mapping of names to values or an attrs instance, not str"
+    )
