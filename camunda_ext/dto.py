@@ -15,7 +15,7 @@ import attrs
 
 from camunda_ext._wire import checks
 from camunda_ext._wire.value import Record, TakenAsIs, Value, exported
-from camunda_ext._wire.warn import warn_caller
+from camunda_ext._wire.warn import warn_of_seconds
 from camunda_ext.variables import Variables, VariablesLike
 
 #: The direction of sorting.
@@ -53,12 +53,7 @@ def _to_lock_duration(value: int | timedelta) -> int:
     The duration of a lock in milliseconds, with a warning if the number was probably meant as
     seconds.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _SHORTEST_LOCK:
-        warn_caller(
-            f"{value} as the duration of a lock is {value} milliseconds: pass {value}_000, or "
-            f"timedelta(seconds={value}), if seconds are meant; "
-            f"timedelta(milliseconds={value}) does not warn"
-        )
+    warn_of_seconds("the duration of a lock", value, below=_SHORTEST_LOCK)
     return checks.to_milliseconds(value)
 
 

@@ -19,6 +19,23 @@ def warn_caller(message: str) -> None:
     warnings.warn(message, stacklevel=level)
 
 
+def warn_of_seconds(what: str, value: object, *, below: int) -> None:
+    """
+    Issue a warning if a number of milliseconds was probably meant as seconds.
+
+    Args:
+        what: What the number is, such as "the duration of a lock".
+
+        below: The smallest number of milliseconds that makes sense.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < below:
+        warn_caller(
+            f"{value} as {what} is {value} milliseconds: pass {value}_000, or "
+            f"timedelta(seconds={value}), if seconds are meant; "
+            f"timedelta(milliseconds={value}) does not warn"
+        )
+
+
 def _is_ours(module: str) -> bool:
     # The module of code that attrs generates is "None".
     return module.partition(".")[0] in ("camunda_ext", "attr", "None")

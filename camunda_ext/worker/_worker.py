@@ -21,7 +21,7 @@ import attrs
 
 from camunda_ext._wire import checks
 from camunda_ext._wire.value import Value, exported
-from camunda_ext._wire.warn import warn_caller
+from camunda_ext._wire.warn import warn_caller, warn_of_seconds
 from camunda_ext.client import ExternalTaskClient
 from camunda_ext.dto import FetchExternalTasks, Sorting, Topic
 from camunda_ext.worker.clock import Clock, MonotonicClock
@@ -39,6 +39,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: More lanes than this have a warning: each has threads and a poll of its own.
 _MANY_LANES: Final = 8
+#: A shorter poll was probably meant in seconds, in milliseconds.
+_SHORTEST_POLL: Final = 100
 #: How long a stop at the end of the interpreter waits, in seconds.
 _EXIT_GRACE: Final = 5.0
 #: How much later than planned a poll may begin before the worker counts as dead, in seconds.
@@ -79,7 +81,8 @@ class Handled(Value):
     #: `~camunda_ext.worker.Abandoned` if the task was unlocked.
     outcome: Outcome
 
-    #: What the handler has raised; ``None`` if it has returned.
+    #: What the handler has raised, or a `ValueError` if its result cannot be sent; ``None`` if
+    #: there is nothing wrong.
     error: BaseException | None
 
 
@@ -186,6 +189,7 @@ class Worker:
             check_retries(retries)
         #: The handlers by topic.
         self.handlers: Final = Handlers() if handlers is None else handlers
+        warn_of_seconds("the time of a poll", async_response_timeout, below=_SHORTEST_POLL)
         # The topic and the fetch check what they get.
         topic = Topic("topic", lock_duration=lock_duration)
         fetch = FetchExternalTasks(

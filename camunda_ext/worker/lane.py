@@ -590,7 +590,8 @@ class Lane:
 
     def _call(self, held: Held) -> tuple[BaseException | None, Outcome]:
         """
-        Call the handler, and return what it has raised, and its outcome.
+        Call the handler, and return what it has raised, and its outcome. A result that cannot be
+        sent counts as a `ValueError`.
         """
         # A context of its own, so that nothing of one task is left for the next.
         context, task = contextvars.copy_context(), held.task
@@ -606,6 +607,7 @@ class Lane:
         outcome = outcome_of_result(result)
         if isinstance(outcome, Failure):
             context.run(log.warning, failed, task.id, task.topic_name, outcome.error_message)
+            return ValueError(outcome.error_message), outcome
         return None, outcome
 
     def _outcome_of(self, error: BaseException, held: Held) -> Outcome:

@@ -11,6 +11,7 @@ import attrs
 
 from camunda_ext._wire import checks
 from camunda_ext._wire.value import Value
+from camunda_ext._wire.warn import warn_of_seconds
 from camunda_ext.dto import ExternalTask
 
 
@@ -62,6 +63,9 @@ class RetryDecider(Protocol):
 #: return together.
 _CHANCE: Final = 0.1
 
+#: A shorter wait was probably meant in seconds, in milliseconds.
+_SHORTEST_WAIT: Final = 100
+
 _TIMES: Final = re.compile(r"R(\d+)/(.+)", re.ASCII)
 _DURATION: Final = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
@@ -95,6 +99,8 @@ class TaskRetries(Value):
         *retry_timeouts: int | timedelta,
         incident_on: tuple[type[BaseException], ...] = (BadInput,),
     ) -> None:
+        for timeout in retry_timeouts:
+            warn_of_seconds("the wait before a retry", timeout, below=_SHORTEST_WAIT)
         self.retry_timeouts = tuple(
             checks.milliseconds("each of retry_timeouts", timeout, low=0)
             for timeout in retry_timeouts

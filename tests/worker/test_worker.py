@@ -223,7 +223,7 @@ def test_a_result_that_no_variable_holds_is_an_incident(engine: Engine) -> None:
         return {"receipt": object()}
 
     task_id = engine.create_task("invoice")
-    worker.run_once()
+    worker.run_once(raising=False)
     task = engine.client().get(task_id)
 
     assert task.retries == 0
@@ -374,7 +374,7 @@ def test_a_result_that_cannot_be_sent_is_in_the_log(
     worker = Worker(engine.client())
     worker.handles("invoice")(lambda task: "paid")
     task_id = engine.create_task("invoice")
-    worker.run_once()
+    worker.run_once(raising=False)
 
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert line == (
@@ -382,3 +382,27 @@ def test_a_result_that_cannot_be_sent_is_in_the_log(
         "the handler's result cannot be sent: "
         "the result must be a mapping of names to values or an attrs instance, not str"
     )
+
+
+def test_a_result_that_cannot_be_sent_fails_a_test(engine: Engine) -> None:
+    """
+    Else it would be green, and production would get incidents.
+    """
+    worker = Worker(engine.client())
+    worker.handles("invoice")(lambda task: "ok")
+    engine.create_task("invoice")
+
+    with pytest.raises(ValueError, match="result"):
+        worker.run_once()
+
+
+def test_seconds_in_place_of_milliseconds_are_warned_of(engine: Engine) -> None:
+    """
+    At the caller's own line.
+    """
+    with pytest.warns(UserWarning, match="30 as the wait before a retry is 30 milliseconds") as one:
+        TaskRetries(timedelta(seconds=10), 30)
+    with pytest.warns(UserWarning, match="5 as the time of a poll is 5 milliseconds") as two:
+        Worker(engine.client(), async_response_timeout=5)
+
+    assert {warning.filename for warning in (*one, *two)} == {__file__}
