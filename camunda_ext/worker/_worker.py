@@ -586,8 +586,8 @@ class Worker:
                 f"{self._shared.options.poll:g} s at most"
             )
             if wish.is_signal:
-                message += "; again to leave now"
-            log.warning("%s", message)
+                message += "; send it again to stop without waiting"
+            log.log(logging.WARNING if wish.is_signal else logging.INFO, "%s", message)
             if wish.reason == "SIGINT" and not _is_heard():
                 print(message, file=sys.stderr)  # noqa: T201  # Ctrl-C must not seem to do nothing
         self._shared.hooks.tell(Stopping(reason=wish.reason, running=running))

@@ -636,6 +636,8 @@ class Lane:
             self.left = {id_: self.left[id_] for id_ in self.left_locked()}
             self.left[held.task.id] = held.hold.lease.until
         self._finish(held)
+        kind = type(reporting.outcome).__name__
+        log.debug("task %s of topic %r: %s: %s", held.task.id, held.task.topic_name, kind, result)
         self._tell_report(held, reporting.outcome, result, began)
         return reporting.outcome
 

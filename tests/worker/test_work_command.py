@@ -206,7 +206,7 @@ def test_ctrl_c_says_what_it_waits_for(project: Path, engine: Engine) -> None:
     assert code == 0
     assert (
         "SIGINT: stopping: 1 running, the fetch under way ends in 0.2 s at most; "
-        "again to leave now\n" in logged
+        "send it again to stop without waiting\n" in logged
     )
     assert "Interrupted" not in logged
 
