@@ -27,6 +27,7 @@ from camunda_ext.worker.outcomes import (
     Outcome,
     Report,
     details_of,
+    message_of,
     outcome_of_error,
     outcome_of_result,
 )
@@ -611,7 +612,12 @@ class Lane:
         return None, outcome
 
     def _outcome_of(self, error: BaseException, held: Held) -> Outcome:
-        return outcome_of_error(error, held.task, self._retries_of(held))
+        try:
+            return outcome_of_error(error, held.task, self._retries_of(held))
+        except Exception as unusable:  # noqa: BLE001  # as of an own `Failure` that calls no `super()`
+            return Failure(
+                f"what the handler has raised cannot be reported: {message_of(unusable)}", retries=0
+            )
 
     def _retries_of(self, held: Held) -> RetryDecider:
         return _Guarded(held.handler.retries or self.shared.options.retries)

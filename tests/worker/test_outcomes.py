@@ -827,6 +827,54 @@ def test_a_postponed_task_says_so() -> None:
     assert outcome_of(Postpone(0)) == Failure("postponed", retries=3, retry_timeout=0)
 
 
+class Unfinished(BpmnError):
+    """
+    An outcome without its attributes.
+    """
+
+    def __init__(self) -> None:
+        """
+        Call no ``super().__init__()``.
+        """
+
+
+def changed() -> Failure:
+    """
+    A failure that was valid when it was made.
+    """
+    failure = Failure("later")
+    failure.retries = -1
+    return failure
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (Unfinished, "AttributeError: 'Unfinished' object has no attribute 'variables'"),
+        (changed, "ValueError: retries must be from 0 to 2147483647, not -1"),
+    ],
+)
+def test_an_unusable_outcome_is_an_incident(
+    engine: Engine, make: Callable[[], Exception], problem: str
+) -> None:
+    """
+    It ends no slot: an own class without the attributes of its base, or one with wrong values.
+    """
+    worker = Worker(engine.client())
+
+    @worker.handles("broken")
+    def broken(task: Task) -> None:
+        raise make()
+
+    engine.create_task("broken")
+
+    (handled,) = worker.run_once()
+
+    assert handled.outcome == Failure(
+        f"what the handler has raised cannot be reported: {problem}", retries=0
+    )
+
+
 def test_other_outcomes_are_reported_as_they_are() -> None:
     """
     A BPMN error with its variables as a mapping.
