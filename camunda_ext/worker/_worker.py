@@ -595,16 +595,17 @@ class Worker:
             lane.stop()
         self._wait(until)
         for sweep in self._keeper.chores(Sweep):
-            sweep.attend()  # one last look
+            sweep.next_at = -inf  # one last look
+        # In a thread, as an engine that does not answer must not draw out the stop.
+        self._start_thread("last look", self._keeper.attend_all)
         self._keeper.end()
         for lane in self._lanes:
             lane.end_slots()
-        stopped = self._what_is_left()
         patience = time.monotonic() + _LAST_PATIENCE
         for thread in list(self._threads):
             if thread is not threading.current_thread():
                 thread.join(max(0.0, patience - time.monotonic()))
-        return stopped
+        return self._what_is_left()
 
     def _wait(self, until: float) -> None:
         """

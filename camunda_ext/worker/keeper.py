@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from math import inf
 from queue import SimpleQueue
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from camunda_ext.client import ExternalTaskClient
 from camunda_ext.errors import CamundaError, LockLost, TaskNotFound
@@ -44,6 +44,9 @@ class Chore(Protocol):
         """
         How late it may be, in seconds.
         """
+
+
+C = TypeVar("C", bound=Chore)
 
 
 class Keeper:
@@ -91,7 +94,7 @@ class Keeper:
         with self._lock:
             self._chores.discard(chore)
 
-    def chores(self, kind: type) -> list[Chore]:
+    def chores(self, kind: type[C]) -> list[C]:
         """
         The chores of a kind.
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from time import monotonic
 
 import attrs
 import pytest
@@ -22,7 +23,7 @@ from camunda_ext.worker import (
     Task,
     TaskRetries,
 )
-from camunda_ext.worker.events import Lost, Reported
+from camunda_ext.worker.events import Event, Lost, Polled, Reported
 
 
 @attrs.frozen
@@ -307,6 +308,30 @@ def test_a_stop_leaves_no_lock(engine: Engine) -> None:
 
     assert engine.client().count(ExternalTaskQuery().locked()) == 0
     assert engine.client().count() == 2
+
+
+def test_a_look_that_is_not_answered_draws_out_no_stop(engine: Engine) -> None:
+    """
+    When the grace is over, the look for the tasks of a lost fetch gets half a second.
+    """
+    lost = threading.Event()
+
+    def note(event: Event) -> None:
+        if isinstance(event, Polled) and event.error is not None:
+            lost.set()
+
+    worker = Worker(engine.client(), hooks=[note])
+    worker.handles("invoice")(lambda task: None)
+    engine.faults.add("lost answer", operation="fetch_and_lock", nth=1)
+    engine.faults.add("slow", operation="list", seconds=60)
+    worker.start()
+    assert lost.wait(10)
+
+    began = monotonic()
+    stopped = worker.stop(grace=0)
+
+    assert monotonic() - began < 5
+    assert stopped == Stopped(left=(), exit_code=1)
 
 
 def test_a_failure_of_an_unlocked_task_counts(engine: Engine) -> None:
