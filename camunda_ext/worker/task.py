@@ -195,6 +195,7 @@ class Task(LockedExternalTask):
             if hold.clock.now() >= until:
                 return True
             hold.clock.wait(hold.bell, until)
+        hold.bell.put(True)  # for the next one, if several threads wait
         return False
 
     def extend_lock(self, duration: int | timedelta) -> None:

@@ -271,19 +271,20 @@ def test_an_extension_changes_nothing() -> None:
 @pytest.mark.parametrize("event", ["lose", "stop"])
 def test_a_waiting_handler_wakes(event: str) -> None:
     """
-    In its own thread, while the test is in another.
+    In its own threads, however many wait, while the test is in another.
     """
-    task, waits = testing.task("invoice"), threading.Event()
+    task, waits = testing.task("invoice"), threading.Semaphore(0)
 
     def handler() -> bool:
-        waits.set()
+        waits.release()
         return task.wait(60)
 
     with ThreadPoolExecutor() as threads:
-        waiting = threads.submit(handler)
-        assert waits.wait(10)
+        waiting = [threads.submit(handler) for _ in range(3)]
+        for _ in waiting:
+            assert waits.acquire(timeout=10)
         task.lose("gone") if event == "lose" else task.stop()
-        assert waiting.result(timeout=10) is False
+        assert [one.result(timeout=10) for one in waiting] == [False, False, False]
 
 
 def test_a_changed_copy_is_another_task() -> None:
