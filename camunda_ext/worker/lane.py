@@ -483,8 +483,8 @@ class Lane:
         lease = Lease.fetched(locked.worker_id or "", topic.lock_duration / 1000, left, now)
         hold = Hold(lease, self.shared.clock, self._extend)
         held = Held(to_task(locked, hold), hold, call, handler, self)
-        self.left.pop(locked.id, None)
         with self._lock:
+            self.left.pop(locked.id, None)
             self.waiting.discard(locked.id)
             known = self.held.get(locked.id)
             if known is None:
@@ -638,9 +638,10 @@ class Lane:
         )
         result = reporting.settle()
         if result == "left":
-            # Only those whose locks may last are of interest.
-            self.left = {id_: self.left[id_] for id_ in self.left_locked()}
-            self.left[held.task.id] = held.hold.lease.until
+            with self._lock:
+                # Only those whose locks may last are of interest.
+                self.left = {id_: self.left[id_] for id_ in self.left_locked()}
+                self.left[held.task.id] = held.hold.lease.until
         self._finish(held)
         kind = type(reporting.outcome).__name__
         log.debug("task %s of topic %r: %s: %s", held.task.id, held.task.topic_name, kind, result)
@@ -674,14 +675,18 @@ class Lane:
         """
         held.hold.state = State.ENDED
         self.keeper.remove(held)
-        successor = held.successor
-        if successor is not None and not self._has_lock(successor):
-            successor = None
-        with self._lock:
-            del self.held[held.task.id]
-            if successor is not None:
-                self.held[held.task.id] = successor
-        if successor is not None:
+        successor, has_lock = None, False
+        while True:
+            with self._lock:
+                # It may be fetched again until this very moment.
+                if held.successor is successor:
+                    del self.held[held.task.id]
+                    if successor is not None and has_lock:
+                        self.held[held.task.id] = successor
+                    break
+                successor = held.successor
+            has_lock = successor is not None and self._has_lock(successor)
+        if successor is not None and has_lock:
             self._enqueue(successor)
         if self.stopping:
             self.on_change()

@@ -5,7 +5,7 @@ The worker as its users type it, on the embedded engine.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from time import monotonic
 
@@ -13,6 +13,7 @@ import attrs
 import pytest
 
 from camunda_ext import ExternalTaskClient, ExternalTaskQuery, Handlers, Worker
+from camunda_ext.hooks import Ended, Outgoing
 from camunda_ext.testing import Engine
 from camunda_ext.worker import (
     BpmnError,
@@ -320,7 +321,7 @@ def test_a_look_that_is_not_answered_draws_out_no_stop(engine: Engine) -> None:
         if isinstance(event, Polled) and event.error is not None:
             lost.set()
 
-    worker = Worker(engine.client(), hooks=[note])
+    worker = Worker(engine.client(), async_response_timeout=100, hooks=[note])
     worker.handles("invoice")(lambda task: None)
     engine.faults.add("lost answer", operation="fetch_and_lock", nth=1)
     engine.faults.add("slow", operation="list", seconds=60)
@@ -332,6 +333,44 @@ def test_a_look_that_is_not_answered_draws_out_no_stop(engine: Engine) -> None:
 
     assert monotonic() - began < 5
     assert stopped == Stopped(left=(), exit_code=1)
+
+
+def test_a_task_that_is_fetched_again_while_it_ends_is_handled(engine: Engine) -> None:
+    """
+    Also if that happens once more, while the worker asks the engine whether the lock is its own.
+    """
+    operator = engine.client()
+    runs: list[str] = []
+    looks: list[str] = []
+
+    def meanwhile(outgoing: Outgoing) -> Callable[[Ended], None] | None:
+        if outgoing.operation == "failure":
+            return lambda _: fetch()
+        if outgoing.operation == "get" and not looks:
+            looks.append(outgoing.operation)
+            operator.unlock(task_id)
+            engine.advance(1)
+            fetch()
+        return None
+
+    def fetch() -> None:
+        assert worker.run_once() == []
+
+    worker = Worker(engine.client(hooks=[meanwhile]))
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> None:
+        runs.append(task.id)
+        if len(runs) == 1:
+            raise Failure("at once", retries=1, retry_timeout=0)
+
+    task_id = engine.create_task("invoice")
+
+    assert [handled.outcome for handled in worker.run_once()] == [
+        Failure("at once", retries=1, retry_timeout=0),
+        Completed(),
+    ]
+    assert operator.count() == 0
 
 
 def test_a_failure_of_an_unlocked_task_counts(engine: Engine) -> None:
