@@ -254,9 +254,9 @@ class Worker:
         `~camunda_ext.Handlers.handles()`.
 
         Raises:
-            RuntimeError: The worker was started already.
+            RuntimeError: The worker was started already, or has fetched in `run_once()`.
         """
-        if self._pid is not None:
+        if self._pid is not None or self._lanes:
             raise RuntimeError("the worker was started: register handlers before that")
         return self.handlers.handles(
             topic,

@@ -373,6 +373,18 @@ def test_a_task_that_is_fetched_again_while_it_ends_is_handled(engine: Engine) -
     assert operator.count() == 0
 
 
+def test_a_handler_cannot_be_registered_after_a_fetch(engine: Engine) -> None:
+    """
+    Its tasks would never be fetched.
+    """
+    worker = Worker(engine.client())
+    worker.handles("invoice")(lambda task: None)
+    worker.run_once()
+
+    with pytest.raises(RuntimeError, match="register handlers before that"):
+        worker.handles("receipt")
+
+
 def test_a_failure_of_an_unlocked_task_counts(engine: Engine) -> None:
     """
     Somebody has unlocked the task by hand, and no worker has it: so it is locked anew.
