@@ -26,7 +26,13 @@ from camunda_ext.client import ExternalTaskClient
 from camunda_ext.dto import FetchExternalTasks, Sorting, Topic
 from camunda_ext.worker.clock import Clock, MonotonicClock
 from camunda_ext.worker.events import Stopped, Stopping, WorkerHook
-from camunda_ext.worker.handlers import Handlers, Middleware, check_retries, to_middleware
+from camunda_ext.worker.handlers import (
+    MOST_SLOTS,
+    Handlers,
+    Middleware,
+    check_retries,
+    to_middleware,
+)
 from camunda_ext.worker.keeper import Keeper
 from camunda_ext.worker.lane import Lane, Sweep, stack_of
 from camunda_ext.worker.outcomes import Abandoned, Outcome, Report
@@ -194,7 +200,7 @@ class Worker:
         topic = Topic("topic", lock_duration=lock_duration)
         fetch = FetchExternalTasks(
             worker_id="worker",
-            max_tasks=checks.integer("slots", slots, low=1, high=10_000),
+            max_tasks=checks.integer("slots", slots, low=1, high=MOST_SLOTS),
             topics=[topic],
             use_priority=use_priority,
             async_response_timeout=async_response_timeout,

@@ -18,6 +18,9 @@ from camunda_ext.worker.task import Task
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: How many slots there can be.
+MOST_SLOTS: Final = 10_000
+
 #: A function around handlers: it gets the task and a function that calls the handler, and returns
 #: what that returns, or something else.
 Middleware: TypeAlias = Callable[[Task, Callable[[], Any]], Any]
@@ -140,7 +143,7 @@ class Handlers:
         if lock_duration is not None:
             lock_duration = Topic(name, lock_duration=lock_duration).lock_duration
         if slots is not None:
-            checks.integer("slots", slots, low=1, high=checks.INT32)
+            checks.integer("slots", slots, low=1, high=MOST_SLOTS)
         if retries is not None:
             check_retries(retries)
         if task_timeout is not None:

@@ -205,14 +205,15 @@ def extend(task: Task, hold: Hold, shared: Shared) -> None:
             sent = now()
             error = _try(client, "lock", task.id, lease.worker_id, new_duration)
             then = after_extension(error, locking=True, is_own=shared.is_own)
-        if hold.lease is not lease:
+        renewed = lease.again(now())
+        if then is AfterExtension.KEPT:
+            renewed = lease.extended(duration, sent)
+        if not hold.renew(lease, renewed):
             return  # It was fetched again meanwhile, and has a new lock.
         if then is AfterExtension.KEPT:
-            hold.lease = lease.extended(duration, sent)
             if shared.hooks.functions:
                 shared.hooks.tell(Extended(task=task, seconds=duration))
         elif then is AfterExtension.AGAIN:
-            hold.lease = lease.again(now())
             log.debug("task %s: the lock was not extended: %s", task.id, error)
         elif then is AfterExtension.STOP:
             hold.is_kept = False

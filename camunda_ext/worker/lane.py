@@ -3,6 +3,7 @@ A lane: the topics that share slots, with one long poll for all of them.
 """
 
 import contextvars
+import os
 import random
 import sys
 import threading
@@ -10,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from hashlib import sha256
 from math import inf
 from queue import SimpleQueue
 from typing import Any, Final, NoReturn
@@ -51,6 +53,8 @@ from camunda_ext.worker.task import Hold, State, Task, adopt, call_with, to_task
 #: Shares of the newest value in the moving means of the durations of fetches and of tasks.
 _FETCH_SHARE: Final = 1 / 4
 _TASK_SHARE: Final = 1 / 20
+#: The size of the engine's column for worker ids, in characters.
+_LONGEST_ID: Final = 255
 #: For how long a topic is left out whose tasks the engine cannot write, in seconds.
 _LEFT_OUT: Final = 60.0
 
@@ -207,8 +211,17 @@ class Lane:
         The worker id of the next fetch. After a lost fetch it is another one, so that what the lost
         answer has locked can be told from what the next one locks.
         """
-        lane = f"/{self.name}" if self.name else ""
-        return f"{self._base_id}#{self._generation}{lane}"[:255]
+        start = f"{self._base_id}#{self._generation}"
+        return f"{start}/{self._id_part(_LONGEST_ID - len(start) - 1)}" if self.name else start
+
+    def _id_part(self, longest: int) -> str:
+        """
+        The lane's name for worker ids; of a long one the start, with a hash that tells it apart.
+        """
+        if len(self.name) <= longest:
+            return self.name
+        digest = sha256(self.name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        return f"{self.name[: longest - 9]}~{digest}"
 
     # ------------------------------------------------------------------------------------- polling
 
@@ -413,6 +426,8 @@ class Lane:
             return
         failed: dict[str, EngineFailure] = {}
         for topic in topics:
+            if self.stopping:
+                return
             began, worker_id = self.shared.clock.now(), self.worker_id
             try:
                 fetched = self._request(worker_id, [topic], 1, 0.0)
@@ -489,7 +504,7 @@ class Lane:
             known = self.held.get(locked.id)
             if known is None:
                 self.held[locked.id] = held
-            elif known.hold.may_return:
+            elif known.hold.may_return or known.hold.state is State.ENDED:
                 known.successor = held
                 return
             else:
@@ -595,16 +610,18 @@ class Lane:
         sent counts as a `ValueError`.
         """
         # A context of its own, so that nothing of one task is left for the next.
-        context, task = contextvars.copy_context(), held.task
+        context, task, pid = contextvars.copy_context(), held.task, os.getpid()
         failed = "task %s of topic %r failed:\n%s"
         try:
             result = context.run(call_with, task, held.call)
         except BaseException as error:  # noqa: BLE001  # whatever a handler raises is a failure
+            _end_fork(pid, error)
             if not isinstance(error, (Report, Abandoned)):
                 # In its context, so that the line of the log has what middleware has put there.
                 context.run(log.warning, failed, task.id, task.topic_name, details_of(error))
             # No variable may hold the outcome: it may be the error, whose traceback has this frame.
             return error, self._outcome_of(error, held)
+        _end_fork(pid, None)
         outcome = outcome_of_result(result)
         if isinstance(outcome, Failure):
             context.run(log.warning, failed, task.id, task.topic_name, outcome.error_message)
@@ -852,7 +869,7 @@ class _Guarded:
             decision: object = self.decider.after(task, error)
             if not isinstance(decision, Decision):
                 raise TypeError(f"after() must return a Decision, not {decision!r:.80}")
-        except Exception:  # noqa: BLE001  # it must not end the slot's thread
+        except (Exception, SystemExit):  # noqa: BLE001  # it must not end the slot's thread
             log.exception(
                 "task %s: %r cannot decide about retries, and gives none", task.id, self.decider
             )
@@ -873,6 +890,25 @@ def _compose(
 
 def _around(function: Middleware, call: Callable[[Task], Any], task: Task) -> Any:
     return function(task, lambda: call(task))
+
+
+def _end_fork(pid: int, error: BaseException | None) -> None:
+    """
+    End this process if a handler has forked it: the report and the threads are the parent's.
+
+    Args:
+        pid: The process in which the handler began.
+
+        error: What the handler has raised here.
+    """
+    if os.getpid() == pid:
+        return
+    code: object = 0 if error is None else 1
+    if isinstance(error, SystemExit):
+        code = error.code or 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def _fail(reason: str, _: Task) -> NoReturn:

@@ -43,6 +43,10 @@ class Options:
     hold_results: float
 
 
+#: How long an extension may take, in seconds: the report of the task waits for it.
+_LONGEST_EXTENSION: Final = 15.0
+
+
 class Clients:
     """
     Views of the user's client, each with the time-outs and resends of its purpose.
@@ -66,7 +70,7 @@ class Clients:
         """
         For extensions: two more of them fit into the rest of the lock.
         """
-        return self._keep(lock_duration / 3)
+        return self._keep(min(lock_duration / 3, _LONGEST_EXTENSION))
 
 
 class EngineTime:
@@ -116,7 +120,7 @@ class Hooks:
         for hook in self.functions:
             try:
                 hook(event)
-            except Exception:
+            except (Exception, SystemExit):
                 if id(hook) not in self._failed:
                     self._failed.add(id(hook))
                     log.exception("a hook of the worker has failed: %r", hook)

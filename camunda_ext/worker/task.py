@@ -71,6 +71,7 @@ class Hold:
         self.is_kept = True
         #: Whether the engine may give the task out again: a failure is reported, or it is unlocked.
         self.may_return = False
+        self._exchange = threading.Lock()
         #: Held while the lock is extended, and when the state changes.
         self.mutex = threading.RLock()
         #: Gets an item when the handler has to look up: the task is lost, or the worker stops.
@@ -85,6 +86,25 @@ class Hold:
                 return False
             self.state = target
             return True
+
+    def renew(self, old: Lease, new: Lease) -> bool:
+        """
+        Replace a lock by its extension; `False` if the task has got another one meanwhile.
+        """
+        with self._exchange:
+            if self.lease is not old:
+                return False
+            self.lease = new
+            return True
+
+    def adopt(self, lease: Lease) -> None:
+        """
+        Go on with the lock of a new fetch. An extension of the old one may be under way, for which
+        the fetch must not wait.
+        """
+        with self._exchange:
+            self.lease, self.lost = lease, None
+            self.is_kept = True
 
     def end_keeping(self) -> None:
         """
@@ -203,7 +223,8 @@ class Task(LockedExternalTask):
         Extend the lock at once, and use this duration from now on.
 
         The worker extends locks by itself. This is for handlers that cannot be left alone with a
-        short one, such as before a call that stops the whole process.
+        short one, such as before a call that stops the whole process. It does nothing once the
+        handler has ended.
 
         Args:
             duration: The duration in milliseconds, or a `timedelta`.
@@ -251,9 +272,7 @@ def adopt(task: Task, lease: Lease) -> None:
     """
     # The one change of a task: all that it reports has to name the worker that has the lock now.
     object.__setattr__(task, "worker_id", lease.worker_id)
-    hold = hold_of(task)
-    hold.lease, hold.lost = lease, None
-    hold.is_kept = True
+    hold_of(task).adopt(lease)
 
 
 _current: Final[contextvars.ContextVar[Task]] = contextvars.ContextVar("camunda_ext_task")

@@ -4,6 +4,8 @@ The worker as its users type it, on the embedded engine.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -482,3 +484,57 @@ def test_seconds_in_place_of_milliseconds_are_warned_of(engine: Engine) -> None:
         Worker(engine.client(), async_response_timeout=5)
 
     assert {warning.filename for warning in (*one, *two)} == {__file__}
+
+
+def test_a_fork_of_a_handler_reports_nothing(engine: Engine) -> None:
+    """
+    Its `sys.exit()` ends the child alone, whose task is the parent's.
+    """
+    worker = Worker(engine.client())
+    codes = []
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> dict[str, bool]:
+        pid = os.fork()
+        if pid == 0:
+            sys.exit(3)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        return {"paid": True}
+
+    engine.create_task("invoice")
+    (done,) = worker.run_once()
+
+    assert (done.outcome, codes) == (Completed({"paid": True}), [3])
+
+
+def test_lanes_of_long_names_have_ids_of_their_own(engine: Engine) -> None:
+    """
+    A sweep of one must not unlock what the other one has in hand.
+    """
+    worker = Worker(engine.client(), name="n" * 200)
+    topics = ["t" * 100 + "1", "t" * 100 + "2"]
+    ids = []
+    for topic in topics:
+        worker.handles(topic, slots=1)(lambda task: ids.append(task.worker_id))
+        engine.create_task(topic)
+    worker.run_once()
+
+    assert len(set(ids)) == 2
+    assert {len(one) for one in ids} == {255}
+
+
+def test_a_hook_cannot_end_the_worker(engine: Engine) -> None:
+    """
+    Whatever it raises.
+    """
+
+    def hook(event: object) -> None:
+        raise SystemExit(3)
+
+    worker = Worker(engine.client(), hooks=[hook])
+    worker.handles("invoice")(lambda task: None)
+    engine.create_task("invoice")
+
+    (done,) = worker.run_once()
+
+    assert done.outcome == Completed()
