@@ -578,6 +578,20 @@ class Lane:
         if shared.hooks.functions:
             shared.hooks.tell(Began(lane=self.name, task=task))
         error, outcome = self._call(held)
+        try:
+            return self._conclude(held, error, outcome, began)
+        finally:
+            # The traceback of the error has this frame. If this frame had the error, both would
+            # stay, with all that the handler had in its hands, until the garbage collector comes.
+            del error, outcome
+
+    def _conclude(
+        self, held: Held, error: BaseException | None, outcome: Outcome, began: float
+    ) -> tuple[Outcome, BaseException | None] | None:
+        """
+        Report what a handler has done; see `handle()`.
+        """
+        hold, task, shared = held.hold, held.task, self.shared
         now = shared.clock.now()
         if not hold.move(State.RUNNING, State.REPORTING):
             with self._lock:
