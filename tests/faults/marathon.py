@@ -61,7 +61,7 @@ _JAVA_MEMORY: Final = "-Xmx3g"
 _SHOWN: Final = 20
 
 
-def _model(topics: Sequence[str], width: int) -> str:
+def model(topics: Sequence[str], width: int) -> str:
     """
     Give a process for each topic, which forks into many tasks, each with an end of its own.
     """
@@ -117,12 +117,12 @@ class Direct:
 
             width: How many tasks each process instance has at once.
         """
-        self.done("/deployment/create", files={"model.bpmn": ("model.bpmn", _model(topics, width))})
+        self.done("/deployment/create", files={"model.bpmn": ("model.bpmn", model(topics, width))})
         for number in range(-(-tasks // width)):
             topic = topics[number % len(topics)]
             self.done(f"/process-definition/key/{topic}/start", json={})
         query = {"sorting": [{"sortBy": "id", "sortOrder": "asc"}]}
-        return sorted(task["id"] for task in self._pages("/external-task", query))
+        return sorted(task["id"] for task in self.pages("/external-task", query))
 
     def left(self) -> int:
         """
@@ -136,10 +136,10 @@ class Direct:
         """
         sorting = [{"sortBy": "externalTaskId", "sortOrder": "asc"}]
         query = {"successLog": True, "sorting": sorting}
-        for entry in self._pages("/history/external-task-log", query):
+        for entry in self.pages("/history/external-task-log", query):
             yield Success(entry["externalTaskId"], str(entry["workerId"]))
 
-    def _pages(self, path: str, query: Mapping[str, object]) -> Iterator[Any]:
+    def pages(self, path: str, query: Mapping[str, object]) -> Iterator[Any]:
         first = 0
         while page := self.done(f"{path}?firstResult={first}&maxResults={_PAGE}", json=query):
             yield from page
@@ -268,7 +268,7 @@ class Crew:
 
 
 @contextmanager
-def _engine(name: str) -> Iterator[str]:
+def engine(name: str) -> Iterator[str]:
     if name == "embedded":
         with _served() as url:
             yield url
@@ -279,11 +279,11 @@ def _engine(name: str) -> Iterator[str]:
         yield running.url
 
 
-def _memory() -> float:
+def memory(pid: int | str = "self") -> float:
     """
-    Give how much memory this process has, in MiB.
+    Give how much memory a process has, in MiB.
     """
-    status = Path("/proc/self/status").read_text("ascii")
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) / 1024
 
@@ -311,7 +311,7 @@ def _look_on(
         print(
             f"{settled:>8} tasks gone after {time.monotonic() - began:6.1f} s, "
             f"{proxy.requests} requests, {proxy.struck.total()} faults, "
-            f"{_memory():.1f} MiB, {threading.active_count()} threads",
+            f"{memory():.1f} MiB, {threading.active_count()} threads",
             flush=True,
         )
     return True
@@ -331,12 +331,12 @@ def run(arguments: argparse.Namespace) -> list[str]:
     timeout = Timeout(connect=3.0, read=arguments.read_timeout, total=5 * arguments.read_timeout)
     with ExitStack() as stack:
         direct = Direct(
-            stack.enter_context(_engine(arguments.engine)),
+            stack.enter_context(engine(arguments.engine)),
             stack.enter_context(requests.Session()),
         )
         direct.session.trust_env = False
         task_ids = direct.create(arguments.tasks, topics, arguments.width)
-        print(f"{len(task_ids)} tasks, {_memory():.1f} MiB", flush=True)
+        print(f"{len(task_ids)} tasks, {memory():.1f} MiB", flush=True)
         ledger = Ledger(task_ids, worker_ids)
         with (
             FaultProxy(direct.url, plan) as proxy,
@@ -365,17 +365,17 @@ def run(arguments: argparse.Namespace) -> list[str]:
             found.append(f"{left} tasks are left")
     left_threads = [thread for thread in threading.enumerate() if thread.name != "MainThread"]
     found += (f"the thread {thread.name} is left" for thread in left_threads)
-    _tell("faults", Counter({str(fault): times for fault, times in proxy.struck.items()}))
-    _tell("outcomes", crew.outcomes)
+    tell("faults", Counter({str(fault): times for fault, times in proxy.struck.items()}))
+    tell("outcomes", crew.outcomes)
     print(
         f"\n{proxy.requests} requests, {proxy.forwarded} forwarded, {proxy.unanswered} of them not "
         f"answered by the engine, {proxy.connections} connections, {proxy.struck.total()} faults, "
-        f"{_memory():.1f} MiB, {len(left_threads)} threads left"
+        f"{memory():.1f} MiB, {len(left_threads)} threads left"
     )
     return found
 
 
-def _tell(title: str, counts: Counter[str]) -> None:
+def tell(title: str, counts: Counter[str]) -> None:
     print(f"\n{title}:")
     for name, times in sorted(counts.items()):
         print(f"{times:>8}  {name}")

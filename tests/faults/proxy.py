@@ -10,11 +10,11 @@ import socket
 import struct
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPException
-from time import monotonic
+from time import monotonic, time
 from types import TracebackType
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import attrs
@@ -35,6 +35,10 @@ _NOT_PASSED_ON: Final = frozenset(
 )
 _NO_BODY: Final = frozenset({204, 304})
 
+#: Is told each request that the engine has answered, with the answer, and when it was given the
+#: request and had answered, in seconds since 1970.
+Watcher: TypeAlias = Callable[["Message", Answer, float, float], object]
+
 
 class FaultProxy:
     """
@@ -49,10 +53,17 @@ class FaultProxy:
         plan: Which request meets which fault; it may be another one later.
 
         patience: How long either side may be silent, in seconds; longer than any long poll.
+
+        watch: Is told what the engine says, whatever becomes of it then.
     """
 
     def __init__(
-        self, upstream_url: str, plan: Plan = no_faults, *, patience: float = 120.0
+        self,
+        upstream_url: str,
+        plan: Plan = no_faults,
+        *,
+        patience: float = 120.0,
+        watch: Watcher = lambda message, answer, given, answered: None,
     ) -> None:
         parts = urlsplit(upstream_url)
         if parts.scheme != "http" or not parts.hostname:
@@ -60,6 +71,7 @@ class FaultProxy:
         self._host, self._port = parts.hostname, parts.port or 80
         self._path = parts.path
         self._patience = patience
+        self._watch = watch
         #: Which request meets which fault.
         self.plan = plan
         #: How many requests there were.
@@ -211,14 +223,17 @@ class FaultProxy:
         else:
             fault.strike(exchange)
 
-    def _forward(self, connection: _Connection, message: _Message) -> Answer:
+    def _forward(self, connection: _Connection, message: Message) -> Answer:
         upstream = HTTPConnection(self._host, self._port, timeout=self._patience)
         try:
             upstream.connect()
             with connection.holding(upstream.sock):
                 with self._guard:
                     self.forwarded += 1
-                return _ask(upstream, message, f"{self._host}:{self._port}")
+                given = time()
+                answer = _ask(upstream, message, f"{self._host}:{self._port}")
+                self._watch(message, answer, given, time())
+                return answer
         except (HTTPException, OSError, ValueError) as error:
             with self._guard:
                 self.unanswered += 1
@@ -300,7 +315,7 @@ class _Connection:
 
 
 @attrs.frozen
-class _Message:
+class Message:
     """
     A request as it came.
     """
@@ -321,7 +336,7 @@ class _Exchange:
 
     _proxy: FaultProxy
     _connection: _Connection
-    message: _Message
+    message: Message
 
     def forward(self) -> Answer:
         """
@@ -371,7 +386,7 @@ def _hang_up(one: socket.socket) -> None:
         one.shutdown(socket.SHUT_RDWR)
 
 
-def _read(reader: BinaryIO) -> _Message | None:
+def _read(reader: BinaryIO) -> Message | None:
     """
     Read a request whose body has a length; none if nothing more comes, or nothing that is one.
     """
@@ -390,10 +405,10 @@ def _read(reader: BinaryIO) -> _Message | None:
     if len(body) < int(length):
         return None
     is_last = first[2] != "HTTP/1.1" or told.get("connection", "").lower() == "close"
-    return _Message(first[0], first[1], tuple(headers), body, is_last)
+    return Message(first[0], first[1], tuple(headers), body, is_last)
 
 
-def _ask(upstream: HTTPConnection, message: _Message, host: str) -> Answer:
+def _ask(upstream: HTTPConnection, message: Message, host: str) -> Answer:
     upstream.putrequest(message.method, message.target, skip_host=True, skip_accept_encoding=True)
     upstream.putheader("Host", host)
     for name, value in message.headers:
