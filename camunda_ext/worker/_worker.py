@@ -262,6 +262,7 @@ class Worker:
         Raises:
             RuntimeError: The worker was started already, or has fetched in `run_once()`.
         """
+        self._check_process()
         if self._pid is not None or self._lanes:
             raise RuntimeError("the worker was started: register handlers before that")
         return self.handlers.handles(
@@ -573,10 +574,11 @@ class Worker:
                 break
         try:
             self._stopped = self._stop(wish, grace)
+            # Before anybody goes on who waits for the stop, and may end the process.
+            self._shared.hooks.tell(self._stopped)
         finally:
             self._has_stopped.set()
             atexit.unregister(self._stop_at_exit)
-        self._shared.hooks.tell(self._stopped)
         return self._stopped
 
     def _stop(self, wish: _Stop, grace: float) -> Stopped:

@@ -231,9 +231,9 @@ def unlock(task: Task, hold: Hold, shared: Shared) -> bool:
     """
     if shared.clock.now() >= hold.lease.until:
         extend(task, hold, shared)
-        if hold.lost is None and shared.clock.now() >= hold.lease.until:
-            return False
     hold.end_keeping()
+    if hold.lost is None and shared.clock.now() >= hold.lease.until:
+        return False
     hold.may_return = True
     return hold.lost is not None or unlock_by_id(task.id, hold.lease.worker_id, shared)
 

@@ -85,8 +85,8 @@ class Held:
     def attend(self) -> None:
         hold, now = self.hold, self.lane.shared.clock.now()
         if hold.state is State.QUEUED and now >= hold.give_back_at:
+            self.lane.nothing_ahead()  # before the poller is woken, to fetch the same again
             self.lane.give_back(self)
-            self.lane.nothing_ahead()
         elif hold.state is State.RUNNING and now >= hold.deadline:
             self.lane.strand(self)
         elif now >= hold.lease.due:
@@ -498,6 +498,8 @@ class Lane:
         lease = Lease.fetched(locked.worker_id or "", topic.lock_duration / 1000, left, now)
         hold = Hold(lease, self.shared.clock, self._extend)
         held = Held(to_task(locked, hold), hold, call, handler, self)
+        if self.waiting.is_early(locked.id, now) and not self._has_lock(held):
+            return  # the answer was given before the failure, and has come after it
         with self._lock:
             self.left.pop(locked.id, None)
             self.waiting.discard(locked.id)
@@ -516,14 +518,16 @@ class Lane:
             self.keeper.add(known)
 
     def _enqueue(self, held: Held) -> None:
-        if self.stopping:
-            self.give_back(held)
-            return
         if self._start is not None:
             held.hold.give_back_at = self.shared.clock.now() + LONGEST_IN_QUEUE
         self._queue.put(held)
         self.keeper.add(held)
-        if self._start is not None and self._slot_threads < min(self.slots, len(self.held)):
+        if self.stopping:  # also if the stop has come a moment ago, and with it another time
+            self.give_back(held)
+            return
+        # A thread whose handler is stuck serves no other task.
+        needed = min(self.slots, len(self.held) + self.stuck)
+        if self._start is not None and self._slot_threads < needed:
             self._slot_threads += 1
             self._start(f"slot {self._slot_threads}", self._serve)
 
