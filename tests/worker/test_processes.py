@@ -319,13 +319,12 @@ def test_a_frozen_worker_offers_its_results_and_the_engine_judges(engine: Engine
     the other one is as good as if nothing had been.
     """
     task_ids = {engine.create_task("invoice") for _ in range(2)}
-    with (
-        _worker(engine, "frozen", "word", slots=2) as frozen,
-        _worker(engine, "other", "word", slots=1) as (other),
-    ):
+    with ExitStack() as stack:
+        frozen = stack.enter_context(_worker(engine, "frozen", "word", slots=2))
         frozen.wait_for("began", 2)
         frozen.send(signal.SIGSTOP)
         engine.advance(3 * _LOCK)
+        other = stack.enter_context(_worker(engine, "other", "word", slots=1))
         [taken] = other.wait_for("began")
         frozen.say(2)
         frozen.send(signal.SIGCONT)
