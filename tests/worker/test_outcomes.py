@@ -666,6 +666,7 @@ def test_what_variables_hold_arrives(engine: Engine) -> None:
         (Failure("no money"), Failure("no money", retries=7, retry_timeout=1234)),
         (Failure("no money", retries=0), Failure("no money", retries=0)),
         (Failure(retries=2), Failure(retries=2, retry_timeout=1234)),
+        (Failure(retries=1), Failure(retries=1, retry_timeout=1234)),
         (Failure(retry_timeout=5), Failure(retries=7, retry_timeout=5)),
         (Failure(retries=2, retry_timeout=0), Failure(retries=2, retry_timeout=0)),
         (
@@ -918,6 +919,7 @@ def test_outcomes_show_what_they_say() -> None:
 @pytest.mark.parametrize(
     ("make", "kind"),
     [
+        (lambda: Completed({}, {}), TypeError),  # type: ignore[call-arg]
         (lambda: BpmnError(""), ValueError),
         (lambda: BpmnError(" "), ValueError),
         (lambda: BpmnError(3), TypeError),  # type: ignore[arg-type]
