@@ -415,16 +415,18 @@ class Worker:
             self._base_id = self._new_base_id()
             self._lanes = self._make_lanes(None)
         handled: list[Handled] = []
-        while True:
-            before = len(handled)
-            for lane in self._lanes:
-                handled += self._handle_here(lane)
-            if once or len(handled) == before:
-                break
-            if len(handled) > limit:
-                raise RuntimeError(f"more than {limit} tasks: does a process have a loop?")
-        if raising:
-            _raise_first(one.error for one in handled)
+        try:
+            while True:
+                before = len(handled)
+                for lane in self._lanes:
+                    handled += self._handle_here(lane)
+                if once or len(handled) == before:
+                    break
+                if len(handled) > limit:
+                    raise RuntimeError(f"more than {limit} tasks: does a process have a loop?")
+        finally:
+            if raising:  # What a handler has raised may be why there is no end.
+                _raise_first(one.error for one in handled)
         return handled
 
     def _handle_here(self, lane: Lane) -> list[Handled]:

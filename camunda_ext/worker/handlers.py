@@ -32,6 +32,8 @@ class Handler:
     A function that handles the tasks of one topic, and its options.
     """
 
+    #: The name of the function, for messages.
+    name: str
     #: What to fetch; without a lock duration, that of the worker is used.
     topic_name: str
     #: The topic as it is fetched, but for a lock duration of the worker.
@@ -139,6 +141,11 @@ class Handlers:
         fetched = topic if isinstance(topic, Topic) else None
         if fetched is not None and lock_duration is not None:
             raise ValueError("pass lock_duration to the Topic, not to handles()")
+        if not isinstance(topic, (str, Topic)):
+            raise TypeError(
+                'handles() needs a topic, as a str or a Topic: @worker.handles("invoice"), not '
+                f"{topic!r:.80}"
+            )
         name = fetched.topic_name if fetched else checks.not_blank("topic", topic)
         if lock_duration is not None:
             lock_duration = Topic(name, lock_duration=lock_duration).lock_duration
@@ -153,8 +160,11 @@ class Handlers:
         def register(function: F) -> F:
             call, variables = _read_signature(function)
             if name in self._handlers:
-                raise ValueError(f"the topic {name!r} has a handler already")
+                raise ValueError(
+                    f"the topic {name!r} has a handler already: {self._handlers[name].name}"
+                )
             self._handlers[name] = Handler(
+                name=name_of(function),
                 topic_name=name,
                 topic=fetched,
                 lock_duration=lock_duration,
@@ -177,6 +187,13 @@ class Handlers:
 
     def __repr__(self) -> str:
         return f"<Handlers of {', '.join(map(repr, self._handlers)) or 'no topic'}>"
+
+
+def name_of(function: object) -> str:
+    """
+    The name of a function, for messages.
+    """
+    return str(getattr(function, "__qualname__", repr(function)))
 
 
 def check_retries(retries: object) -> None:
@@ -221,7 +238,7 @@ def _read_signature(
     Raises:
         TypeError: It is no handler.
     """
-    name = getattr(function, "__qualname__", repr(function))
+    name = name_of(function)
     if not callable(function):
         raise TypeError(f"a handler must be a function, not {function!r:.80}")
     target = getattr(function, "func", function)  # of a partial

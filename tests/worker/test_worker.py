@@ -538,3 +538,36 @@ def test_a_hook_cannot_end_the_worker(engine: Engine) -> None:
     (done,) = worker.run_once()
 
     assert done.outcome == Completed()
+
+
+def test_what_a_handler_raises_is_told_before_the_end_is_missed(engine: Engine) -> None:
+    """
+    It may be the reason.
+    """
+    worker = Worker(engine.client(), retries=TaskRetries(0, 0, 0, 0, 0))
+
+    @worker.handles("invoice")
+    def charge(task: Task) -> None:
+        raise LookupError("no such invoice")
+
+    engine.create_task("invoice")
+    with pytest.raises(Exception, match=r"handlers have raised|no such invoice") as raised:
+        worker.drain(limit=2)
+
+    assert isinstance(raised.value.__context__, RuntimeError)
+
+
+def test_a_decorator_without_a_topic_is_told(engine: Engine) -> None:
+    """
+    Without brackets, the function would be the topic.
+    """
+    worker = Worker(engine.client())
+
+    def charge(task: Task) -> None:
+        pass
+
+    with pytest.raises(TypeError, match=r'needs a topic, as a str or a Topic: @worker.handles\("'):
+        worker.handles(charge)  # type: ignore[arg-type]
+    worker.handles("invoice")(charge)
+    with pytest.raises(ValueError, match=r"'invoice' has a handler already: .*charge"):
+        worker.handles("invoice")(charge)
