@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 import attrs
 
 from camunda_ext.dto import ExternalTask, FetchedTasks, LockedExternalTask, Topic
-from camunda_ext.errors import CamundaError, EngineFailure
+from camunda_ext.errors import CamundaError, EngineFailure, TaskNotFound
 from camunda_ext.worker.events import Began, Ended, Polled, Reported, Result, Stuck, Swept
 from camunda_ext.worker.handlers import Handler, Middleware
 from camunda_ext.worker.keeper import Keeper, extend, unlock_by_id
@@ -55,6 +55,8 @@ _FETCH_SHARE: Final = 1 / 4
 _TASK_SHARE: Final = 1 / 20
 #: The size of the engine's column for worker ids, in characters.
 _LONGEST_ID: Final = 255
+#: By how much a database may round the end of a lock.
+_ROUNDED: Final = timedelta(seconds=1)
 #: For how long a topic is left out whose tasks the engine cannot write, in seconds.
 _LEFT_OUT: Final = 60.0
 
@@ -180,6 +182,9 @@ class Lane:
             for handler in self._handlers.values()
         }
         self.held: dict[str, Held] = {}
+        #: The tasks that were in hand when the last fetch began, and are not any more. Its answer
+        #: may have been given before their reports.
+        self._ended: set[str] = set()
         self.waiting = Waiting()
         self.stopping = False
         self.poller_ended = False
@@ -349,6 +354,8 @@ class Lane:
         self, worker_id: str, topics: Iterable[Topic], number: int, seconds: float
     ) -> FetchedTasks:
         options = self.shared.options
+        with self._lock:
+            self._ended.clear()
         return self.shared.clients.fetch.fetch_and_lock(
             worker_id,
             topics,
@@ -498,24 +505,35 @@ class Lane:
         lease = Lease.fetched(locked.worker_id or "", topic.lock_duration / 1000, left, now)
         hold = Hold(lease, self.shared.clock, self._extend)
         held = Held(to_task(locked, hold), hold, call, handler, self)
-        if self.waiting.is_early(locked.id, now) and not self._has_lock(held):
-            return  # the answer was given before the failure, and has come after it
         with self._lock:
-            self.left.pop(locked.id, None)
-            self.waiting.discard(locked.id)
             known = self.held.get(locked.id)
+            has_ended = known is None and locked.id in self._ended
             if known is None:
-                self.held[locked.id] = held
+                if not has_ended:
+                    self._hold(held)
             elif known.hold.may_return or known.hold.state is State.ENDED:
                 known.successor = held
                 return
             else:
                 adopt(known.task, lease)
-        if known is None:
-            self._enqueue(held)
-        else:
+        if known is not None:
             log.info("task %s: its lock was lost, and fetched again while it is in hand", locked.id)
             self.keeper.add(known)
+            return
+        if has_ended:
+            if not self._has_lock(held):
+                return
+            with self._lock:
+                self._hold(held)
+        self._enqueue(held)
+
+    def _hold(self, held: Held) -> None:
+        """
+        Hold a task that is not in hand. The caller has the lock.
+        """
+        self.held[held.task.id] = held
+        self.waiting.discard(held.task.id)
+        self.left.pop(held.task.id, None)
 
     def _enqueue(self, held: Held) -> None:
         if self._start is not None:
@@ -716,8 +734,9 @@ class Lane:
                 # It may be fetched again until this very moment.
                 if held.successor is successor:
                     del self.held[held.task.id]
+                    self._ended.add(held.task.id)
                     if successor is not None and has_lock:
-                        self.held[held.task.id] = successor
+                        self._hold(successor)
                     break
                 successor = held.successor
             has_lock = successor is not None and self._has_lock(successor)
@@ -729,16 +748,24 @@ class Lane:
 
     def _has_lock(self, held: Held) -> bool:
         """
-        Whether a task that was fetched again was fetched after it was given back, and not before.
+        Whether a task has the lock with which it was fetched. Between the fetch and its answer, a
+        report on what was in hand before may have removed that.
         """
+        fetched = held.task
         try:
-            task = self.shared.clients.sweep.get(held.task.id)
-        except CamundaError as error:
-            log.warning("task %s: it may be locked for %s: %s", held.task.id, self.worker_id, error)
+            task = self.shared.clients.sweep.get(fetched.id)
+        except TaskNotFound:
             return False
-        return (task.worker_id, task.lock_expiration_time) == (
-            held.task.worker_id,
-            held.task.lock_expiration_time,
+        except CamundaError as error:
+            log.warning("task %s: it may be locked for %s: %s", fetched.id, self.worker_id, error)
+            return False
+        if task.lock_expiration_time is None or fetched.lock_expiration_time is None:
+            return False
+        moved = abs(task.lock_expiration_time - fetched.lock_expiration_time)
+        return moved <= _ROUNDED and (task.worker_id, task.retries, task.error_message) == (
+            fetched.worker_id,
+            fetched.retries,
+            fetched.error_message,
         )
 
     def _wake_poller(self) -> None:

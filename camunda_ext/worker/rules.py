@@ -120,12 +120,6 @@ class Waiting:
                 del self._due[task_id]
         return inf
 
-    def is_early(self, task_id: str, now: float) -> bool:
-        """
-        Whether a task waits that is not due yet.
-        """
-        return self._due.get(task_id, -inf) > now
-
     def ids(self, now: float) -> tuple[str, ...]:
         """
         The ids of all tasks that are not due yet; the others may have been fetched again.

@@ -14,8 +14,8 @@ import pytest
 from camunda_ext import ExternalTaskQuery, LockLost
 from camunda_ext.worker import Abandoned, Failure, Stopped
 from camunda_ext.worker.events import Began, Extended, Lost, Polled, Stopping, Swept
-from tests.faults import Fault, FaultProxy, Plan, Request, only, sequence
-from tests.faults.gates import Gate
+from tests.faults import Fault, FaultProxy, Plan, Request, always, only, sequence
+from tests.faults.gates import Edited, Gate
 from tests.worker.scene import NEVER, PATIENCE, Call, Job, Scene, after
 
 Proxied = tuple[Scene, FaultProxy]
@@ -435,3 +435,40 @@ def test_a_task_that_is_given_back_is_fetched_again_before_its_unlock_is_answere
     assert early == 1
     assert scene.results() == [("Abandoned", "unlocked"), ("Completed", "done")]
     assert scene.is_committed(task_id)
+
+
+def test_an_engine_may_round_the_ends_of_locks(proxied: Proxied) -> None:
+    """
+    MySQL keeps whole seconds, but the answer to a fetch has milliseconds.
+    """
+    scene, proxy = proxied
+    worker = scene.worker(slots=2)
+    job = Job(Abandoned("it can wait"))
+    worker.handles("invoice")(job)
+    scene.engine.advance(0.6)
+    task_id = scene.engine.create_task("invoice")
+    looks: list[str] = []
+
+    def round_up(task: dict[str, str]) -> dict[str, str]:
+        looks.append(task["lockExpirationTime"])
+        return {**task, "lockExpirationTime": "2023-11-14T22:13:51.000+0000"}
+
+    gate = Gate(is_done=True)
+    proxy.plan = both(
+        only("/unlock", sequence(gate)), only(task_id, always(Edited(round_up)), method="GET")
+    )
+    with scene.working(worker):
+        job.begun()
+        scene.wait_for_next_poll()
+        job.end()
+        gate.wait()
+        scene.events.wait_for(Polled, 2, lambda poll: poll.received == 1)
+        scene.wait_for_next_poll()
+        gate.open()
+        job.begun(2)
+        job.outcome = None
+        job.end()
+        scene.reported(2)
+
+    assert looks == ["2023-11-14T22:13:50.600+0000"]
+    assert scene.results() == [("Abandoned", "unlocked"), ("Completed", "done")]

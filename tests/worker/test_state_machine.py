@@ -11,16 +11,16 @@ in handlers, in waits, and on both sides of the engine, so that any other step m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from hypothesis import HealthCheck, settings, strategies as st
+import attrs
+from hypothesis import HealthCheck, note, settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -41,6 +41,8 @@ from camunda_ext.worker.lane import Lane, Sweep
 from tests.worker.parts import BASE_ID, make_lane, make_shared
 from tests.worker.scene import standing_still
 from tests.worker.turns import Turn, TurnClock, Wire, current_turn
+
+T = TypeVar("T")
 
 _WALKS: Final = os.environ.get("CAMUNDA_EXT_WALKS")
 _SETTINGS: Final = settings(
@@ -76,7 +78,31 @@ _REPORTS: Final = ("complete", "bpmnError", "failure", "unlock")
 _SIDES: Final = st.sets(st.sampled_from(["before", "after"])).map(frozenset)
 _FAULTS: Final = st.sampled_from([None, None, None, "refused", "lost"])
 _NUMBERS: Final = st.integers(0, 11)
-_STEPS: Final = st.sampled_from([0.013, 0.4, 1.1, 3.3, 9.7, 31.3, 61.9])
+_SECONDS: Final = (0.013, 0.4, 1.1, 3.3, 9.7, 31.3, 61.9)
+_MOST_TASKS: Final = 8
+#: The kinds of steps, each as often as it shall be taken.
+_KINDS: Final = [*["work"] * 30, *["outside"] * 12, *["attend"] * 9, *["advance"] * 9, "stop"]
+
+
+@attrs.frozen
+class Chance:
+    """
+    What chance has to say about a step.
+    """
+
+    number: int
+    outcome: str
+    fault: str | None
+    sides: frozenset[str]
+
+    def of(self, choices: Sequence[T]) -> T:
+        """
+        Give one of several.
+        """
+        return choices[self.number % len(choices)]
+
+
+Step = Callable[[Chance], object]
 
 
 class Promises(RuleBasedStateMachine):
@@ -214,86 +240,128 @@ class Promises(RuleBasedStateMachine):
             and task.lock_expiration_time > self.engine.now
         )
 
-    # ------------------------------------------------------------------------------- the worker
-
-    @rule(fault=_FAULTS, sides=_SIDES)
-    @precondition(lambda self: self.poller is None and not self.lane.stopping)
-    def fetch(self, fault: str | None, sides: frozenset[str]) -> None:
-        """
-        Poll as the poller does.
-        """
-        if number := self.lane.wanted():
-            self.at_wire(["fetchAndLock"], fault, sides)
-            self.polled_at = self.now()
-            self.poller = Turn("poller", lambda: self.lane.fetch(number, _POLL))
-            self.after_turns()
-
-    @rule()
-    @precondition(lambda self: self.poller is not None)
-    def receive(self) -> None:
-        """
-        Let the answer to the poll come, or the request reach the engine.
-        """
-        if self.poller is not None:
-            self.poller.go_on()
-        self.after_turns()
-
-    @rule()
-    @precondition(lambda self: len(self.slots) < _SLOTS)
-    def begin(self) -> None:
-        """
-        Take a task from the queue as a slot does.
-        """
-        held = self.lane.next_queued()
-        if held is not None:
-            self.slots.append(Turn("slot", lambda: self.lane.handle(held)))
-            self.after_turns()
+    # ------------------------------------------------------------------------------- the steps
 
     @rule(
+        kind=st.sampled_from(_KINDS),
+        which=_NUMBERS,
         number=_NUMBERS,
         outcome=st.sampled_from(sorted(_OUTCOMES)),
         fault=_FAULTS,
         sides=_SIDES,
     )
-    @precondition(lambda self: self.running)
-    def end(self, number: int, outcome: str, fault: str | None, sides: frozenset[str]) -> None:
+    def step(
+        self,
+        kind: str,
+        which: int,
+        number: int,
+        outcome: str,
+        fault: str | None,
+        sides: frozenset[str],
+    ) -> None:
+        """
+        Take one of the steps of a kind that change anything now.
+        """
+        steps = self.steps(kind)
+        if steps:
+            step = steps[which % len(steps)]
+            note(f"    {step.__name__}")
+            step(Chance(number, outcome, fault, sides))
+            self.after_turns()
+
+    def steps(self, kind: str) -> list[Step]:
+        """
+        Give the steps of a kind that change anything now.
+        """
+        lane = self.lane
+        if kind == "work":
+            is_polling = self.poller is not None
+            all_steps: list[tuple[Step, object]] = [
+                (self.fetch, not is_polling and not lane.stopping and lane.wanted()),
+                (self.receive, is_polling),
+                (self.begin, len(self.slots) < _SLOTS and not lane._queue.empty()),
+                (self.end, self.running),
+                (self.go_on, self.ready_turns()),
+            ]
+        elif kind == "outside":
+            all_steps = [
+                (self.create, len(self.tasks()) < _MOST_TASKS),
+                (self.haunt, self.wire.ghosts),
+                (self.take, True),
+                (self.let_go, self.their_tasks()),
+                (self.operate, self.tasks()),
+            ]
+        else:
+            all_steps = [(getattr(self, kind), True)]
+        return [step for step, is_possible in all_steps if is_possible]
+
+    def after_turns(self) -> None:
+        """
+        Forget the turns that have ended.
+        """
+        self.at_wire([], None, frozenset())
+        self.slots = [turn for turn in self.slots if not turn.has_ended]
+        if self.poller is not None and self.poller.has_ended:
+            self.longest_way = max(self.longest_way, self.now() - self.polled_at)
+            self.poller = None
+
+    # ------------------------------------------------------------------------------- the worker
+
+    def fetch(self, chance: Chance) -> None:
+        """
+        Poll as the poller does.
+        """
+        number = self.lane.wanted()
+        self.at_wire(["fetchAndLock"], chance.fault, chance.sides)
+        self.polled_at = self.now()
+        self.poller = Turn("poller", lambda: self.lane.fetch(number, _POLL))
+
+    def receive(self, chance: Chance | None = None) -> None:
+        """
+        Let the answer to the poll come, or the request reach the engine.
+        """
+        if self.poller is not None:
+            self.poller.go_on()
+            self.after_turns()
+
+    def begin(self, chance: Chance) -> None:
+        """
+        Take a task from the queue as a slot does.
+        """
+        held = self.lane.next_queued()
+        assert held is not None
+        self.slots.append(Turn("slot", lambda: self.lane.handle(held)))
+
+    def end(self, chance: Chance) -> None:
         """
         End a handler, and report.
         """
         turns = [turn for turn in self.slots if turn.where == "handler"]
-        self.at_wire([*_REPORTS, "get"], fault, sides)
-        turns[number % len(turns)].go_on(_OUTCOMES[outcome]())
-        self.after_turns()
+        self.at_wire([*_REPORTS, "get"], chance.fault, chance.sides)
+        chance.of(turns).go_on(_OUTCOMES[chance.outcome]())
 
-    @rule(number=_NUMBERS, fault=_FAULTS, sides=_SIDES)
-    @precondition(lambda self: self.reporting())
-    def go_on(self, number: int, fault: str | None, sides: frozenset[str]) -> None:
+    def go_on(self, chance: Chance) -> None:
         """
         Let a report go on: its answer comes, or its wait is over.
         """
-        turns = self.reporting()
-        self.at_wire([*_REPORTS, "get"], fault, sides)
-        turns[number % len(turns)].go_on()
-        self.after_turns()
+        self.at_wire([*_REPORTS, "get"], chance.fault, chance.sides)
+        chance.of(self.ready_turns()).go_on()
 
-    @rule(fault=_FAULTS)
-    def attend(self, fault: str | None) -> None:
+    def attend(self, chance: Chance | None = None) -> None:
         """
         Do what is due as the keeper does: extend, give back, sweep.
         """
-        self.at_wire(["extendLock", "lock"], fault, frozenset())
+        if chance is not None:
+            self.at_wire(["extendLock", "lock"], chance.fault, frozenset())
         self.lane.keeper.attend_all()
-        self.after_turns()
 
-    @rule()
-    @precondition(lambda self: not self.lane.stopping and self.tasks())
-    def stop(self) -> None:
+    def stop(self, chance: Chance) -> None:
         """
         Stop, as far as that takes no time.
         """
         self.lane.stop()
 
-    def reporting(self) -> list[Turn]:
+    def ready_turns(self) -> list[Turn]:
         """
         Give the turns of slots that could go on and are not in a handler.
         """
@@ -306,16 +374,6 @@ class Promises(RuleBasedStateMachine):
         self.wire.faults = dict.fromkeys(operations, fault) if fault is not None else {}
         self.wire.pauses = dict.fromkeys(operations, sides)
 
-    def after_turns(self) -> None:
-        """
-        Forget the turns that have ended.
-        """
-        self.at_wire([], None, frozenset())
-        self.slots = [turn for turn in self.slots if not turn.has_ended]
-        if self.poller is not None and self.poller.has_ended:
-            self.longest_way = max(self.longest_way, self.now() - self.polled_at)
-            self.poller = None
-
     # ------------------------------------------------------------------------------- the engine
 
     @initialize()
@@ -324,25 +382,28 @@ class Promises(RuleBasedStateMachine):
         Begin with some tasks.
         """
         for topic in ("invoice", "render", "invoice"):
-            self.create(topic)
+            self.may_begin.add(self.engine.create_task(topic))
 
-    @rule(topic=st.sampled_from(sorted(_LOCKS)))
-    @precondition(lambda self: len(self.tasks()) < 8)
-    def create(self, topic: str) -> None:
+    def create(self, chance: Chance) -> None:
         """
         Create a task.
         """
-        self.may_begin.add(self.engine.create_task(topic))
+        self.may_begin.add(self.engine.create_task(chance.of(sorted(_LOCKS))))
 
-    @rule(seconds=_STEPS)
-    def advance(self, seconds: float) -> None:
+    def advance(self, chance: Chance) -> None:
         """
-        Let the time go on. A poll is soon with the engine, and its answer comes in the time that
-        its client waits.
+        Let the time go on.
+        """
+        self.let_pass(chance.of(_SECONDS))
+
+    def let_pass(self, seconds: float) -> None:
+        """
+        Let so much time go on. A poll is soon with the engine, and its answer comes in the time
+        that its client waits.
         """
         if self.poller is not None and self.poller.where == "before fetchAndLock":
             self.receive()
-        while self.poller is not None and self.now() + seconds > self.polled_at + _LONGEST_FETCH:
+        if self.now() + seconds > self.polled_at + _LONGEST_FETCH:
             self.receive()
         self.engine.advance(seconds)
         for task in self.tasks().values():
@@ -350,60 +411,58 @@ class Promises(RuleBasedStateMachine):
             if expires is not None and expires <= self.engine.now:
                 self.may_begin.add(task.id)
 
-    @rule()
-    @precondition(lambda self: self.wire.ghosts)
-    def haunt(self) -> None:
+    def haunt(self, chance: Chance) -> None:
         """
         Let a poll whose client has hung up lock what there is.
         """
         self.wire.let_ghosts_look()
 
-    @rule(topic=st.sampled_from(sorted(_LOCKS)))
-    def take(self, topic: str) -> None:
+    def take(self, chance: Chance) -> None:
         """
         Let another worker fetch a task.
         """
-        lock = [Topic(topic, lock_duration=20_000)]
+        lock = [Topic(chance.of(sorted(_LOCKS)), lock_duration=20_000)]
         for task in self.other.fetch_and_lock("other", lock, max_tasks=1):
             self.taken.add(task.id)
             self.retry_at.pop(task.id, None)
 
-    @rule(number=_NUMBERS, is_done=st.booleans())
-    def let_go(self, number: int, is_done: bool) -> None:
+    def their_tasks(self) -> list[ExternalTask]:
+        """
+        Give the tasks that another worker has.
+        """
+        query = ExternalTaskQuery().worker_id("other").locked().active()
+        return list(self.other.list(query.sort_by("id")))
+
+    def let_go(self, chance: Chance) -> None:
         """
         Let another worker complete or unlock a task that it has.
         """
-        theirs = self.other.list(ExternalTaskQuery().worker_id("other").locked().active())
-        if theirs:
-            task = theirs[number % len(theirs)]
-            if is_done:
-                self.other.complete(task.id, "other")
-            else:
-                self.other.unlock(task.id)
-                self.may_begin.add(task.id)
+        task = chance.of(self.their_tasks())
+        if chance.fault is None:
+            self.other.unlock(task.id)
+            self.may_begin.add(task.id)
+        else:
+            self.other.complete(task.id, "other")
 
-    @rule(
-        number=_NUMBERS, what=st.sampled_from(["unlock", "cancel", "suspend", "activate", "retry"])
-    )
-    @precondition(lambda self: self.tasks())
-    def operate(self, number: int, what: str) -> None:
+    def operate(self, chance: Chance) -> None:
         """
         Do what an operator does.
         """
         tasks = sorted(self.tasks().values(), key=lambda task: task.id)
-        task = tasks[number % len(tasks)]
-        instance = {"id": task.process_instance_id}
-        if what == "unlock":
-            self.other.unlock(task.id)
-            self.unlocked.add(task.id)
-            self.retry_at.pop(task.id, None)
-            self.may_begin.add(task.id)
-        elif what == "cancel":
-            self.other.request("DELETE", "/process-instance/{id}", instance)
-        elif what == "retry":
-            self.other.set_retries(task.id, 2)
-        else:
-            self.suspend(task, suspended=what == "suspend")
+        task = chance.of(tasks)
+        match chance.outcome:
+            case "complete" | "fail" | "abandon":
+                self.other.unlock(task.id)
+                self.unlocked.add(task.id)
+                self.retry_at.pop(task.id, None)
+                self.may_begin.add(task.id)
+            case "bpmn error":
+                instance = {"id": task.process_instance_id}
+                self.other.request("DELETE", "/process-instance/{id}", instance)
+            case "fail for ever":
+                self.other.set_retries(task.id, 2)
+            case _:
+                self.suspend(task, suspended=not task.suspended)
 
     def suspend(self, task: ExternalTask, *, suspended: bool) -> None:
         """
@@ -507,19 +566,19 @@ class Promises(RuleBasedStateMachine):
             if task.suspended:
                 self.suspend(task, suspended=False)
         for _ in range(200):
-            self.after_turns()
             self.receive()
-            for turn in list(self.slots):
+            for turn in self.slots:
                 if turn.where == "handler":
                     turn.go_on({})
                 elif turn.is_ready():
                     turn.go_on()
-            self.attend(None)
+            self.after_turns()
+            self.attend()
             self.no_lock_is_forgotten()
             self.retries_wait()
             if not (self.poller or self.slots or self.sweeps()):
                 break
-            self.advance(1.1)
+            self.let_pass(1.1)
         self.lane.keeper.attend_all()
         assert not self.slots, "a report does not end"
         assert not self.sweeps(), "a sweep does not end"
