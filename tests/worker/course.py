@@ -41,11 +41,15 @@ _GRACE: Final = 25.0
 _MARGIN: Final = 1.0
 _READ_TIMEOUT: Final = 2.0
 #: How long what stalls does so, in seconds: nobody minds, the client does, and so does a fetch.
-_STALLS: Final = (0.2, 1.5 * _READ_TIMEOUT, 17.0)
+_SHORT_STALL: Final = 0.2
+_STALL: Final = 1.5 * _READ_TIMEOUT
+_LONG_STALL: Final = 17.0
 #: Longer than any lock or retry: what is not done by then, nobody will do.
 _NO_PROGRESS: Final = 90.0
 #: What a process has at its end: one thread, its three streams, the journal, and this look itself.
 _LEFT_OVER: Final = (1, 5)
+#: How much the memory of a worker may grow in the second half, in MiB.
+_GROWTH: Final = 5.0
 #: How likely it is that a worker is asked to end, and not killed.
 _ASKED: Final = 0.6
 
@@ -78,6 +82,13 @@ class _Post:
     station: Station
     process: subprocess.Popen[bytes]
 
+    def has_begun(self) -> bool:
+        """
+        Whether it has begun any task.
+        """
+        journal = Path(self.station.journal)
+        return journal.exists() and "began" in journal.read_text("ascii")
+
 
 class _Foreman:
     """
@@ -100,14 +111,16 @@ class _Foreman:
         #: What is wrong with the ends of stations.
         self.breaches: Final[list[str]] = []
         self.signals: Final[Counter[str]] = Counter()
+        #: How much memory the first station had each time, in MiB; it is never disturbed.
+        self.memory: Final[list[float]] = []
         self._posts: Final = [self._begin() for _ in range(options.workers)]
 
-    @property
-    def memory(self) -> float:
+    def weigh(self) -> float:
         """
-        How much memory the first station has, which is never disturbed, in MiB.
+        Look how much memory the first station has now, in MiB.
         """
-        return memory(self._posts[0].process.pid)
+        self.memory.append(memory(self._posts[0].process.pid))
+        return self.memory[-1]
 
     def disturb(self) -> None:
         """
@@ -174,8 +187,8 @@ class _Foreman:
             self.locked.extend((name, task_id) for task_id in locked)
             if took > _GRACE + _MARGIN:
                 self.breaches.append(f"{name} took {took:.1f} s to end")
-            # Before it listens to signals, it has no lock.
-            if code not in (0, 1) and Path(post.station.journal).exists():
+            # Before it listens to signals, it dies of them, and has no lock.
+            if code not in (0, 1) and not (code == -signal.SIGTERM and not post.has_begun()):
                 self.breaches.append(f"{name} ended with {code}")
 
 
@@ -202,7 +215,8 @@ class _Feeder(threading.Thread):
             self.settled = started - left
             if started >= self._tasks and not left:
                 return
-            for _ in range(max(0, min(_BACKLOG - left, self._tasks - started)) // _WIDTH):
+            room = max(0, min(_BACKLOG - left, self._tasks - started))
+            for _ in range(-(-room // _WIDTH)):
                 _patiently(partial(self._start, _TOPICS[started // _WIDTH % len(_TOPICS)]))
                 started += _WIDTH
             self.stopped.wait(0.5)
@@ -230,9 +244,8 @@ def _patiently(ask: Callable[[], T]) -> T:
 
 def _plan(options: Options) -> Plan:
     chance = options.faults / 100
-    unnoticed, noticed, lost = ([Stalled(stage, one) for stage in Stage] for one in _STALLS)
-    kinds = (*every_fault(_STALLS[0]), *noticed)
-    assert set(unnoticed) <= set(kinds)
+    kinds = (*every_fault(_SHORT_STALL), *(Stalled(stage, _STALL) for stage in Stage))
+    lost = [Stalled(stage, _LONG_STALL) for stage in Stage]
     of_all = random_plan(options.seed, chance, kinds)
     # There are fewer of them, and more depends on them.
     of_fetches = random_plan(options.seed + 1, chance, kinds)
@@ -272,7 +285,7 @@ def _look_on(feeder: _Feeder, foreman: _Foreman, proxy: FaultProxy, options: Opt
             print(
                 f"{settled:>8} tasks gone after {now - began:6.1f} s, {proxy.requests} requests, "
                 f"{proxy.struck.total()} faults, {foreman.signals['SIGTERM']} SIGTERM, "
-                f"{foreman.signals['SIGKILL']} SIGKILL, {foreman.memory:.1f} MiB in a worker",
+                f"{foreman.signals['SIGKILL']} SIGKILL, {foreman.weigh():.1f} MiB in a worker",
                 flush=True,
             )
     return True
@@ -346,6 +359,9 @@ def _judge(direct: Direct, foreman: _Foreman, watch: Watch, folder: Path) -> Ite
         task_id: [] for task_id in task_ids if is_poison(task_id)
     }
     yield from _of_poison(poison, failed, list(direct.pages("/external-task", {})))
+    # At first, not all of its threads have begun.
+    if foreman.memory and foreman.memory[-1] - foreman.memory[len(foreman.memory) // 2] > _GROWTH:
+        yield f"the memory of a worker has grown: {foreman.memory}"
     for name, task_id in foreman.locked:
         yield from evidence.left_locked(name, task_id)
     for story in evidence.stories:

@@ -77,10 +77,10 @@ def _of_a_long_life(direct: Direct, folder: Path, tasks: int) -> list[str]:
                     return [f"no progress any more after {settled} tasks"]
                 if settled * _SAMPLES >= (len(samples) + 1) * tasks:
                     samples.append((settled, memory(process.pid)))
-                more = min(_BACKLOG - left, tasks - started) // _WIDTH * _WIDTH
-                _start(direct, max(0, more))
-                started += max(0, more)
-                if more <= 0:
+                more = -(-max(0, min(_BACKLOG - left, tasks - started)) // _WIDTH) * _WIDTH
+                _start(direct, more)
+                started += more
+                if not more:
                     time.sleep(0.05)
             process.send_signal(signal.SIGTERM)
             code = process.wait(60)
@@ -99,7 +99,8 @@ def _of_a_long_life(direct: Direct, folder: Path, tasks: int) -> list[str]:
         flush=True,
     )
     found = []
-    if slope > _GROWTH:
+    # In a short one, less than this says nothing.
+    if slope > _GROWTH and samples[-1][1] - warm[0][1] > _GROWTH:
         found.append(f"memory grows by {slope:.2f} MiB for 10,000 tasks")
     if code or story.left_over != _LEFT_OVER:
         found.append(f"it ended with {code}, and threads and files {story.left_over}")
