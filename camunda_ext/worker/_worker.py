@@ -24,6 +24,7 @@ from camunda_ext._wire.value import Value, exported
 from camunda_ext._wire.warn import warn_caller, warn_of_seconds
 from camunda_ext.client import ExternalTaskClient
 from camunda_ext.dto import FetchExternalTasks, Sorting, Topic
+from camunda_ext.worker.calls import stack_of
 from camunda_ext.worker.clock import Clock, MonotonicClock
 from camunda_ext.worker.events import Stopped, Stopping, WorkerHook
 from camunda_ext.worker.handlers import (
@@ -34,11 +35,12 @@ from camunda_ext.worker.handlers import (
     to_middleware,
 )
 from camunda_ext.worker.keeper import Keeper
-from camunda_ext.worker.lane import Lane, Sweep, stack_of
+from camunda_ext.worker.lane import Lane
 from camunda_ext.worker.outcomes import Abandoned, Outcome, Report
 from camunda_ext.worker.retries import RetryDecider, TaskRetries
 from camunda_ext.worker.shared import Clients, Hooks, Options, Shared, log
 from camunda_ext.worker.signals import on_signals
+from camunda_ext.worker.sweeps import Sweep
 from camunda_ext.worker.task import State, Task
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -605,7 +607,7 @@ class Worker:
             lane.stop()
         self._wait(until)
         for sweep in self._keeper.chores(Sweep):
-            sweep.next_at = -inf  # one last look
+            sweep.hurry()  # one last look
         # In a thread, as an engine that does not answer must not draw out the stop.
         self._start_thread("last look", self._keeper.attend_all)
         self._keeper.end()

@@ -5,23 +5,22 @@ A lane: the topics that share slots, with one long poll for all of them.
 import contextvars
 import os
 import random
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from hashlib import sha256
 from math import inf
 from queue import SimpleQueue
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import attrs
 
-from camunda_ext.dto import ExternalTask, FetchedTasks, LockedExternalTask, Topic
+from camunda_ext.dto import FetchedTasks, LockedExternalTask, Topic
 from camunda_ext.errors import CamundaError, EngineFailure, TaskNotFound
-from camunda_ext.worker.events import Began, Ended, Polled, Reported, Result, Stuck, Swept
-from camunda_ext.worker.handlers import Handler, Middleware
+from camunda_ext.worker.calls import Guarded, compose, end_fork, fail, stack_of
+from camunda_ext.worker.events import Began, Ended, Polled, Reported, Result, Stuck
+from camunda_ext.worker.handlers import Handler
 from camunda_ext.worker.keeper import Keeper, extend, unlock_by_id
 from camunda_ext.worker.outcomes import (
     Abandoned,
@@ -34,7 +33,7 @@ from camunda_ext.worker.outcomes import (
     outcome_of_result,
 )
 from camunda_ext.worker.reporting import Reporting
-from camunda_ext.worker.retries import Decision, RetryDecider
+from camunda_ext.worker.retries import RetryDecider
 from camunda_ext.worker.rules import (
     LONGEST_IN_QUEUE,
     NOTHING_AHEAD,
@@ -48,6 +47,7 @@ from camunda_ext.worker.rules import (
     poll_time,
 )
 from camunda_ext.worker.shared import Shared, log
+from camunda_ext.worker.sweeps import Sweep
 from camunda_ext.worker.task import Hold, State, Task, adopt, call_with, to_task
 
 #: Shares of the newest value in the moving means of the durations of fetches and of tasks.
@@ -93,39 +93,6 @@ class Held:
             self.lane.strand(self)
         elif now >= hold.lease.due:
             extend(self.task, hold, self.lane.shared)
-
-
-@attrs.define(eq=False)
-class Sweep:
-    """
-    The look for tasks that a fetch has locked whose answer was lost.
-
-    The engine does not notice that a client has hung up: until the poll's end it may lock tasks,
-    once. So a look is repeated each second until there are some, or until that time is over.
-    """
-
-    worker_id: str
-    lane: "Lane"
-    #: When the lost poll has ended on the engine at the latest.
-    ends_at: float
-    #: When it was sent; its locks last at least for their duration from then on.
-    sent_at: float
-    next_at: float
-    is_over: bool = False
-
-    def due(self) -> float:
-        return inf if self.is_over else self.next_at
-
-    def patience(self) -> float:
-        return inf
-
-    def attend(self) -> None:
-        now = self.lane.shared.clock.now()
-        self.next_at = now + 1.0
-        if self.lane.sweep(self) or now >= self.ends_at:
-            self.is_over = True
-            self.lane.keeper.remove(self)
-            self.lane.on_change()
 
 
 class Lane:
@@ -178,7 +145,7 @@ class Lane:
             for handler in self._handlers.values()
         }
         self._calls = {
-            handler.topic_name: _compose(handler.call, (*options.middleware, *handler.middleware))
+            handler.topic_name: compose(handler.call, (*options.middleware, *handler.middleware))
             for handler in self._handlers.values()
         }
         self.held: dict[str, Held] = {}
@@ -417,9 +384,16 @@ class Lane:
         """
         Look for the tasks of a lost fetch.
         """
-        now = self.shared.clock.now()
         self.keeper.add(
-            Sweep(worker_id, self, ends_at=began + seconds + 1.0, sent_at=began, next_at=now)
+            Sweep(
+                worker_id=worker_id,
+                shared=self.shared,
+                sent_at=began,
+                poll=seconds,
+                known_ids=self._known_ids,
+                lock_duration=self._lock_duration,
+                on_end=self._end_sweep,
+            )
         )
 
     def _isolate(self, topics: tuple[Topic, ...]) -> None:
@@ -484,7 +458,7 @@ class Lane:
             # Its topic may be what cannot be read; any handler's options will do for a failure.
             handler = next(iter(self._handlers.values()))
             locked = LockedExternalTask(id=unreadable.id, worker_id=worker_id)
-            call = partial(_fail, unreadable.reason)
+            call = partial(fail, unreadable.reason)
             self._take(locked, call, handler, fetched.answered_at, now)
 
     def _take(
@@ -651,13 +625,13 @@ class Lane:
         try:
             result = context.run(call_with, task, held.call)
         except BaseException as error:  # noqa: BLE001  # whatever a handler raises is a failure
-            _end_fork(pid, error)
+            end_fork(pid, error)
             if not isinstance(error, (Report, Abandoned)):
                 # In its context, so that the line of the log has what middleware has put there.
                 context.run(log.warning, failed, task.id, task.topic_name, details_of(error))
             # No variable may hold the outcome: it may be the error, whose traceback has this frame.
             return error, self._outcome_of(error, held)
-        _end_fork(pid, None)
+        end_fork(pid, None)
         outcome = outcome_of_result(result)
         if isinstance(outcome, Failure):
             context.run(log.warning, failed, task.id, task.topic_name, outcome.error_message)
@@ -673,7 +647,7 @@ class Lane:
             )
 
     def _retries_of(self, held: Held) -> RetryDecider:
-        return _Guarded(held.handler.retries or self.shared.options.retries)
+        return Guarded(held.handler.retries or self.shared.options.retries)
 
     def _report(self, held: Held, outcome: Outcome) -> Outcome:
         """
@@ -807,49 +781,22 @@ class Lane:
     def _report_stuck(self, held: Held, outcome: Outcome) -> None:
         self._report(held, outcome)
 
-    def sweep(self, sweep: Sweep) -> bool:
+    def _known_ids(self) -> set[str]:
         """
-        Unlock what a lost answer has locked.
-
-        Returns:
-            Whether there were such tasks, and none of them is locked any more.
+        The ids of the tasks that are in hand, or wait for their retry: failed tasks keep the
+        worker's id, and look like those of a lost answer.
         """
-        shared = self.shared
-        # Failed tasks that wait for their retry keep the worker's id and look like lost ones.
         with self._lock:
-            known = {*self.held, *self.waiting.ids(shared.clock.now())}
-        try:
-            stranded = shared.clients.sweep.recover(sweep.worker_id, known=known, failed=True)
-        except CamundaError as error:
-            log.debug("the look for tasks of %s failed: %s", sweep.worker_id, error)
-            # Until an answer came, it is not over.
-            sweep.ends_at = max(sweep.ends_at, shared.clock.now() + 1.0)
-            return shared.clock.now() > sweep.sent_at + self._longest_lock() + shared.options.poll
-        unlocked = []
-        for task in stranded:
-            duration = self._lock_duration(task.topic_name)
-            now = shared.clock.now()
-            date, expires = shared.engine_time.at(now), task.lock_expiration_time
-            left = sweep.sent_at + duration - now
-            if date is not None and expires is not None:
-                left = (expires - date).total_seconds() - 1.0
-            # Unlocking asks nobody whose lock it is: another worker's, if this one has run out.
-            if left >= min(5.0, duration / 2) and unlock_by_id(task.id, sweep.worker_id, shared):
-                unlocked.append(task.id)
-        if unlocked:
-            log.warning(
-                "an answer to %s was lost; %d tasks that it had locked are unlocked",
-                sweep.worker_id,
-                len(unlocked),
-            )
-            shared.hooks.tell(Swept(worker_id=sweep.worker_id, task_ids=tuple(unlocked)))
-        if len(unlocked) < len(stranded):
-            # It is looked again for those that could not be unlocked, until their locks run out.
-            sweep.ends_at = max(sweep.ends_at, shared.clock.now() + 1.0)
-            return False
-        return bool(stranded)
+            return {*self.held, *self.waiting.ids(self.shared.clock.now())}
+
+    def _end_sweep(self, sweep: Sweep) -> None:
+        self.keeper.remove(sweep)
+        self.on_change()
 
     def _lock_duration(self, topic_name: str) -> float:
+        """
+        The duration of the locks of a topic, in seconds; of an unknown one, the longest.
+        """
         topic = self._topics.get(topic_name)
         return topic.lock_duration / 1000 if topic else self._longest_lock()
 
@@ -899,70 +846,3 @@ class Lane:
         """
         for _ in range(self.slots):
             self._queue.put(None)
-
-
-@attrs.frozen
-class _Guarded:
-    """
-    A decider of a user, which may raise anything, or decide nothing: the task gets an incident.
-    """
-
-    decider: RetryDecider
-
-    def after(self, task: ExternalTask, error: BaseException, /) -> Decision:
-        try:
-            decision: object = self.decider.after(task, error)
-            if not isinstance(decision, Decision):
-                raise TypeError(f"after() must return a Decision, not {decision!r:.80}")
-        except (Exception, SystemExit):  # noqa: BLE001  # it must not end the slot's thread
-            log.exception(
-                "task %s: %r cannot decide about retries, and gives none", task.id, self.decider
-            )
-            return Decision(0)
-        return decision
-
-
-def _compose(
-    call: Callable[[Task], Any], middleware: Iterable[Middleware]
-) -> Callable[[Task], Any]:
-    """
-    A handler inside of functions, the first one outermost.
-    """
-    for function in reversed(tuple(middleware)):
-        call = partial(_around, function, call)
-    return call
-
-
-def _around(function: Middleware, call: Callable[[Task], Any], task: Task) -> Any:
-    return function(task, lambda: call(task))
-
-
-def _end_fork(pid: int, error: BaseException | None) -> None:
-    """
-    End this process if a handler has forked it: the report and the threads are the parent's.
-
-    Args:
-        pid: The process in which the handler began.
-
-        error: What the handler has raised here.
-    """
-    if os.getpid() == pid:
-        return
-    code: object = 0 if error is None else 1
-    if isinstance(error, SystemExit):
-        code = error.code or 0
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 1)
-
-
-def _fail(reason: str, _: Task) -> NoReturn:
-    raise Failure(f"the task cannot be read: {reason}", retries=0)
-
-
-def stack_of(thread_id: int) -> str:
-    """
-    Where a thread is, as text.
-    """
-    frame = sys._current_frames().get(thread_id)
-    return "".join(traceback.format_stack(frame)) if frame else "(its thread has ended)"

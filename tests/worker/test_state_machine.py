@@ -37,7 +37,8 @@ from camunda_ext.worker import (
     TaskRetries,
 )
 from camunda_ext.worker.events import Event, Lost, Reported, Swept
-from camunda_ext.worker.lane import Lane, Sweep
+from camunda_ext.worker.lane import Lane
+from camunda_ext.worker.sweeps import Sweep
 from tests.worker.parts import BASE_ID, make_lane, make_shared
 from tests.worker.scene import standing_still
 from tests.worker.turns import Turn, TurnClock, Wire, current_turn
