@@ -731,7 +731,11 @@ class Lane:
         except TaskNotFound:
             return False
         except CamundaError as error:
-            log.warning("task %s: it may be locked for %s: %s", fetched.id, self.worker_id, error)
+            log.warning(
+                "task %s: it may be locked for %s: %s", fetched.id, fetched.worker_id, error
+            )
+            with self._lock:
+                self.left[fetched.id] = held.hold.lease.until
             return False
         if task.lock_expiration_time is None or fetched.lock_expiration_time is None:
             return False

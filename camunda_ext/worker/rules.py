@@ -53,7 +53,9 @@ def ahead(slots: int, task_time: float, fetch_time: float, *, was_full: bool) ->
     """
     if not was_full or task_time <= 0:
         return 0
-    return min(2 * slots, int(slots * fetch_time / task_time))
+    during_fetch = int(slots * fetch_time / task_time)
+    # The next fetch begins when half of them is left, see `ask()`: as many as it lasts.
+    return min(2 * slots, 2 * during_fetch)
 
 
 def ask(slots: int, held: int, more: int) -> int:
