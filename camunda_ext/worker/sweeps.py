@@ -20,7 +20,9 @@ class Sweep:
     The look for the tasks of one lost fetch.
 
     The engine does not notice that a client has hung up: until the poll's end it may lock tasks,
-    once. So a look is repeated each second until there are some, or until that time is over.
+    once. And the poll may begin as late as the worker gives up, if something on the way, or an
+    engine with too much to do, has held the request back. So a look is repeated each second until
+    there are some, or until a poll that begins now is over.
     """
 
     #: The worker id of the lost fetch; later fetches have another one.
@@ -37,11 +39,13 @@ class Sweep:
     #: Called when the look is over.
     on_end: "Callable[[Sweep], None]"
     is_over: bool = False
+    #: When the last poll that may have begun is over.
+    _poll_ends_at: float = attrs.field(init=False)
     _ends_at: float = attrs.field(init=False)
     _next_at: float = -inf
 
     def __attrs_post_init__(self) -> None:
-        self._ends_at = self.sent_at + self.poll + 1.0
+        self._poll_ends_at = self._ends_at = self.shared.clock.now() + self.poll + 1.0
 
     def due(self) -> float:
         """
@@ -87,7 +91,7 @@ class Sweep:
             log.debug("the look for tasks of %s failed: %s", self.worker_id, error)
             self._look_again()
             # By then, all locks of the fetch have run out.
-            return clock.now() > self.sent_at + self.poll + self.lock_duration("")
+            return clock.now() > self._poll_ends_at + self.lock_duration("")
         unlocked = [task.id for task in stranded if self._unlock(task)]
         if unlocked:
             log.warning(

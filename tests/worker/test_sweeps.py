@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import threading
 
+import attrs
 import pytest
 
-from camunda_ext import ExternalTaskQuery, OutcomeUnknown, Worker
+from camunda_ext import ExternalTaskClient, ExternalTaskQuery, OutcomeUnknown, Timeout, Worker
 from camunda_ext.testing import Engine
-from camunda_ext.worker import Stopped, Task, TaskRetries
-from camunda_ext.worker.events import Event, Polled, Stopping
+from camunda_ext.worker import Stopped, Task, TaskRetries, shared
+from camunda_ext.worker.events import Event, Polled, Reported, Stopping
+from tests.faults import Fault, FaultProxy, Request, TooManyRequests
+from tests.faults.kinds import Answer, Exchange
+from tests.faults.proxy import Message
 
 #: In seconds.
 _LOCK = 30
@@ -109,3 +113,71 @@ def test_a_retry_is_lost_like_any_other_task() -> None:
         again = worker.run_once()
 
         assert [handled.task.id for handled in again] == [task_id]
+
+
+@attrs.frozen
+class Late:
+    """
+    The engine gets the request after its client has looked for what it may have done.
+    """
+
+    looked: threading.Event = attrs.Factory(threading.Event)
+    arrived: threading.Event = attrs.Factory(threading.Event)
+
+    @property
+    def reaches_engine(self) -> bool:
+        """
+        Yes, late.
+        """
+        return True
+
+    def strike(self, exchange: Exchange) -> None:
+        """
+        Wait for the look.
+        """
+        self.looked.wait(10)
+        exchange.forward()
+        self.arrived.set()
+        exchange.close()
+
+    def plan(self, request: Request) -> Fault | None:
+        """
+        Hold the first fetch back, and let no other one take the tasks before it.
+        """
+        if not request.path.endswith("/fetchAndLock") or self.arrived.is_set():
+            return None
+        return self if request.ordinal == 1 else TooManyRequests()
+
+    def watch(self, message: Message, answer: Answer, given: float, answered: float) -> None:
+        """
+        Notice the look.
+        """
+        if "/external-task?" in message.target:
+            self.looked.set()
+
+
+def test_a_request_that_the_engine_gets_late_is_looked_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Something on the way has held it back until the worker gave up; then the engine locks tasks.
+    """
+    # Longer than the poll and the second after it.
+    monkeypatch.setattr(shared, "_FETCH", Timeout(total=1.5))
+    late, done = Late(), threading.Event()
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Reported):
+            done.set()
+
+    with (
+        Engine() as engine,
+        FaultProxy(engine.url, late.plan, watch=late.watch) as proxy,
+        ExternalTaskClient(proxy.url) as client,
+    ):
+        worker = Worker(client, async_response_timeout=100, hooks=[on_event])
+        worker.handles("invoice")(lambda task: None)
+        engine.create_task("invoice")
+        with worker:
+            assert done.wait(10), proxy.story
+        assert engine.client().count() == 0
