@@ -6,6 +6,7 @@ signals; and then a look into the engine's own history.
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -179,9 +180,8 @@ class _Foreman:
             post.process.wait()
             code = None
         took = time.monotonic() - asked
-        everything = _patiently(
-            lambda: list(self._direct.pages("/external-task", {"locked": True}))
-        )
+        query = {"locked": True, "sorting": [{"sortBy": "id", "sortOrder": "asc"}]}
+        everything = _patiently(lambda: list(self._direct.pages("/external-task", query)))
         locked = [task["id"] for task in everything if station_of(task["workerId"]) == name]
         with self._guard:
             self.locked.extend((name, task_id) for task_id in locked)
@@ -295,8 +295,8 @@ def run(options: Options) -> list[str]:
     """
     Run a course, and give a sentence for each promise that was broken.
     """
+    folder = Path(tempfile.mkdtemp(prefix="course-"))
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="course-")))
         direct = Direct(
             stack.enter_context(engine(options.engine)), stack.enter_context(requests.Session())
         )
@@ -323,6 +323,12 @@ def run(options: Options) -> list[str]:
         f"answered by the engine, {proxy.connections} connections, {proxy.struck.total()} faults, "
         f"{foreman.signals['SIGTERM']} SIGTERM, {foreman.signals['SIGKILL']} SIGKILL"
     )
+    if found:
+        locks = [*watch.given, *watch.extended, *watch.unlocked]
+        (folder / "locks").write_text("".join(f"{lock}\n" for lock in locks))
+        print(f"what workers and the engine did is in {folder}")
+    else:
+        shutil.rmtree(folder)
     return found
 
 
